@@ -1,0 +1,51 @@
+// A counting semaphore over bytes: the one way in which this project bounds the
+// memory of work in flight.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+namespace qstore {
+
+// Thread-safe. A request larger than the whole budget is let through when
+// nothing else is held, so that one oversized item cannot wait for ever.
+class ByteBudget {
+ public:
+  explicit ByteBudget(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  ByteBudget(const ByteBudget&) = delete;
+  ByteBudget& operator=(const ByteBudget&) = delete;
+
+  // What is held; gives it back when destroyed. Must not outlive the budget.
+  class Lease {
+   public:
+    Lease() = default;
+    Lease(Lease&& other) noexcept;
+    Lease& operator=(Lease&& other) noexcept;
+    ~Lease();
+    void Release();
+
+   private:
+    friend class ByteBudget;
+    Lease(ByteBudget* budget, uint64_t bytes)
+        : budget_(budget), bytes_(bytes) {}
+    ByteBudget* budget_ = nullptr;
+    uint64_t bytes_ = 0;
+  };
+
+  // Blocks until `bytes` are free.
+  Lease Acquire(uint64_t bytes);
+
+  uint64_t held_bytes() const;
+  uint64_t limit_bytes() const { return limit_bytes_; }
+
+ private:
+  void Release(uint64_t bytes);
+
+  const uint64_t limit_bytes_;
+  mutable std::mutex mutex_;
+  std::condition_variable released_;
+  uint64_t held_bytes_ = 0;  // guarded by mutex_
+};
+
+}  // namespace qstore

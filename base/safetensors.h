@@ -1,0 +1,61 @@
+// The safetensors header: parse, check, write. Source:
+// https://github.com/huggingface/safetensors (format section of its README).
+//
+//   u64 little-endian header length N | N bytes of JSON | tensor data
+//
+// The parser takes hostile bytes: it never allocates more than a small multiple
+// of the header, and refuses what the format forbids (duplicate names, unknown
+// dtypes, overlaps, holes, reversed or out-of-range offsets, shapes whose
+// product overflows or does not match the offsets).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "base/dtype.h"
+
+namespace qstore {
+
+inline constexpr uint64_t kSafetensorsLengthBytes = 8;
+// The format allows 100,000,000; what we accept is bounded lower by default.
+inline constexpr uint64_t kDefaultMaxSafetensorsHeaderBytes = 32u << 20;
+inline constexpr size_t kMaxTensorsPerFile = 1u << 18;
+inline constexpr size_t kMaxTensorRank = 16;
+
+struct TensorEntry {
+  std::string name;
+  Dtype dtype;
+  std::vector<uint64_t> shape;
+  uint64_t begin_bytes;  // relative to the end of the header
+  uint64_t end_bytes;
+
+  uint64_t size_bytes() const { return end_bytes - begin_bytes; }
+};
+
+struct SafetensorsHeader {
+  std::map<std::string, std::string> metadata;  // __metadata__
+  std::vector<TensorEntry> tensors;             // ascending by begin_bytes, then name
+};
+
+// Reads the length field: `prefix` holds the first 8 bytes of the file,
+// `file_bytes` its size. Returns the JSON's length, already checked against
+// both the file and `max_header_bytes`.
+absl::StatusOr<uint64_t> ParseSafetensorsLength(
+    ByteView prefix, uint64_t file_bytes,
+    uint64_t max_header_bytes = kDefaultMaxSafetensorsHeaderBytes);
+
+// Parses the JSON (without the length field). `data_bytes` is what follows the
+// header in the file; the tensors must cover it exactly.
+absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(ByteView json,
+                                                         uint64_t data_bytes);
+
+// Writes length field and JSON, space-padded to a multiple of 8 bytes. The
+// tensors' offsets are taken as given.
+ByteVector WriteSafetensorsHeader(const SafetensorsHeader& header);
+
+}  // namespace qstore

@@ -1,0 +1,80 @@
+# Compiler settings, dependencies and the three kinds of target this project has:
+#   qstore_library(NAME SOURCES... DEPENDS...)   one library per layer
+#   qstore_test(NAME SOURCES... DEPENDS...)      one GoogleTest binary, one ctest entry
+#   qstore_fuzz_target(NAME SOURCES... DEPENDS... CORPUS DIR)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+find_program(QSTORE_CCACHE ccache)
+if(QSTORE_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${QSTORE_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${QSTORE_CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+find_package(RocksDB REQUIRED)
+if(QSTORE_BUILD_RPC)
+  find_package(gRPC REQUIRED)
+  find_package(spdlog REQUIRED)
+  find_package(CLI11 QUIET)
+endif()
+if(QSTORE_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+# What every target of ours is compiled with. -ffp-contract=off: the codec's
+# interval ends must be the same bits on every target (docs/format.md).
+add_library(qstore_flags INTERFACE)
+target_compile_options(qstore_flags INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wimplicit-fallthrough -ffp-contract=off -fno-omit-frame-pointer)
+target_include_directories(qstore_flags INTERFACE ${PROJECT_SOURCE_DIR})
+if(QSTORE_SANITIZE)
+  add_compile_options(-fsanitize=${QSTORE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${QSTORE_SANITIZE})
+endif()
+
+function(qstore_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE qstore_flags)
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+endfunction()
+
+function(qstore_executable name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} qstore_flags)
+endfunction()
+
+function(qstore_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  qstore_executable(${name} SOURCES ${ARG_SOURCES} DEPENDS ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+# Under the fuzz preset a target is a libFuzzer binary; elsewhere it is the same
+# function run once over every file of its corpus, as an ordinary test.
+function(qstore_fuzz_target name)
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPENDS" ${ARGN})
+  if(QSTORE_FUZZ)
+    qstore_executable(${name} SOURCES ${ARG_SOURCES} DEPENDS ${ARG_DEPENDS})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    qstore_executable(${name} SOURCES ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/fuzz_corpus_main.cc
+                      DEPENDS ${ARG_DEPENDS})
+    add_test(NAME ${name} COMMAND ${name} ${ARG_CORPUS})
+  endif()
+endfunction()

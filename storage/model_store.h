@@ -1,0 +1,138 @@
+// Models, revisions, tags and objects over an Engine. docs/format.md lists keys
+// and records; docs/architecture.md tells the life of an upload.
+//
+// An upload adds objects, then commits one revision; until Commit returns OK
+// nothing of it can be seen, and what an abandoned upload wrote is deleted.
+// Equal objects (by content hash) are stored once. Thread-safe; the classes
+// returned are used by one thread at a time and must not outlive the store.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/names.h"
+#include "qstore/storage/v1/manifest.pb.h"
+#include "storage/engine.h"
+
+namespace qstore::storage {
+
+struct ModelSummary {
+  std::string name;
+  struct Tag {
+    std::string name;
+    std::string revision;
+  };
+  std::vector<Tag> tags;               // ascending by name
+  std::vector<std::string> revisions;  // newest first
+};
+
+struct DeleteResult {
+  std::string revision;
+  std::vector<std::string> removed_tags;
+  bool revision_deleted = false;  // false: other tags still name it
+  uint64_t reclaimed_bytes = 0;
+};
+
+// One encoded blob of a chunk on its way in.
+struct BlobToStore {
+  Family family;
+  uint8_t subgroup;
+  ByteView bytes;
+};
+
+class ModelStore;
+
+// Adds one object, chunk by chunk.
+class ObjectWriter {
+ public:
+  virtual ~ObjectWriter() = default;
+  // Chunks come in order. `chunk` has everything but its Blob messages, which
+  // are filled in here (sizes and checksums of `blobs`). Blobs ascend by
+  // (family, subgroup).
+  virtual absl::Status AddChunk(v1::Chunk chunk,
+                                std::span<const BlobToStore> blobs) = 0;
+  // `object` has everything but id and chunks. Returns the id: that of an equal
+  // object if the store has one, in which case what was added is dropped.
+  virtual absl::StatusOr<uint64_t> Finish(v1::Object object) = 0;
+};
+
+class Upload {
+ public:
+  // Without Commit: deletes what this upload added and nobody else uses.
+  virtual ~Upload() = default;
+
+  // An object with this content hash, if the store has one; it stays while the
+  // upload lives.
+  virtual absl::StatusOr<std::optional<uint64_t>> FindObject(
+      const Sha256Digest& content_hash) = 0;
+
+  // At most one writer at a time; a writer destroyed before Finish leaves
+  // nothing.
+  virtual absl::StatusOr<std::unique_ptr<ObjectWriter>> AddObject() = 0;
+
+  struct CommitResult {
+    v1::Revision revision;  // complete
+    bool created = false;   // false: the same revision was there already
+  };
+  // Commits the revision and moves `tag` (unless empty) to it, durably and at
+  // once. `draft` holds model, files and quantizer; the rest is filled in
+  // here, the revision id from the content. Call at most once.
+  virtual absl::StatusOr<CommitResult> Commit(v1::Revision draft,
+                                              const std::string& tag) = 0;
+};
+
+// A revision held for reading: its objects stay while this lives, also when it
+// is deleted meanwhile.
+class RevisionReader {
+ public:
+  virtual ~RevisionReader() = default;
+  virtual const v1::Revision& revision() const = 0;
+  virtual absl::StatusOr<v1::Object> GetObject(uint64_t object_id) = 0;
+  // The stored bytes, pinned, checked against size and XXH3 of `blob`:
+  // DATA_LOSS when they differ. The message names family, object, chunk and
+  // subgroup; the caller adds model and tensor.
+  virtual absl::StatusOr<PinnedValue> GetBlob(Family family,
+                                              uint64_t object_id,
+                                              uint32_t chunk_index,
+                                              const v1::Blob& blob) = 0;
+};
+
+class ModelStore {
+ public:
+  // Checks the store's format version (FAILED_PRECONDITION when it is not one
+  // that this build reads) and deletes data that no revision names.
+  static absl::StatusOr<std::unique_ptr<ModelStore>> Open(
+      std::unique_ptr<Engine> engine);
+  virtual ~ModelStore() = default;
+
+  virtual absl::StatusOr<std::unique_ptr<Upload>> BeginUpload(
+      const std::string& model) = 0;
+
+  // NOT_FOUND names model and tag or revision; a revision prefix that fits
+  // several revisions is INVALID_ARGUMENT.
+  virtual absl::StatusOr<std::unique_ptr<RevisionReader>> OpenRevision(
+      const ModelReference& reference) = 0;
+
+  virtual absl::StatusOr<std::vector<ModelSummary>> ListModels() = 0;
+  virtual absl::StatusOr<ModelSummary> GetModel(const std::string& model) = 0;
+
+  // Points `tag` at the revision that `reference` names; returns its id.
+  virtual absl::StatusOr<std::string> SetTag(const ModelReference& reference,
+                                             const std::string& tag) = 0;
+
+  // By tag: removes the tag, and the revision with it when no other tag names
+  // it. By revision: removes the revision and every tag that names it.
+  virtual absl::StatusOr<DeleteResult> Delete(
+      const ModelReference& reference) = 0;
+
+  virtual const Engine& engine() const = 0;
+};
+
+}  // namespace qstore::storage

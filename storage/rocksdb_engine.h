@@ -1,0 +1,26 @@
+// The embedded RocksDB engine.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "storage/engine.h"
+
+namespace qstore::storage {
+
+struct RocksDbOptions {
+  // Blocks (each one value) that stay in memory for readers; values that a
+  // reader pins come on top.
+  uint64_t block_cache_bytes = 64u << 20;
+  int max_open_files = 512;
+  int background_threads = 2;
+};
+
+// Opens or creates `directory` (made if absent, its parent must exist). Sweeps
+// table files that an earlier process wrote and did not ingest.
+// FAILED_PRECONDITION: another process has it open, or its format is not ours.
+absl::StatusOr<std::unique_ptr<Engine>> OpenRocksDbEngine(
+    const std::filesystem::path& directory, const RocksDbOptions& options);
+
+}  // namespace qstore::storage
