@@ -8,8 +8,11 @@
 
 namespace qstore {
 
-// Thread-safe. A request larger than the whole budget is let through when
-// nothing else is held, so that one oversized item cannot wait for ever.
+// Thread-safe. Requests are served in the order in which they came, so that a
+// large one is not starved by small ones. A request larger than the whole
+// budget is let through when nothing else is held, so that one oversized item
+// cannot wait for ever. A thread that holds a lease must not ask for another:
+// two such threads could wait for each other.
 class ByteBudget {
  public:
   explicit ByteBudget(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
@@ -33,7 +36,7 @@ class ByteBudget {
     uint64_t bytes_ = 0;
   };
 
-  // Blocks until `bytes` are free.
+  // Blocks until `bytes` are free and every earlier request has been served.
   Lease Acquire(uint64_t bytes);
 
   uint64_t held_bytes() const;
@@ -41,11 +44,14 @@ class ByteBudget {
 
  private:
   void Release(uint64_t bytes);
+  bool Fits(uint64_t bytes) const;
 
   const uint64_t limit_bytes_;
   mutable std::mutex mutex_;
-  std::condition_variable released_;
-  uint64_t held_bytes_ = 0;  // guarded by mutex_
+  std::condition_variable changed_;
+  uint64_t held_bytes_ = 0;      // guarded by mutex_
+  uint64_t tickets_given_ = 0;   // guarded by mutex_
+  uint64_t tickets_served_ = 0;  // guarded by mutex_
 };
 
 }  // namespace qstore

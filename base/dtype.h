@@ -31,6 +31,9 @@ enum class Dtype : uint8_t {
 // INVALID_ARGUMENT names the dtype when it is unknown.
 absl::StatusOr<Dtype> ParseDtype(std::string_view name);
 
+// From a stored record; DATA_LOSS when no dtype has this number.
+absl::StatusOr<Dtype> DtypeFromNumber(uint32_t number);
+
 // The spelling of safetensors.
 std::string_view DtypeName(Dtype dtype);
 

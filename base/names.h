@@ -2,6 +2,7 @@
 // comes from outside passes one of these functions before it is used.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,8 @@ namespace qstore {
 inline constexpr size_t kMaxModelNameBytes = 200;
 inline constexpr size_t kMaxTagBytes = 128;
 inline constexpr size_t kMaxPathBytes = 1024;
+inline constexpr size_t kMaxPathSegmentBytes = 255;  // NAME_MAX of Linux
+inline constexpr size_t kMaxModelNameSegments = 4;
 inline constexpr size_t kRevisionHexDigits = 64;
 inline constexpr size_t kMinRevisionPrefixDigits = 6;
 inline constexpr std::string_view kDefaultTag = "latest";
@@ -29,6 +32,7 @@ absl::Status ValidateRevisionPrefix(std::string_view revision);
 
 // A path inside a model directory: relative, '/' between segments, no empty
 // segment, no "." or "..", no backslash, no control characters, valid UTF-8.
+// It can be joined to a directory without leaving it.
 absl::Status ValidateRelativePath(std::string_view path);
 
 // NAME, NAME:TAG or NAME@REVISION as the command line takes them.

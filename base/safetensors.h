@@ -6,7 +6,11 @@
 // The parser takes hostile bytes: it never allocates more than a small multiple
 // of the header, and refuses what the format forbids (duplicate names, unknown
 // dtypes, overlaps, holes, reversed or out-of-range offsets, shapes whose
-// product overflows or does not match the offsets).
+// product overflows or does not match the offsets). Stricter than the format:
+// tensor names are not empty and unknown fields are refused, since a tensor
+// that is not understood must not be taken for one that is. All errors are
+// INVALID_ARGUMENT; they name the tensor and the numbers that disagree, and the
+// caller prepends the file.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +30,8 @@ inline constexpr uint64_t kSafetensorsLengthBytes = 8;
 inline constexpr uint64_t kDefaultMaxSafetensorsHeaderBytes = 32u << 20;
 inline constexpr size_t kMaxTensorsPerFile = 1u << 18;
 inline constexpr size_t kMaxTensorRank = 16;
+inline constexpr size_t kMaxTensorNameBytes = 1024;
+inline constexpr size_t kMaxMetadataEntries = 1u << 16;
 
 struct TensorEntry {
   std::string name;
@@ -39,7 +45,7 @@ struct TensorEntry {
 
 struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;  // __metadata__
-  std::vector<TensorEntry> tensors;             // ascending by begin_bytes, then name
+  std::vector<TensorEntry> tensors;  // ascending by begin_bytes, then name
 };
 
 // Reads the length field: `prefix` holds the first 8 bytes of the file,
@@ -50,12 +56,14 @@ absl::StatusOr<uint64_t> ParseSafetensorsLength(
     uint64_t max_header_bytes = kDefaultMaxSafetensorsHeaderBytes);
 
 // Parses the JSON (without the length field). `data_bytes` is what follows the
-// header in the file; the tensors must cover it exactly.
+// header in the file; the tensors must cover it exactly. Tensors of no bytes
+// may lie anywhere in it.
 absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(ByteView json,
                                                          uint64_t data_bytes);
 
 // Writes length field and JSON, space-padded to a multiple of 8 bytes. The
-// tensors' offsets are taken as given.
+// tensors' order and offsets are taken as given; equal headers give equal
+// bytes.
 ByteVector WriteSafetensorsHeader(const SafetensorsHeader& header);
 
 }  // namespace qstore

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace qstore {
 
@@ -22,14 +23,17 @@ absl::Status Annotate(const absl::Status& status, std::string_view context);
 inline absl::Status MakeStatus(absl::StatusCode code, const std::string& text) {
   return {code, text};
 }
+inline absl::string_view AbslView(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
 }  // namespace qstore
 
-#define QSTORE_RETURN_IF_ERROR(expression)                       \
-  do {                                                           \
-    if (absl::Status qstore_status = (expression);               \
-        !qstore_status.ok()) [[unlikely]]                        \
-      return qstore_status;                                      \
+#define QSTORE_RETURN_IF_ERROR(expression)                              \
+  do {                                                                  \
+    if (absl::Status qstore_status = (expression); !qstore_status.ok()) \
+        [[unlikely]]                                                    \
+      return qstore_status;                                             \
   } while (false)
 
 #define QSTORE_STATUS_CONCAT_INNER(a, b) a##b
@@ -41,6 +45,6 @@ inline absl::Status MakeStatus(absl::StatusCode code, const std::string& text) {
   left = *std::move(result)
 
 // QSTORE_ASSIGN_OR_RETURN(auto value, Function());
-#define QSTORE_ASSIGN_OR_RETURN(left, expression) \
-  QSTORE_ASSIGN_OR_RETURN_IMPL(                   \
-      QSTORE_STATUS_CONCAT(qstore_result_, __LINE__), left, expression)
+#define QSTORE_ASSIGN_OR_RETURN(left, expression)                              \
+  QSTORE_ASSIGN_OR_RETURN_IMPL(QSTORE_STATUS_CONCAT(qstore_result_, __LINE__), \
+                               left, expression)

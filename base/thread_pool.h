@@ -11,7 +11,8 @@
 
 namespace qstore {
 
-// Thread-safe. The destructor runs what is queued, then joins.
+// Thread-safe. The destructor runs what is queued, then joins; nothing may be
+// submitted once it has begun. Tasks must not throw.
 class ThreadPool {
  public:
   // `max_queued`: Submit blocks while this many tasks wait.

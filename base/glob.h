@@ -1,0 +1,14 @@
+// Patterns on tensor names.
+#pragma once
+
+#include <string_view>
+
+namespace qstore {
+
+// Whether the whole of `text` fits `pattern`: `*` stands for any run of
+// characters (also none, also '/' and '.'), `?` for exactly one, everything
+// else for itself. Case matters. Takes at most
+// O(pattern.size() * text.size()) steps, whatever the pattern.
+bool GlobMatch(std::string_view pattern, std::string_view text);
+
+}  // namespace qstore

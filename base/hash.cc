@@ -1,0 +1,69 @@
+#include "base/hash.h"
+
+#include <openssl/evp.h>
+#include <xxhash.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace qstore {
+namespace {
+
+// libcrypto fails here only for want of memory or by a build without SHA-256;
+// no caller could go on, and none may take a wrong digest for a right one.
+void RequireSuccess(bool succeeded) {
+  if (succeeded) return;
+  std::fputs("libcrypto cannot compute SHA-256\n", stderr);
+  std::abort();
+}
+
+EVP_MD_CTX* Context(void* context) { return static_cast<EVP_MD_CTX*>(context); }
+
+}  // namespace
+
+uint64_t Xxh3(ByteView bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  RequireSuccess(context_ != nullptr);
+  RequireSuccess(EVP_DigestInit_ex(Context(context_), EVP_sha256(), nullptr) ==
+                 1);
+}
+
+Sha256::~Sha256() { EVP_MD_CTX_free(Context(context_)); }
+
+void Sha256::Update(ByteView bytes) {
+  RequireSuccess(
+      EVP_DigestUpdate(Context(context_), bytes.data(), bytes.size()) == 1);
+}
+
+Sha256Digest Sha256::Finish() {
+  Sha256Digest digest;
+  unsigned digest_bytes = 0;
+  RequireSuccess(
+      EVP_DigestFinal_ex(Context(context_), digest.data(), &digest_bytes) == 1);
+  RequireSuccess(digest_bytes == digest.size());
+  RequireSuccess(EVP_DigestInit_ex(Context(context_), EVP_sha256(), nullptr) ==
+                 1);
+  return digest;
+}
+
+Sha256Digest Sha256Of(ByteView bytes) {
+  Sha256 hash;
+  hash.Update(bytes);
+  return hash.Finish();
+}
+
+std::string HexEncode(ByteView bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const uint8_t byte : bytes) {
+    text.push_back(kDigits[byte >> 4]);
+    text.push_back(kDigits[byte & 15]);
+  }
+  return text;
+}
+
+}  // namespace qstore
