@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing.
+#
+#   scripts/setup-debian.sh build     what `cmake --build` needs
+#   scripts/setup-debian.sh demo      that, and what scripts/demo.sh needs
+#   scripts/setup-debian.sh test      that, and what scripts/test.sh needs
+#
+# Calls apt-get only when something is missing, with sudo when not root.
+source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+
+build_packages=(
+  g++ cmake ninja-build ccache pkg-config
+  libgrpc++-dev libgrpc-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+  libabsl-dev librocksdb-dev libzstd-dev libhwy-dev libxxhash-dev libssl-dev
+  libspdlog-dev libcli11-dev nlohmann-json3-dev libjemalloc-dev
+  libgtest-dev libgmock-dev
+)
+demo_packages=(python3 python3-numpy python3-venv python3-pip ca-certificates)
+test_packages=(clang-format-14 clang-tidy-14 python3-grpcio python3-yaml util-linux)
+
+case "${1:-test}" in
+  build) wanted=("${build_packages[@]}") ;;
+  demo) wanted=("${build_packages[@]}" "${demo_packages[@]}") ;;
+  test) wanted=("${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}") ;;
+  *) die "usage: $0 [build|demo|test]" ;;
+esac
+
+command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+  die "this script knows Debian 12 only; elsewhere install: ${wanted[*]}"
+
+missing=()
+for package in "${wanted[@]}"; do
+  state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
+  [[ $state == ii* ]] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null ||
+    die "these Debian packages are missing and there is no sudo: ${missing[*]}"
+  as_root=(sudo)
+fi
+say "installing ${#missing[@]} Debian packages"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "$@" >>"$log" 2>&1; }
+if ! { apt update && apt install -y --no-install-recommends "${missing[@]}"; }; then
+  tail -n 20 "$log" >&2
+  die "apt-get could not install: ${missing[*]}"
+fi
