@@ -1,0 +1,126 @@
+#include "base/byte_budget.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <limits>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace qstore {
+namespace {
+
+constexpr auto kLongEnoughToNotice = std::chrono::milliseconds(20);
+
+TEST(ByteBudgetTest, LeasesGiveBackOnDestruction) {
+  ByteBudget budget(100);
+  EXPECT_EQ(budget.limit_bytes(), 100u);
+  {
+    const ByteBudget::Lease a = budget.Acquire(60);
+    const ByteBudget::Lease b = budget.Acquire(40);
+    EXPECT_EQ(budget.held_bytes(), 100u);
+  }
+  EXPECT_EQ(budget.held_bytes(), 0u);
+}
+
+TEST(ByteBudgetTest, MovedLeasesGiveBackOnce) {
+  ByteBudget budget(100);
+  ByteBudget::Lease a = budget.Acquire(60);
+  ByteBudget::Lease b = std::move(a);
+  EXPECT_EQ(budget.held_bytes(), 60u);
+  ByteBudget::Lease c = budget.Acquire(10);
+  c = std::move(b);  // gives back the ten
+  EXPECT_EQ(budget.held_bytes(), 60u);
+  c.Release();
+  EXPECT_EQ(budget.held_bytes(), 0u);
+  c.Release();
+  EXPECT_EQ(budget.held_bytes(), 0u);
+}
+
+TEST(ByteBudgetTest, WaitsUntilBytesAreFree) {
+  ByteBudget budget(100);
+  ByteBudget::Lease first = budget.Acquire(70);
+  std::atomic<bool> acquired = false;
+  std::jthread waiter([&] {
+    const ByteBudget::Lease second = budget.Acquire(31);
+    acquired = true;
+  });
+  std::this_thread::sleep_for(kLongEnoughToNotice);
+  EXPECT_FALSE(acquired);
+  first.Release();
+  waiter.join();
+  EXPECT_TRUE(acquired);
+  EXPECT_EQ(budget.held_bytes(), 0u);
+}
+
+TEST(ByteBudgetTest, OversizedRequestWaitsForAnEmptyBudgetAndThenPasses) {
+  ByteBudget budget(100);
+  ByteBudget::Lease small = budget.Acquire(1);
+  std::atomic<bool> acquired = false;
+  std::jthread waiter([&] {
+    const ByteBudget::Lease oversized = budget.Acquire(1000);
+    EXPECT_EQ(budget.held_bytes(), 1000u);
+    acquired = true;
+  });
+  std::this_thread::sleep_for(kLongEnoughToNotice);
+  EXPECT_FALSE(acquired);
+  small.Release();
+  waiter.join();
+  EXPECT_TRUE(acquired);
+}
+
+TEST(ByteBudgetTest, HugeRequestsDoNotWrapTheSum) {
+  ByteBudget budget(std::numeric_limits<uint64_t>::max());
+  ByteBudget::Lease first =
+      budget.Acquire(std::numeric_limits<uint64_t>::max() - 1);
+  std::atomic<bool> acquired = false;
+  std::jthread waiter([&] {
+    const ByteBudget::Lease second = budget.Acquire(2);
+    acquired = true;
+  });
+  std::this_thread::sleep_for(kLongEnoughToNotice);
+  EXPECT_FALSE(acquired);
+  first.Release();
+}
+
+TEST(ByteBudgetTest, ServesInOrderSoThatLargeRequestsAreNotStarved) {
+  ByteBudget budget(100);
+  ByteBudget::Lease first = budget.Acquire(50);
+  std::atomic<bool> large_served = false;
+  std::jthread large([&] {
+    const ByteBudget::Lease lease = budget.Acquire(100);
+    large_served = true;
+  });
+  std::this_thread::sleep_for(kLongEnoughToNotice);
+  // Would fit at once, but came later.
+  std::jthread small([&] {
+    const ByteBudget::Lease lease = budget.Acquire(10);
+    EXPECT_TRUE(large_served);
+  });
+  std::this_thread::sleep_for(kLongEnoughToNotice);
+  first.Release();
+}
+
+TEST(ByteBudgetTest, NeverExceedsItsLimitUnderLoad) {
+  ByteBudget budget(1000);
+  std::atomic<uint64_t> in_use = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (uint64_t t = 1; t <= 4; ++t) {
+      threads.emplace_back([&, t] {
+        for (uint64_t i = 0; i < 5000; ++i) {
+          const uint64_t bytes = 1 + (i * 7919 + t * 104729) % 600;
+          const ByteBudget::Lease lease = budget.Acquire(bytes);
+          EXPECT_LE(in_use.fetch_add(bytes) + bytes, 1000u);
+          in_use.fetch_sub(bytes);
+        }
+      });
+    }
+  }
+  EXPECT_EQ(budget.held_bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace qstore

@@ -1,0 +1,41 @@
+#include "base/hash.h"
+
+#include <gtest/gtest.h>
+
+namespace qstore {
+namespace {
+
+// The values of other implementations: what is on disk depends on them.
+TEST(HashTest, Xxh3IsThePublishedFunction) {
+  EXPECT_EQ(Xxh3({}), 0x2d06800538d394c2u);
+  EXPECT_EQ(Xxh3(AsBytes("abc")), 0x78af5f94892f3950u);
+}
+
+TEST(HashTest, Sha256IsThePublishedFunction) {
+  EXPECT_EQ(HexEncode(Sha256Of({})),
+            "e3b0c44298fc1c149afbf4c8996fb924"
+            "27ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(HexEncode(Sha256Of(AsBytes("abc"))),
+            "ba7816bf8f01cfea414140de5dae2223"
+            "b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(HashTest, Sha256OfPartsIsThatOfTheWholeAndIsReusable) {
+  Sha256 hash;
+  for (int round = 0; round < 2; ++round) {
+    hash.Update(AsBytes("a"));
+    hash.Update({});
+    hash.Update(AsBytes("bc"));
+    EXPECT_EQ(hash.Finish(), Sha256Of(AsBytes("abc")));
+  }
+}
+
+TEST(HashTest, HexEncodesEveryNibble) {
+  EXPECT_EQ(
+      HexEncode(ByteVector{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef}),
+      "0123456789abcdef");
+  EXPECT_EQ(HexEncode({}), "");
+}
+
+}  // namespace
+}  // namespace qstore

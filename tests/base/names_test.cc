@@ -1,0 +1,157 @@
+#include "base/names.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace qstore {
+namespace {
+
+using ::testing::HasSubstr;
+
+// INVALID_ARGUMENT, with a message that contains `reason`.
+void ExpectRefused(const absl::Status& status, const std::string& reason) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(reason));
+}
+
+TEST(ModelNameTest, AcceptsUsualNames) {
+  for (const std::string& name : std::vector<std::string>{
+           "a", "0", "bert-base-uncased", "meta-llama/Llama-3.1-8B", "a/b/c/d",
+           "org/model_v2.0", "a.b.c", std::string(200, 'x')}) {
+    EXPECT_EQ(ValidateModelName(name), absl::OkStatus()) << name;
+  }
+}
+
+TEST(ModelNameTest, RefusesWhatBreaksARule) {
+  ExpectRefused(ValidateModelName(""), "model name is empty");
+  ExpectRefused(ValidateModelName(std::string(201, 'x')),
+                "has 201 bytes; at most 200 are allowed");
+  ExpectRefused(ValidateModelName("/a"), "empty part");
+  ExpectRefused(ValidateModelName("a/"), "empty part");
+  ExpectRefused(ValidateModelName("a//b"), "empty part");
+  ExpectRefused(ValidateModelName("a/b/c/d/e"), "5 parts");
+  ExpectRefused(ValidateModelName(".."), "must start with a letter or digit");
+  ExpectRefused(ValidateModelName("a/.."), "must start with a letter or digit");
+  ExpectRefused(ValidateModelName("a/.hidden"), "part \".hidden\"");
+  ExpectRefused(ValidateModelName("-a"), "must start");
+  ExpectRefused(ValidateModelName("_a"), "must start");
+  ExpectRefused(ValidateModelName("a..b"), "may not contain \"..\"");
+  ExpectRefused(ValidateModelName("a b"), "may contain only");
+  ExpectRefused(ValidateModelName("a\\b"), "may contain only");
+  ExpectRefused(ValidateModelName("a:b"), "may contain only");
+  ExpectRefused(ValidateModelName("größe"), "may contain only");
+  ExpectRefused(ValidateModelName(std::string("a\0b", 3)), "may contain only");
+}
+
+TEST(TagTest, AcceptsUsualTags) {
+  for (const std::string& tag :
+       std::vector<std::string>{"latest", "v1.2.3", "_x", "2024-01-01", "a..b",
+                                std::string(128, 't')}) {
+    EXPECT_EQ(ValidateTag(tag), absl::OkStatus()) << tag;
+  }
+}
+
+TEST(TagTest, RefusesWhatBreaksARule) {
+  ExpectRefused(ValidateTag(""), "tag is empty");
+  ExpectRefused(ValidateTag(std::string(129, 't')), "129 bytes");
+  ExpectRefused(ValidateTag("."), "must start");
+  ExpectRefused(ValidateTag("-v"), "must start");
+  ExpectRefused(ValidateTag("a/b"), "may contain only");
+  ExpectRefused(ValidateTag("a@b"), "may contain only");
+  ExpectRefused(ValidateTag("a\n"), "may contain only");
+}
+
+TEST(RevisionPrefixTest, TakesSixToSixtyFourLowerCaseDigits) {
+  EXPECT_EQ(ValidateRevisionPrefix("012abc"), absl::OkStatus());
+  EXPECT_EQ(ValidateRevisionPrefix(std::string(64, 'f')), absl::OkStatus());
+  ExpectRefused(ValidateRevisionPrefix(""), "revision is empty");
+  ExpectRefused(ValidateRevisionPrefix("012ab"), "give at least 6");
+  ExpectRefused(ValidateRevisionPrefix(std::string(65, 'f')), "65 bytes");
+  ExpectRefused(ValidateRevisionPrefix("012ABC"), "digits 0-9 and a-f");
+  ExpectRefused(ValidateRevisionPrefix("012abg"), "digits 0-9 and a-f");
+}
+
+TEST(RelativePathTest, AcceptsUsualPaths) {
+  for (const std::string& path : std::vector<std::string>{
+           "config.json", "1_Pooling/config.json", ".gitattributes",
+           "a/b/c/d/e/f/g", "größe/重み.txt", "with space", "a..b", "...",
+           "a:b", "~", "-rf", std::string(255, 'x')}) {
+    EXPECT_EQ(ValidateRelativePath(path), absl::OkStatus()) << path;
+  }
+}
+
+TEST(RelativePathTest, RefusesWhatLeavesTheDirectoryOrHidesItself) {
+  ExpectRefused(ValidateRelativePath(""), "path is empty");
+  ExpectRefused(ValidateRelativePath("/etc/passwd"), "is absolute");
+  ExpectRefused(ValidateRelativePath("/"), "is absolute");
+  ExpectRefused(ValidateRelativePath(".."), "has the part \"..\"");
+  ExpectRefused(ValidateRelativePath("../x"), "has the part \"..\"");
+  ExpectRefused(ValidateRelativePath("a/../../x"), "has the part \"..\"");
+  ExpectRefused(ValidateRelativePath("a/.."), "has the part \"..\"");
+  ExpectRefused(ValidateRelativePath("."), "has the part \".\"");
+  ExpectRefused(ValidateRelativePath("./x"), "has the part \".\"");
+  ExpectRefused(ValidateRelativePath("a//b"), "empty part");
+  ExpectRefused(ValidateRelativePath("a/"), "empty part");
+  ExpectRefused(ValidateRelativePath("..\\x"), "backslash");
+  ExpectRefused(ValidateRelativePath("C:\\x"), "backslash");
+  ExpectRefused(ValidateRelativePath(std::string("a\0b", 3)),
+                "control character");
+  ExpectRefused(ValidateRelativePath("a\nb"), "control character");
+  ExpectRefused(ValidateRelativePath("a\x7f"), "control character");
+  // U+009B starts an escape sequence on some terminals.
+  ExpectRefused(ValidateRelativePath("a\xC2\x9B"
+                                     "31m"),
+                "control character");
+  ExpectRefused(ValidateRelativePath("a\xFF"), "not valid UTF-8");
+  // '/' and ".." in overlong forms.
+  ExpectRefused(ValidateRelativePath("..\xC0\xAFx"), "not valid UTF-8");
+  ExpectRefused(ValidateRelativePath("\xC0\xAE\xC0\xAE/x"), "not valid UTF-8");
+}
+
+TEST(RelativePathTest, BoundsLengths) {
+  ExpectRefused(ValidateRelativePath(std::string(256, 'x')),
+                "a part of 256 bytes");
+  std::string path;
+  for (int i = 0; i < 512; ++i) path += "a/";
+  path.pop_back();
+  EXPECT_EQ(ValidateRelativePath(path), absl::OkStatus());
+  ExpectRefused(ValidateRelativePath(path + "bb"), "1025 bytes");
+}
+
+TEST(ModelReferenceTest, ParsesItsThreeForms) {
+  const ModelReference bare = *ParseModelReference("org/name");
+  EXPECT_EQ(bare.model, "org/name");
+  EXPECT_EQ(bare.tag, "latest");
+  EXPECT_EQ(bare.revision_prefix, "");
+  EXPECT_EQ(bare.ToString(), "org/name:latest");
+
+  const ModelReference tagged = *ParseModelReference("name:prod-1.0");
+  EXPECT_EQ(tagged.model, "name");
+  EXPECT_EQ(tagged.tag, "prod-1.0");
+  EXPECT_EQ(tagged.revision_prefix, "");
+  EXPECT_EQ(tagged.ToString(), "name:prod-1.0");
+
+  const ModelReference pinned = *ParseModelReference("a/b@0123abcd");
+  EXPECT_EQ(pinned.model, "a/b");
+  EXPECT_EQ(pinned.tag, "");
+  EXPECT_EQ(pinned.revision_prefix, "0123abcd");
+  EXPECT_EQ(pinned.ToString(), "a/b@0123abcd");
+}
+
+TEST(ModelReferenceTest, RefusesBadParts) {
+  ExpectRefused(ParseModelReference("").status(), "model name is empty");
+  ExpectRefused(ParseModelReference(":tag").status(), "model name is empty");
+  ExpectRefused(ParseModelReference("name:").status(), "tag is empty");
+  ExpectRefused(ParseModelReference("name@").status(), "revision is empty");
+  ExpectRefused(ParseModelReference("name@abc").status(), "give at least 6");
+  ExpectRefused(ParseModelReference("name@main-tag").status(), "digits");
+  ExpectRefused(ParseModelReference("name:a:b").status(), "may contain only");
+  ExpectRefused(ParseModelReference("name:tag@012abc").status(),
+                "may contain only");
+  ExpectRefused(ParseModelReference("../name").status(), "must start");
+}
+
+}  // namespace
+}  // namespace qstore
