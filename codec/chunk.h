@@ -32,10 +32,12 @@ struct ChunkShape {
   ScaleStrategy strategy = ScaleStrategy::kChannel;
   uint32_t group_size = 0;  // columns per scale under kGroup, else 0
 
-  uint64_t weight_count() const { return uint64_t{rows} * columns; }
-  uint64_t weight_bytes() const { return weight_count() * FloatBytes(format); }
+  constexpr uint64_t weight_count() const { return uint64_t{rows} * columns; }
+  constexpr uint64_t weight_bytes() const {
+    return weight_count() * FloatBytes(format);
+  }
   // kTensor repeats its one scale in every chunk.
-  uint64_t scale_count() const {
+  constexpr uint64_t scale_count() const {
     switch (strategy) {
       case ScaleStrategy::kTensor:
         return 1;

@@ -8,7 +8,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,6 +23,9 @@ enum class Int8Coder : uint8_t { kZstd = 1 };
 
 struct EncodeOptions {
   Int8Coder coder = Int8Coder::kZstd;
+  // What ChunkEncoder::Encode quantizes with: a name of codec/quantizer.h,
+  // which must live as long as the encoder.
+  std::string_view quantizer = "absmax";
 };
 
 // One stored value of the residual. `subgroup` is part of its key: the numbers

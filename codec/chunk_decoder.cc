@@ -1,0 +1,213 @@
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "codec/chunk_codec.h"
+#include "codec/chunk_runs.h"
+#include "codec/int8_blob.h"
+#include "codec/kernels.h"
+#include "codec/plain_residual.h"
+#include "codec/rank_reader.h"
+#include "codec/residual_format.h"
+#include "codec/sparse_subgroups.h"
+
+namespace qstore::codec {
+namespace {
+
+// The blobs of a residual by subgroup; absent ones are empty.
+using BlobsBySubgroup = std::array<ByteView, kPlainSubgroup + 1>;
+
+bool IsIntervalSubgroup(uint8_t subgroup) {
+  return subgroup <= kLastRankSubgroup ||
+         (subgroup >= kExtraBitsSubgroup && subgroup <= kExceptionsSubgroup);
+}
+
+absl::StatusOr<BlobsBySubgroup> SortBlobs(
+    std::span<const ResidualBlobView> residual) {
+  BlobsBySubgroup blobs = {};
+  int previous = -1;
+  for (const ResidualBlobView& blob : residual) {
+    if (blob.subgroup <= previous) {
+      return absl::DataLossError(absl::StrCat(
+          "residual subgroup ", blob.subgroup, " comes after ", previous));
+    }
+    previous = blob.subgroup;
+    if (!IsIntervalSubgroup(blob.subgroup) && blob.subgroup != kPlainSubgroup) {
+      return absl::DataLossError(
+          absl::StrCat("residual subgroup ", blob.subgroup, " is unknown"));
+    }
+    if (blob.bytes.empty()) {
+      return absl::DataLossError(
+          absl::StrCat("residual subgroup ", blob.subgroup, " is empty"));
+    }
+    blobs[blob.subgroup] = blob.bytes;
+  }
+  return blobs;
+}
+
+absl::Status CheckMode(ResidualMode mode, const BlobsBySubgroup& blobs) {
+  for (size_t subgroup = 1; subgroup < blobs.size(); ++subgroup) {
+    const bool is_plain = subgroup == kPlainSubgroup;
+    if (!blobs[subgroup].empty() &&
+        is_plain != (mode == ResidualMode::kPlain)) {
+      return absl::DataLossError(absl::StrCat("residual subgroup ", subgroup,
+                                              " does not belong to mode ",
+                                              static_cast<int>(mode)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+struct ChunkDecoder::Workspace {
+  std::vector<int8_t> codes;
+  std::vector<float> scales;
+  ZstdDecoder zstd;
+  RankReader ranks;
+  PlainCodec plain;
+  ByteVector scratch;
+  std::vector<uint32_t> code_zeros;
+  std::vector<uint32_t> positions;
+
+  absl::Status AddStreams(const ResidualHead& head,
+                          const BlobsBySubgroup& blobs);
+  absl::Status DecodeRanks(const ChunkShape& shape, uint32_t grid,
+                           uint32_t code_zero_count, MutableByteView weights);
+  absl::Status DecodeInterval(const ChunkShape& shape, ByteView int8_blob,
+                              const ResidualHead& head,
+                              const BlobsBySubgroup& blobs,
+                              MutableByteView weights);
+};
+
+absl::Status ChunkDecoder::Workspace::AddStreams(const ResidualHead& head,
+                                                 const BlobsBySubgroup& blobs) {
+  ranks.Start();
+  for (uint32_t width = 1; width <= kMaxWidth; ++width) {
+    const ByteView blob = blobs[kFirstRankSubgroup + width - 1];
+    if (!blob.empty()) {
+      QSTORE_RETURN_IF_ERROR(ranks.AddRanks(width, blob));
+    }
+  }
+  QSTORE_RETURN_IF_ERROR(
+      ranks.AddExtraBits(head.extra_bit_count, blobs[kExtraBitsSubgroup]));
+  // A block may have kBlockWeights code-0 weights too many before it is found
+  // out.
+  code_zeros.resize(head.code_zero_count + kBlockWeights);
+  std::fill(code_zeros.begin() + head.code_zero_count, code_zeros.end(), 0);
+  if (head.code_zero_count == 0) {
+    if (!blobs[kCodeZeroSubgroup].empty()) {
+      return absl::DataLossError(
+          "there is a code-zero subgroup, but its count is 0");
+    }
+    return absl::OkStatus();
+  }
+  return Annotate(
+      DecodeCodeZeros(head.format, blobs[kCodeZeroSubgroup], &zstd, &scratch,
+                      std::span(code_zeros).first(head.code_zero_count)),
+      "code-zero subgroup");
+}
+
+absl::Status ChunkDecoder::Workspace::DecodeRanks(const ChunkShape& shape,
+                                                  uint32_t grid,
+                                                  uint32_t code_zero_count,
+                                                  MutableByteView weights) {
+  const Kernels& kernels = BestKernels();
+  IntervalTable table;
+  const uint32_t* next_code_zero = code_zeros.data();
+  const uint32_t* end_code_zero = next_code_zero + code_zero_count;
+  const absl::Status status = ForEachRun(
+      shape, [&](size_t scale, uint64_t first, uint64_t count) -> absl::Status {
+        kernels.build_interval_table(shape.format, scales[scale], grid, &table);
+        const uint64_t end = first + count;
+        for (uint64_t at = first; at < end; at += kBlockWeights) {
+          DecodeCursor* cursor = ranks.PrepareBlock(table.widths);
+          cursor->next_code_zero = next_code_zero;
+          kernels.decode_ranks(shape.format, table, codes.data() + at,
+                               std::min<uint64_t>(kBlockWeights, end - at),
+                               cursor,
+                               weights.data() + at * FloatBytes(shape.format));
+          next_code_zero = cursor->next_code_zero;
+          if (next_code_zero > end_code_zero) {
+            return absl::DataLossError(
+                absl::StrCat("more codes are 0 than the residual's ",
+                             code_zero_count, " code-0 weights"));
+          }
+          QSTORE_RETURN_IF_ERROR(ranks.CheckBlock(table.widths));
+        }
+        return absl::OkStatus();
+      });
+  QSTORE_RETURN_IF_ERROR(status);
+  if (next_code_zero != end_code_zero) {
+    return absl::DataLossError(
+        absl::StrCat("fewer codes are 0 than the residual's ", code_zero_count,
+                     " code-0 weights"));
+  }
+  return ranks.CheckEnd();
+}
+
+absl::Status ChunkDecoder::Workspace::DecodeInterval(
+    const ChunkShape& shape, ByteView int8_blob, const ResidualHead& head,
+    const BlobsBySubgroup& blobs, MutableByteView weights) {
+  codes.resize(shape.weight_count());
+  scales.resize(shape.scale_count());
+  QSTORE_RETURN_IF_ERROR(
+      DecodeInt8Blob(shape, int8_blob, &zstd, &scratch, codes, scales));
+  QSTORE_RETURN_IF_ERROR(AddStreams(head, blobs));
+  QSTORE_RETURN_IF_ERROR(
+      DecodeRanks(shape, head.grid, head.code_zero_count, weights));
+  if (head.exception_count == 0) {
+    if (!blobs[kExceptionsSubgroup].empty()) {
+      return absl::DataLossError("there are exceptions, but their count is 0");
+    }
+    return absl::OkStatus();
+  }
+  return Annotate(ApplyExceptions(shape.format, blobs[kExceptionsSubgroup],
+                                  head.exception_count, shape.weight_count(),
+                                  &zstd, &scratch, &positions, weights),
+                  "exceptions");
+}
+
+ChunkDecoder::ChunkDecoder() : workspace_(std::make_unique<Workspace>()) {}
+
+ChunkDecoder::~ChunkDecoder() = default;
+
+absl::Status ChunkDecoder::DecodeInt8(const ChunkShape& shape,
+                                      ByteView int8_blob,
+                                      std::span<int8_t> codes,
+                                      std::span<float> scales) {
+  QSTORE_RETURN_IF_ERROR(CheckShape(shape));
+  if (codes.size() != shape.weight_count() ||
+      scales.size() != shape.scale_count()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("room for ", codes.size(), " codes and ", scales.size(),
+                     " scales is given, but the chunk has ",
+                     shape.weight_count(), " and ", shape.scale_count()));
+  }
+  return DecodeInt8Blob(shape, int8_blob, &workspace_->zstd,
+                        &workspace_->scratch, codes, scales);
+}
+
+absl::Status ChunkDecoder::DecodeWeights(
+    const ChunkShape& shape, ByteView int8_blob,
+    std::span<const ResidualBlobView> residual, MutableByteView weights) {
+  QSTORE_RETURN_IF_ERROR(CheckShape(shape));
+  if (weights.size() != shape.weight_bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "room for ", weights.size(), " bytes is given, but the chunk has ",
+        shape.weight_bytes()));
+  }
+  QSTORE_ASSIGN_OR_RETURN(const BlobsBySubgroup blobs, SortBlobs(residual));
+  QSTORE_ASSIGN_OR_RETURN(
+      const ResidualHead head,
+      ResidualHead::DecodeFrom(blobs[kHeadSubgroup], shape));
+  QSTORE_RETURN_IF_ERROR(CheckMode(head.mode, blobs));
+  if (head.mode == ResidualMode::kPlain) {
+    return DecodePlainResidual(blobs[kPlainSubgroup], &workspace_->plain,
+                               weights);
+  }
+  return workspace_->DecodeInterval(shape, int8_blob, head, blobs, weights);
+}
+
+}  // namespace qstore::codec

@@ -1,0 +1,203 @@
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "codec/chunk_codec.h"
+#include "codec/chunk_runs.h"
+#include "codec/grid.h"
+#include "codec/int8_blob.h"
+#include "codec/kernels.h"
+#include "codec/plain_residual.h"
+#include "codec/quantizer.h"
+#include "codec/rank_writer.h"
+#include "codec/residual_format.h"
+#include "codec/sparse_subgroups.h"
+
+namespace qstore::codec {
+
+struct ChunkEncoder::Workspace {
+  EncodeOptions options;
+  std::vector<int8_t> codes;
+  std::vector<float> scales;
+  ZstdEncoder zstd;
+  Int8Encoder int8;
+  RankWriter ranks;
+  PlainCodec plain;
+  ByteVector scratch;
+
+  absl::Status Quantize(const ChunkShape& shape, ByteView weights);
+  absl::Status EncodeResidual(const ChunkShape& shape, ByteView weights,
+                              std::span<const int8_t> chunk_codes,
+                              std::span<const float> chunk_scales,
+                              std::vector<ResidualBlob>* residual);
+  // False when there are too many exceptions for the interval mode.
+  bool EncodeRanks(const ChunkShape& shape, ByteView weights, uint32_t grid,
+                   std::span<const int8_t> chunk_codes,
+                   std::span<const float> chunk_scales);
+  absl::Status AppendIntervalBlobs(const ChunkShape& shape, uint32_t grid,
+                                   std::vector<ResidualBlob>* residual);
+};
+
+absl::Status ChunkEncoder::Workspace::Quantize(const ChunkShape& shape,
+                                               ByteView weights) {
+  const Quantizer* quantizer = FindQuantizer(options.quantizer);
+  if (quantizer == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "unknown quantizer \"", std::string(options.quantizer), "\""));
+  }
+  codes.resize(shape.weight_count());
+  scales.resize(shape.scale_count());
+  const Kernels& kernels = BestKernels();
+  return ForEachRun(shape, [&](size_t scale, uint64_t first, uint64_t count) {
+    scales[scale] =
+        quantizer->quantize(kernels, shape.format,
+                            weights.data() + first * FloatBytes(shape.format),
+                            count, codes.data() + first);
+    return absl::OkStatus();
+  });
+}
+
+bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
+                                          ByteView weights, uint32_t grid,
+                                          std::span<const int8_t> chunk_codes,
+                                          std::span<const float> chunk_scales) {
+  const Kernels& kernels = BestKernels();
+  const uint64_t max_exceptions = MaxExceptions(shape);
+  ranks.Start();
+  IntervalTable table;
+  const absl::Status status = ForEachRun(
+      shape, [&](size_t scale, uint64_t first, uint64_t count) -> absl::Status {
+        kernels.build_interval_table(shape.format, chunk_scales[scale], grid,
+                                     &table);
+        const uint64_t end = first + count;
+        for (uint64_t at = first; at < end; at += kBlockWeights) {
+          EncodeCursor* cursor =
+              ranks.PrepareBlock(table.widths, static_cast<uint32_t>(at));
+          if (ranks.exception_count() > max_exceptions) {
+            return absl::OutOfRangeError("too many exceptions");
+          }
+          kernels.encode_ranks(shape.format, table,
+                               weights.data() + at * FloatBytes(shape.format),
+                               chunk_codes.data() + at,
+                               std::min<uint64_t>(kBlockWeights, end - at),
+                               cursor);
+        }
+        return absl::OkStatus();
+      });
+  ranks.Finish();
+  return status.ok() && ranks.exception_count() <= max_exceptions;
+}
+
+absl::Status ChunkEncoder::Workspace::AppendIntervalBlobs(
+    const ChunkShape& shape, uint32_t grid,
+    std::vector<ResidualBlob>* residual) {
+  ResidualHead head;
+  head.mode = ResidualMode::kInterval;
+  head.format = shape.format;
+  head.grid = static_cast<uint8_t>(grid);
+  head.code_zero_count = static_cast<uint32_t>(ranks.code_zeros().size());
+  head.extra_bit_count = ranks.extra_bit_count();
+  head.exception_count = static_cast<uint32_t>(ranks.exceptions().size());
+  ResidualBlob& head_blob = residual->emplace_back();
+  head_blob.subgroup = kHeadSubgroup;
+  head.EncodeTo(&head_blob.bytes);
+  ranks.AppendBlobs(residual);
+  if (!ranks.code_zeros().empty()) {
+    ResidualBlob& blob = residual->emplace_back();
+    blob.subgroup = kCodeZeroSubgroup;
+    QSTORE_RETURN_IF_ERROR(EncodeCodeZeros(shape.format, ranks.code_zeros(),
+                                           &zstd, &scratch, &blob.bytes));
+  }
+  if (!ranks.exceptions().empty()) {
+    ResidualBlob& blob = residual->emplace_back();
+    blob.subgroup = kExceptionsSubgroup;
+    QSTORE_RETURN_IF_ERROR(EncodeExceptions(shape.format, ranks.exceptions(),
+                                            &zstd, &scratch, &blob.bytes));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ChunkEncoder::Workspace::EncodeResidual(
+    const ChunkShape& shape, ByteView weights,
+    std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
+    std::vector<ResidualBlob>* residual) {
+  residual->clear();
+  const uint32_t grid = ChooseGrid(shape.format, weights, chunk_codes);
+  uint64_t interval_bytes = std::numeric_limits<uint64_t>::max() / 2;
+  if (EncodeRanks(shape, weights, grid, chunk_codes, chunk_scales)) {
+    QSTORE_RETURN_IF_ERROR(AppendIntervalBlobs(shape, grid, residual));
+    interval_bytes = 0;
+    for (const ResidualBlob& blob : *residual) {
+      interval_bytes += blob.bytes.size();
+    }
+  }
+  ResidualBlob plain_blob;
+  plain_blob.subgroup = kPlainSubgroup;
+  QSTORE_RETURN_IF_ERROR(EncodePlainIfSmaller(shape.format, weights,
+                                              interval_bytes, &plain, &scratch,
+                                              &plain_blob.bytes));
+  if (!plain_blob.bytes.empty()) {
+    ResidualHead head;
+    head.mode = ResidualMode::kPlain;
+    head.format = shape.format;
+    residual->resize(1);
+    (*residual)[0].subgroup = kHeadSubgroup;
+    head.EncodeTo(&(*residual)[0].bytes);
+    residual->push_back(std::move(plain_blob));
+  }
+  return absl::OkStatus();
+}
+
+ChunkEncoder::ChunkEncoder(EncodeOptions options)
+    : workspace_(std::make_unique<Workspace>()) {
+  workspace_->options = options;
+}
+
+ChunkEncoder::~ChunkEncoder() = default;
+
+absl::Status ChunkEncoder::Encode(const ChunkShape& shape, ByteView weights,
+                                  EncodedChunk* out) {
+  QSTORE_RETURN_IF_ERROR(CheckShape(shape));
+  if (shape.strategy == ScaleStrategy::kTensor) {
+    return absl::InvalidArgumentError(
+        "a chunk cannot be quantized by itself under one scale for the whole "
+        "tensor: give its codes and scale");
+  }
+  if (weights.size() != shape.weight_bytes()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the chunk has ", weights.size(), " bytes instead of ",
+                     shape.weight_bytes()));
+  }
+  QSTORE_RETURN_IF_ERROR(workspace_->Quantize(shape, weights));
+  return EncodePair(shape, weights, workspace_->codes, workspace_->scales, out);
+}
+
+absl::Status ChunkEncoder::EncodePair(const ChunkShape& shape, ByteView weights,
+                                      std::span<const int8_t> codes,
+                                      std::span<const float> scales,
+                                      EncodedChunk* out) {
+  QSTORE_RETURN_IF_ERROR(CheckShape(shape));
+  if (weights.size() != shape.weight_bytes() ||
+      codes.size() != shape.weight_count() ||
+      scales.size() != shape.scale_count()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the chunk has ", weights.size(), " bytes, ", codes.size(),
+                     " codes and ", scales.size(), " scales instead of ",
+                     shape.weight_bytes(), ", ", shape.weight_count(), " and ",
+                     shape.scale_count()));
+  }
+  QSTORE_RETURN_IF_ERROR(
+      workspace_->int8.Encode(shape, workspace_->options.coder, codes, scales,
+                              &workspace_->zstd, &out->int8_blob));
+  QSTORE_RETURN_IF_ERROR(workspace_->EncodeResidual(shape, weights, codes,
+                                                    scales, &out->residual));
+  out->codes_xxh3 =
+      Xxh3({reinterpret_cast<const uint8_t*>(codes.data()), codes.size()});
+  out->scales_xxh3 = Xxh3(
+      {reinterpret_cast<const uint8_t*>(scales.data()), scales.size_bytes()});
+  out->weights_xxh3 = Xxh3(weights);
+  return absl::OkStatus();
+}
+
+}  // namespace qstore::codec
