@@ -1,0 +1,168 @@
+"""Reads the include lines of the tree and fails on an edge that design forbids.
+
+    base <- codec <- storage <- server      proto/qstore/v1 <- server, client
+    base, codec            <- client        proto/qstore/storage/v1 <- storage
+
+Also: only storage/rocksdb_engine.cc knows RocksDB, only server and client know
+gRPC, base and codec use no library but those listed here, headers are named
+from the repository root, and no file is longer than MAX_LINES.
+"""
+
+import pathlib
+import re
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAX_LINES = 600
+
+# What each layer may include of the project itself.
+ALLOWED_LAYERS = {
+    "base": {"base"},
+    "codec": {"base", "codec"},
+    "storage": {"base", "codec", "storage", "qstore/storage/v1"},
+    "server": {"base", "codec", "storage", "server", "qstore/v1", "qstore/storage/v1"},
+    "client": {"base", "codec", "client", "qstore/v1"},
+}
+# Libraries of the layers that must stay small.
+ALLOWED_LIBRARIES = {
+    "base": {"absl", "nlohmann", "openssl", "xxhash.h"},
+    "codec": {"absl", "hwy", "zstd.h"},
+}
+# Libraries that few may use, and who.
+RESTRICTED_LIBRARIES = {
+    "rocksdb": {"storage/rocksdb_engine.cc"},
+    "grpc": {"server/", "client/"},
+    "grpcpp": {"server/", "client/"},
+}
+POSIX_HEADERS = {"fcntl.h", "unistd.h", "dirent.h", "poll.h", "pthread.h", "signal.h", "sys"}
+# Words that say nothing about what a file is for.
+EMPTY_WORDS = {"data", "info", "helper", "helpers", "util", "utils", "manager", "common", "misc"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+
+
+def project_layer(included):
+    """The layer or proto package that an include belongs to, or None."""
+    if included.startswith("qstore/"):
+        return included.rpartition("/")[0]
+    first = included.partition("/")[0]
+    return first if first in ALLOWED_LAYERS else None
+
+
+def is_standard(included):
+    return "/" not in included and not included.endswith(".h")
+
+
+def include_problems(path, text):
+    """Problems with the include lines of the file `path`, relative to the root."""
+    layer = path.parts[0]
+    for quoted, angled in INCLUDE.findall(text):
+        included = quoted or angled
+        first = included.partition("/")[0]
+        target = project_layer(included)
+        if target is not None:
+            if target not in ALLOWED_LAYERS[layer]:
+                yield f'{path}: {layer} may not include "{included}"'
+            if angled:
+                yield f"{path}: write <{included}> with quotes"
+            continue
+        if first in (".", "..") or (quoted and "/" not in included):
+            yield f'{path}: name "{included}" from the repository root'
+            continue
+        if is_standard(included) or first in POSIX_HEADERS:
+            continue
+        users = RESTRICTED_LIBRARIES.get(first)
+        if users is not None and not any(str(path).startswith(user) for user in users):
+            yield f"{path}: only {', '.join(sorted(users))} may include {first}"
+        libraries = ALLOWED_LIBRARIES.get(layer)
+        if libraries is not None and first not in libraries:
+            yield f"{path}: {layer} may not use the library of <{included}>"
+
+
+def problems(root):
+    found = []
+    for layer in ALLOWED_LAYERS:
+        for path in sorted((root / layer).rglob("*")):
+            if path.suffix not in (".h", ".cc"):
+                continue
+            text = path.read_text(encoding="utf-8")
+            found += include_problems(path.relative_to(root), text)
+    for directory in [*ALLOWED_LAYERS, "tests", "benchmarks"]:
+        for path in sorted((root / directory).rglob("*")):
+            if path.suffix not in (".h", ".cc", ".py"):
+                continue
+            relative = path.relative_to(root)
+            line_count = path.read_text(encoding="utf-8").count("\n")
+            if line_count > MAX_LINES:
+                found.append(f"{relative}: {line_count} lines, more than {MAX_LINES}")
+            for word in EMPTY_WORDS.intersection(path.stem.split("_")):
+                found.append(f'{relative}: "{word}" does not say what the file is for')
+    return found
+
+
+class TreeTest(unittest.TestCase):
+    def test_tree_keeps_the_rules(self):
+        self.assertEqual(problems(ROOT), [])
+
+    def test_every_layer_was_read(self):
+        for layer in ALLOWED_LAYERS:
+            sources = [p for p in (ROOT / layer).rglob("*.cc")]
+            self.assertTrue(sources, f"no sources in {layer}/")
+
+
+class CheckerTest(unittest.TestCase):
+    """The checker finds what is planted, and only that."""
+
+    def problems_of(self, path, text):
+        with tempfile.TemporaryDirectory() as directory:
+            planted = pathlib.Path(directory, path)
+            planted.parent.mkdir(parents=True)
+            planted.write_text(text, encoding="utf-8")
+            return problems(pathlib.Path(directory))
+
+    def test_finds_forbidden_edges(self):
+        forbidden = {
+            "base/a.h": '#include "codec/chunk.h"\n',
+            "codec/a.cc": '#include "storage/engine.h"\n',
+            "codec/b.cc": "#include <openssl/evp.h>\n",
+            "codec/c.h": '  #  include "qstore/v1/model_store.pb.h"\n',
+            "storage/a.cc": '#include "qstore/v1/model_store.pb.h"\n',
+            "storage/b.cc": "#include <rocksdb/db.h>\n",
+            "storage/c.cc": '#include "rocksdb/db.h"\n',
+            "storage/d.cc": "#include <grpcpp/grpcpp.h>\n",
+            "server/a.cc": '#include "client/download.h"\n',
+            "client/a.cc": '#include "storage/engine.h"\n',
+            "client/b.cc": '#include "qstore/storage/v1/manifest.pb.h"\n',
+            "client/c.cc": '#include "../base/bytes.h"\n',
+            "client/d.cc": '#include "progress.h"\n',
+            "client/e.cc": "#include <base/bytes.h>\n",
+            "base/string_util.h": "#pragma once\n",
+            "server/long.cc": "\n" * (MAX_LINES + 1),
+            "tests/base/long.py": "\n" * (MAX_LINES + 1),
+        }
+        for path, text in forbidden.items():
+            with self.subTest(path=path):
+                found = self.problems_of(path, text)
+                self.assertEqual(len(found), 1, found)
+                self.assertIn(path, found[0])
+
+    def test_accepts_what_is_allowed(self):
+        allowed = {
+            "base/a.cc": "#include <sys/stat.h>\n#include <vector>\n#include <openssl/evp.h>\n",
+            "codec/a.cc": '#include <zstd.h>\n#include <hwy/highway.h>\n#include "base/bytes.h"\n',
+            "storage/rocksdb_engine.cc": "#include <rocksdb/db.h>\n",
+            "storage/a.cc": '#include "qstore/storage/v1/manifest.pb.h"\n#include "codec/chunk.h"\n',
+            "server/a.cc": '#include <grpcpp/grpcpp.h>\n#include "qstore/v1/model_store.grpc.pb.h"\n',
+            "client/a.cc": '#include "qstore/v1/model_store.pb.h"\n#include <CLI/CLI.hpp>\n',
+            "server/exact.cc": "\n" * MAX_LINES,
+            "base/b.cc": '// #include "codec/chunk.h" is not included\n',
+        }
+        for path, text in allowed.items():
+            with self.subTest(path=path):
+                self.assertEqual(self.problems_of(path, text), [])
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
