@@ -25,9 +25,17 @@
 namespace qstore::storage {
 
 // Key spaces that are read and counted apart (RocksDB column families).
-enum class Family : uint8_t { kManifest = 0, kInt8 = 1, kResidual = 2, kPlain = 3 };
+enum class Family : uint8_t {
+  kManifest = 0,
+  kInt8 = 1,
+  kResidual = 2,
+  kPlain = 3
+};
 inline constexpr int kFamilyCount = 4;
 std::string_view FamilyName(Family family);
+
+// "int8: object 7, chunk 0, subgroup 0", for messages.
+std::string DescribeKey(Family family, std::string_view key);
 
 // A value that stays readable, without a copy, while this object or a copy of
 // it lives. It must not outlive the engine.
@@ -56,11 +64,12 @@ class WriteBatch {
   };
 
   void Put(Family family, std::string key, std::string value) {
-    operations_.push_back({Operation::Kind::kPut, family, std::move(key),
-                           std::move(value)});
+    operations_.push_back(
+        {Operation::Kind::kPut, family, std::move(key), std::move(value)});
   }
   void Delete(Family family, std::string key) {
-    operations_.push_back({Operation::Kind::kDelete, family, std::move(key), {}});
+    operations_.push_back(
+        {Operation::Kind::kDelete, family, std::move(key), {}});
   }
   const std::vector<Operation>& operations() const { return operations_; }
   bool empty() const { return operations_.empty(); }
@@ -96,6 +105,12 @@ struct EngineCounters {
   uint64_t native_file_reads[kFamilyCount] = {};
 };
 
+// Both ends belong to the range.
+struct KeyRange {
+  std::string first;
+  std::string last;
+};
+
 class Engine {
  public:
   // Return false to stop a scan early.
@@ -110,6 +125,12 @@ class Engine {
   // the call to `visit` alone. Does not count as keys read.
   virtual absl::Status Scan(Family family, std::string_view begin,
                             std::string_view end, const Visitor& visit) = 0;
+
+  // Ranges that together hold every key of the family that BulkWriters brought
+  // in and that is still there; they may hold other keys and may overlap. Found
+  // without reading values.
+  virtual absl::StatusOr<std::vector<KeyRange>> BulkKeyRanges(
+      Family family) = 0;
 
   // The greatest key of the family; NOT_FOUND when it is empty.
   virtual absl::StatusOr<std::string> LastKey(Family family) = 0;

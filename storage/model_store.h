@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,21 @@ struct DeleteResult {
   std::string revision;
   std::vector<std::string> removed_tags;
   bool revision_deleted = false;  // false: other tags still name it
+  // Bytes given back now; 0 while a reader or another revision needs them.
   uint64_t reclaimed_bytes = 0;
+  // Why space could not be given back yet. The revision is deleted all the
+  // same, and the next collection tries again.
+  absl::Status reclaim_problem;
+};
+
+// What was found and deleted when the store was opened: leftovers of a process
+// that was killed.
+struct SweepReport {
+  uint64_t object_count = 0;      // objects that no revision names
+  uint64_t data_range_count = 0;  // runs of data that no object names
+  uint64_t reclaimed_bytes = 0;
+  // Why the sweep ended early; the store works, leftovers may remain.
+  absl::Status problem;
 };
 
 // One encoded blob of a chunk on its way in.
@@ -98,8 +113,7 @@ class RevisionReader {
   // The stored bytes, pinned, checked against size and XXH3 of `blob`:
   // DATA_LOSS when they differ. The message names family, object, chunk and
   // subgroup; the caller adds model and tensor.
-  virtual absl::StatusOr<PinnedValue> GetBlob(Family family,
-                                              uint64_t object_id,
+  virtual absl::StatusOr<PinnedValue> GetBlob(Family family, uint64_t object_id,
                                               uint32_t chunk_index,
                                               const v1::Blob& blob) = 0;
 };
@@ -107,7 +121,8 @@ class RevisionReader {
 class ModelStore {
  public:
   // Checks the store's format version (FAILED_PRECONDITION when it is not one
-  // that this build reads) and deletes data that no revision names.
+  // that this build reads) and deletes data that no revision names, of which
+  // sweep_report() tells.
   static absl::StatusOr<std::unique_ptr<ModelStore>> Open(
       std::unique_ptr<Engine> engine);
   virtual ~ModelStore() = default;
@@ -131,6 +146,9 @@ class ModelStore {
   // it. By revision: removes the revision and every tag that names it.
   virtual absl::StatusOr<DeleteResult> Delete(
       const ModelReference& reference) = 0;
+
+  // Of Open; for the log.
+  virtual const SweepReport& sweep_report() const = 0;
 
   virtual const Engine& engine() const = 0;
 };

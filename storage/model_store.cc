@@ -1,0 +1,259 @@
+#include "storage/model_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/quote.h"
+#include "base/status.h"
+#include "storage/keys.h"
+#include "storage/object_table.h"
+#include "storage/revision_reader.h"
+#include "storage/sweep.h"
+#include "storage/upload.h"
+
+namespace qstore::storage {
+namespace {
+
+constexpr uint32_t kFormatVersion = 1;
+
+// Creates the version record in an empty store, checks it in any other.
+absl::Status CheckFormatVersion(Engine* engine) {
+  RecordTable records(engine);
+  const absl::StatusOr<uint32_t> version = records.FormatVersion();
+  if (version.ok()) {
+    if (*version == kFormatVersion) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the store has format version ", *version, "; this build reads ",
+        kFormatVersion, ": use the build that wrote it"));
+  }
+  if (!absl::IsNotFound(version.status())) return version.status();
+  for (int i = 0; i < kFamilyCount; ++i) {
+    const absl::Status status =
+        engine->LastKey(static_cast<Family>(i)).status();
+    if (absl::IsNotFound(status)) continue;
+    QSTORE_RETURN_IF_ERROR(status);
+    return absl::FailedPreconditionError(
+        "the store has records but no format version: it was not made by this "
+        "project, or its manifest is damaged");
+  }
+  RecordBatch batch;
+  batch.PutFormatVersion(kFormatVersion);
+  return records.Commit(batch);
+}
+
+class ModelStoreImpl final : public ModelStore {
+ public:
+  ModelStoreImpl(std::unique_ptr<Engine> engine, uint64_t next_id)
+      : state_(std::move(engine), next_id), sweep_report_(Sweep(&state_)) {}
+
+  absl::StatusOr<std::unique_ptr<Upload>> BeginUpload(
+      const std::string& model) override {
+    QSTORE_RETURN_IF_ERROR(ValidateModelName(model));
+    return std::make_unique<UploadImpl>(&state_, model);
+  }
+
+  absl::StatusOr<std::unique_ptr<RevisionReader>> OpenRevision(
+      const ModelReference& reference) override {
+    const std::lock_guard lock(state_.mutex);
+    QSTORE_ASSIGN_OR_RETURN(const std::string id, Resolve(reference));
+    QSTORE_ASSIGN_OR_RETURN(v1::Revision revision,
+                            NamedRevision(reference.model, id));
+    return std::make_unique<RevisionReaderImpl>(&state_, std::move(revision));
+  }
+
+  absl::StatusOr<std::vector<ModelSummary>> ListModels() override {
+    const std::lock_guard lock(state_.mutex);
+    QSTORE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                            state_.records.Models());
+    std::vector<ModelSummary> models;
+    for (const std::string& name : names) {
+      QSTORE_ASSIGN_OR_RETURN(ModelSummary model, Summarize(name));
+      models.push_back(std::move(model));
+    }
+    return models;
+  }
+
+  absl::StatusOr<ModelSummary> GetModel(const std::string& model) override {
+    QSTORE_RETURN_IF_ERROR(ValidateModelName(model));
+    const std::lock_guard lock(state_.mutex);
+    QSTORE_ASSIGN_OR_RETURN(ModelSummary summary, Summarize(model));
+    if (summary.revisions.empty()) return UnknownModel(model);
+    return summary;
+  }
+
+  absl::StatusOr<std::string> SetTag(const ModelReference& reference,
+                                     const std::string& tag) override {
+    QSTORE_RETURN_IF_ERROR(ValidateTag(tag));
+    const std::lock_guard lock(state_.mutex);
+    QSTORE_ASSIGN_OR_RETURN(std::string id, Resolve(reference));
+    RecordBatch batch;
+    batch.PutTag(reference.model, tag, id);
+    QSTORE_RETURN_IF_ERROR(Annotate(
+        state_.records.Commit(batch),
+        absl::StrCat("setting tag ", tag, " of ", reference.ToString())));
+    return id;
+  }
+
+  absl::StatusOr<DeleteResult> Delete(const ModelReference& reference) override;
+
+  const SweepReport& sweep_report() const override { return sweep_report_; }
+  const Engine& engine() const override { return *state_.engine; }
+
+ private:
+  // All of these require the mutex.
+
+  // The id of the revision that `reference` names.
+  absl::StatusOr<std::string> Resolve(const ModelReference& reference);
+  absl::StatusOr<std::string> ResolveTag(const ModelReference& reference);
+  absl::StatusOr<std::string> ResolvePrefix(const ModelReference& reference);
+  absl::Status UnknownModel(const std::string& model) const;
+  // The record of a revision that a tag or the listing names.
+  absl::StatusOr<v1::Revision> NamedRevision(const std::string& model,
+                                             const std::string& id);
+  absl::StatusOr<ModelSummary> Summarize(const std::string& model);
+  absl::Status DeleteRecords(const ModelReference& reference,
+                             DeleteResult* result);
+
+  StoreState state_;
+  const SweepReport sweep_report_;
+};
+
+absl::Status ModelStoreImpl::UnknownModel(const std::string& model) const {
+  return absl::NotFoundError(absl::StrCat(
+      "no model ", Quoted(model), ": list the models to see which there are"));
+}
+
+absl::StatusOr<std::string> ModelStoreImpl::Resolve(
+    const ModelReference& reference) {
+  QSTORE_RETURN_IF_ERROR(ValidateModelName(reference.model));
+  return reference.revision_prefix.empty() ? ResolveTag(reference)
+                                           : ResolvePrefix(reference);
+}
+
+absl::StatusOr<std::string> ModelStoreImpl::ResolveTag(
+    const ModelReference& reference) {
+  QSTORE_RETURN_IF_ERROR(ValidateTag(reference.tag));
+  absl::StatusOr<std::string> revision =
+      state_.records.Tag(reference.model, reference.tag);
+  if (!absl::IsNotFound(revision.status())) return revision;
+  QSTORE_ASSIGN_OR_RETURN(const ModelSummary model, Summarize(reference.model));
+  if (model.revisions.empty()) return UnknownModel(reference.model);
+  std::vector<std::string> tags;
+  for (const ModelSummary::Tag& tag : model.tags) tags.push_back(tag.name);
+  return absl::NotFoundError(absl::StrCat(
+      "model ", reference.model, " has no tag ", reference.tag, "; ",
+      tags.empty() ? absl::StrCat("name a revision, the newest is ",
+                                  model.revisions.front())
+                   : absl::StrCat("its tags are ", absl::StrJoin(tags, ", "))));
+}
+
+absl::StatusOr<std::string> ModelStoreImpl::ResolvePrefix(
+    const ModelReference& reference) {
+  const std::string& prefix = reference.revision_prefix;
+  QSTORE_RETURN_IF_ERROR(ValidateRevisionPrefix(prefix));
+  QSTORE_ASSIGN_OR_RETURN(const RecordTable::Listing matches,
+                          state_.records.RevisionsOf(reference.model, prefix));
+  if (matches.size() == 1) return matches.front().first;
+  if (matches.size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model ", reference.model, " has ", matches.size(),
+        " revisions that start with ", prefix, ", among them ",
+        matches[0].first, " and ", matches[1].first, ": give more digits"));
+  }
+  QSTORE_ASSIGN_OR_RETURN(const ModelSummary model, Summarize(reference.model));
+  if (model.revisions.empty()) return UnknownModel(reference.model);
+  return absl::NotFoundError(
+      absl::StrCat("model ", reference.model, " has no revision ", prefix,
+                   "; its newest is ", model.revisions.front()));
+}
+
+absl::StatusOr<v1::Revision> ModelStoreImpl::NamedRevision(
+    const std::string& model, const std::string& id) {
+  absl::StatusOr<v1::Revision> revision = state_.records.Revision(model, id);
+  if (!absl::IsNotFound(revision.status())) return revision;
+  return absl::DataLossError(
+      absl::StrCat("the record of ", model, "@", id, " is missing"));
+}
+
+absl::StatusOr<ModelSummary> ModelStoreImpl::Summarize(
+    const std::string& model) {
+  ModelSummary summary;
+  summary.name = model;
+  QSTORE_ASSIGN_OR_RETURN(const RecordTable::Tags tags,
+                          state_.records.TagsOf(model));
+  for (const auto& [name, revision] : tags) {
+    summary.tags.push_back({name, revision});
+  }
+  QSTORE_ASSIGN_OR_RETURN(RecordTable::Listing listing,
+                          state_.records.RevisionsOf(model, ""));
+  std::sort(listing.begin(), listing.end(),
+            [](const auto& a, const auto& b) { return a.second > b.second; });
+  for (auto& [revision, number] : listing) {
+    summary.revisions.push_back(std::move(revision));
+  }
+  return summary;
+}
+
+absl::StatusOr<DeleteResult> ModelStoreImpl::Delete(
+    const ModelReference& reference) {
+  DeleteResult result;
+  {
+    const std::lock_guard lock(state_.mutex);
+    QSTORE_RETURN_IF_ERROR(DeleteRecords(reference, &result));
+  }
+  absl::StatusOr<uint64_t> reclaimed_bytes = CollectGarbage(&state_);
+  if (reclaimed_bytes.ok()) {
+    result.reclaimed_bytes = *reclaimed_bytes;
+  } else {
+    result.reclaim_problem.Update(reclaimed_bytes.status());
+  }
+  return result;
+}
+
+absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
+                                           DeleteResult* result) {
+  QSTORE_ASSIGN_OR_RETURN(result->revision, Resolve(reference));
+  QSTORE_ASSIGN_OR_RETURN(const RecordTable::Tags tags,
+                          state_.records.TagsOf(reference.model));
+  const bool by_tag = reference.revision_prefix.empty();
+  result->revision_deleted = true;
+  RecordBatch batch;
+  for (const auto& [tag, revision] : tags) {
+    if (revision != result->revision) continue;
+    if (by_tag && tag != reference.tag) {
+      result->revision_deleted = false;
+      continue;
+    }
+    batch.DeleteTag(reference.model, tag);
+    result->removed_tags.push_back(tag);
+  }
+  std::set<uint64_t> object_ids;
+  if (result->revision_deleted) {
+    QSTORE_ASSIGN_OR_RETURN(object_ids, state_.records.ReferencedIdsOf(
+                                            reference.model, result->revision));
+    batch.DeleteRevision(reference.model, result->revision, object_ids);
+  }
+  QSTORE_RETURN_IF_ERROR(
+      Annotate(state_.records.Commit(batch),
+               absl::StrCat("deleting ", reference.ToString())));
+  for (const uint64_t id : object_ids) {
+    const absl::StatusOr<bool> referenced = state_.records.IsReferenced(id);
+    result->reclaim_problem.Update(referenced.status());
+    if (referenced.ok() && !*referenced) state_.objects.MarkUnreferenced(id);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ModelStore>> ModelStore::Open(
+    std::unique_ptr<Engine> engine) {
+  QSTORE_RETURN_IF_ERROR(
+      Annotate(CheckFormatVersion(engine.get()), "opening the store"));
+  QSTORE_ASSIGN_OR_RETURN(const uint64_t next_id, FindNextId(engine.get()));
+  return std::make_unique<ModelStoreImpl>(std::move(engine), next_id);
+}
+
+}  // namespace qstore::storage

@@ -1,0 +1,114 @@
+#include "storage/object_ingest.h"
+
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "base/status.h"
+#include "storage/records.h"
+
+namespace qstore::storage {
+namespace {
+
+// One call of IngestObjects. Destroyed before Succeed, it undoes what was done.
+class Ingestion {
+ public:
+  Ingestion(StoreState* state, const std::vector<v1::Object>& objects)
+      : state_(*state), objects_(objects), found_(objects.size()) {
+    for (const v1::Object& object : objects) {
+      hashes_.push_back(DigestFromBytes(object.content_hash()));
+    }
+  }
+  Ingestion(const Ingestion&) = delete;
+  Ingestion& operator=(const Ingestion&) = delete;
+
+  ~Ingestion() {
+    const std::lock_guard lock(state_.mutex);
+    for (size_t i = 0; i < begun_count_; ++i) {
+      if (!found_[i].has_value()) {
+        state_.objects.EndIngesting(hashes_[i]);
+      } else if (!succeeded_) {
+        state_.objects.Unpin(found_[i]->object_id);
+      }
+      // Also after a failed ingest, which may yet have taken place.
+      if (ingest_tried_ && (found_[i].has_value() || !succeeded_)) {
+        state_.objects.AddDoomedData(objects_[i].object_id());
+      }
+    }
+  }
+
+  // Pins the objects that the store has, keeps others from storing the rest.
+  absl::Status Begin() {
+    std::unique_lock lock(state_.mutex);
+    state_.objects.WaitUntilNoneIngesting(hashes_, &lock);
+    for (; begun_count_ < objects_.size(); ++begun_count_) {
+      QSTORE_ASSIGN_OR_RETURN(found_[begun_count_],
+                              state_.objects.FindAndPin(hashes_[begun_count_]));
+      if (!found_[begun_count_].has_value()) {
+        state_.objects.BeginIngesting(hashes_[begun_count_]);
+        any_new_ = true;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  bool any_new() const { return any_new_; }
+
+  absl::Status IngestData(BulkWriter* writer) {
+    ingest_tried_ = true;
+    return writer->Ingest();
+  }
+
+  absl::Status WriteRecords() {
+    const std::lock_guard lock(state_.mutex);
+    RecordBatch batch;
+    for (size_t i = 0; i < objects_.size(); ++i) {
+      if (!found_[i].has_value()) batch.PutObject(objects_[i]);
+    }
+    batch.PutNextId(state_.objects.next_id());
+    QSTORE_RETURN_IF_ERROR(state_.records.Commit(batch));
+    for (size_t i = 0; i < objects_.size(); ++i) {
+      if (found_[i].has_value()) continue;
+      state_.objects.Pin(objects_[i].object_id());
+      state_.objects.MarkUnreferenced(objects_[i].object_id());
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<ObjectSummary> Succeed() {
+    succeeded_ = true;
+    std::vector<ObjectSummary> result;
+    for (size_t i = 0; i < objects_.size(); ++i) {
+      result.push_back(found_[i].has_value() ? *found_[i]
+                                             : Summarize(objects_[i]));
+    }
+    return result;
+  }
+
+ private:
+  StoreState& state_;
+  const std::vector<v1::Object>& objects_;
+  std::vector<Sha256Digest> hashes_;
+  // What the store had already; pinned.
+  std::vector<std::optional<ObjectSummary>> found_;
+  size_t begun_count_ = 0;
+  bool any_new_ = false;
+  bool ingest_tried_ = false;
+  bool succeeded_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<ObjectSummary>> IngestObjects(
+    StoreState* state, std::unique_ptr<BulkWriter> writer,
+    const std::vector<v1::Object>& objects) {
+  Ingestion ingestion(state, objects);
+  QSTORE_RETURN_IF_ERROR(ingestion.Begin());
+  if (ingestion.any_new()) {
+    QSTORE_RETURN_IF_ERROR(ingestion.IngestData(writer.get()));
+    QSTORE_RETURN_IF_ERROR(ingestion.WriteRecords());
+  }
+  return ingestion.Succeed();
+}
+
+}  // namespace qstore::storage

@@ -1,0 +1,69 @@
+#include "storage/small_object_batch.h"
+
+#include <mutex>
+#include <utility>
+
+#include "base/status.h"
+#include "storage/keys.h"
+#include "storage/object_ingest.h"
+#include "storage/records.h"
+
+namespace qstore::storage {
+namespace {
+
+constexpr uint64_t kIdBlock = 1024;
+constexpr uint64_t kBatchBytes = 64u << 20;
+
+}  // namespace
+
+std::optional<uint64_t> SmallObjectBatch::Find(
+    const Sha256Digest& content_hash) const {
+  const auto found = ids_.find(content_hash);
+  if (found == ids_.end()) return std::nullopt;
+  return found->second;
+}
+
+absl::StatusOr<uint64_t> SmallObjectBatch::Add(
+    v1::Object object, const std::vector<BufferedBlob>& blobs) {
+  if (free_ids_.first == free_ids_.end) {
+    const std::lock_guard lock(state_.mutex);
+    free_ids_.first = state_.objects.TakeIds(kIdBlock);
+    free_ids_.end = free_ids_.first + kIdBlock;
+  }
+  if (writer_ == nullptr) {
+    QSTORE_ASSIGN_OR_RETURN(writer_, state_.engine->NewBulkWriter());
+  }
+  const uint64_t id = free_ids_.first++;
+  for (const BufferedBlob& blob : blobs) {
+    const std::string key =
+        DataKey{id, blob.chunk_index, blob.subgroup}.Encode();
+    QSTORE_RETURN_IF_ERROR(writer_->Put(blob.family, key, blob.bytes));
+  }
+  object.set_object_id(id);
+  ids_.emplace(DigestFromBytes(object.content_hash()), id);
+  objects_.push_back(std::move(object));
+  return id;
+}
+
+bool SmallObjectBatch::IsFull() const {
+  // A block's end also ends the batch: another upload may own the next ids.
+  return writer_ != nullptr && (writer_->size_bytes() >= kBatchBytes ||
+                                free_ids_.first == free_ids_.end);
+}
+
+absl::StatusOr<std::vector<SmallObjectBatch::Ingested>>
+SmallObjectBatch::Ingest() {
+  ids_.clear();
+  const std::vector<v1::Object> objects = std::exchange(objects_, {});
+  std::unique_ptr<BulkWriter> writer = std::move(writer_);
+  std::vector<Ingested> result;
+  if (objects.empty()) return result;
+  QSTORE_ASSIGN_OR_RETURN(std::vector<ObjectSummary> summaries,
+                          IngestObjects(&state_, std::move(writer), objects));
+  for (size_t i = 0; i < objects.size(); ++i) {
+    result.push_back({objects[i].object_id(), std::move(summaries[i])});
+  }
+  return result;
+}
+
+}  // namespace qstore::storage

@@ -1,0 +1,112 @@
+#include "storage/sweep.h"
+
+#include <algorithm>
+#include <iterator>
+#include <mutex>
+#include <vector>
+
+#include "base/status.h"
+#include "storage/keys.h"
+
+namespace qstore::storage {
+namespace {
+
+constexpr Family kDataFamilies[] = {Family::kInt8, Family::kResidual,
+                                    Family::kPlain};
+
+absl::StatusOr<bool> HasData(Engine* engine, Family family,
+                             const IdRange& range) {
+  bool found = false;
+  QSTORE_RETURN_IF_ERROR(engine->Scan(family, DataKeyBound(range.first),
+                                      DataKeyBound(range.end),
+                                      [&found](std::string_view, ByteView) {
+                                        found = true;
+                                        return false;
+                                      }));
+  return found;
+}
+
+// The runs of ids in [range.first, range.end) that are not in `live`, which
+// ascends.
+std::vector<IdRange> Gaps(const IdRange& range,
+                          const std::vector<uint64_t>& live) {
+  std::vector<IdRange> gaps;
+  uint64_t from = range.first;
+  for (auto it = std::lower_bound(live.begin(), live.end(), range.first);
+       it != live.end() && *it < range.end; ++it) {
+    if (from < *it) gaps.push_back({from, *it});
+    from = *it + 1;
+  }
+  if (from < range.end) gaps.push_back({from, range.end});
+  return gaps;
+}
+
+absl::Status SweepData(StoreState* state, SweepReport* report) {
+  Engine* engine = state->engine.get();
+  QSTORE_ASSIGN_OR_RETURN(const std::vector<uint64_t> live,
+                          state->records.ObjectIds());
+  for (const Family family : kDataFamilies) {
+    QSTORE_ASSIGN_OR_RETURN(const std::vector<KeyRange> ranges,
+                            engine->BulkKeyRanges(family));
+    for (const KeyRange& keys : ranges) {
+      const std::optional<uint64_t> first = LeadingId(keys.first);
+      const std::optional<uint64_t> last = LeadingId(keys.last);
+      if (!first.has_value() || !last.has_value()) continue;
+      for (const IdRange& gap : Gaps({*first, *last + 1}, live)) {
+        QSTORE_ASSIGN_OR_RETURN(const bool has_data,
+                                HasData(engine, family, gap));
+        if (!has_data) continue;
+        QSTORE_RETURN_IF_ERROR(engine->DeleteRange(
+            family, DataKeyBound(gap.first), DataKeyBound(gap.end)));
+        ++report->data_range_count;
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SweepObjects(StoreState* state, SweepReport* report) {
+  QSTORE_ASSIGN_OR_RETURN(const std::vector<uint64_t> objects,
+                          state->records.ObjectIds());
+  QSTORE_ASSIGN_OR_RETURN(const std::vector<uint64_t> referenced,
+                          state->records.ReferencedIds());
+  std::vector<uint64_t> unreferenced;
+  std::set_difference(objects.begin(), objects.end(), referenced.begin(),
+                      referenced.end(), std::back_inserter(unreferenced));
+  {
+    const std::lock_guard lock(state->mutex);
+    for (const uint64_t id : unreferenced) state->objects.MarkUnreferenced(id);
+  }
+  QSTORE_RETURN_IF_ERROR(CollectGarbage(state).status());
+  report->object_count = unreferenced.size();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+SweepReport Sweep(StoreState* state) {
+  SweepReport report;
+  const uint64_t before_bytes = state->engine->DiskBytes();
+  report.problem = SweepObjects(state, &report);
+  if (report.problem.ok()) report.problem = SweepData(state, &report);
+  const uint64_t after_bytes = state->engine->DiskBytes();
+  report.reclaimed_bytes =
+      before_bytes > after_bytes ? before_bytes - after_bytes : 0;
+  return report;
+}
+
+absl::StatusOr<uint64_t> FindNextId(Engine* engine) {
+  uint64_t next_id = 1;
+  for (const Family family : kDataFamilies) {
+    const absl::StatusOr<std::string> last = engine->LastKey(family);
+    if (absl::IsNotFound(last.status())) continue;
+    QSTORE_RETURN_IF_ERROR(last.status());
+    next_id = std::max(next_id, LeadingId(*last).value_or(0) + 1);
+  }
+  const absl::StatusOr<uint64_t> recorded = RecordTable(engine).NextId();
+  if (recorded.ok()) return std::max(next_id, *recorded);
+  if (absl::IsNotFound(recorded.status())) return next_id;
+  return recorded.status();
+}
+
+}  // namespace qstore::storage

@@ -1,0 +1,58 @@
+// Upload over a StoreState.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "storage/model_store.h"
+#include "storage/object_table.h"
+#include "storage/object_writer.h"
+#include "storage/small_object_batch.h"
+
+namespace qstore::storage {
+
+class UploadImpl final : public Upload, private WrittenObjectSink {
+ public:
+  UploadImpl(StoreState* state, std::string model)
+      : state_(*state), model_(std::move(model)), small_objects_(state) {}
+  ~UploadImpl() override;
+
+  absl::StatusOr<std::optional<uint64_t>> FindObject(
+      const Sha256Digest& content_hash) override;
+  absl::StatusOr<std::unique_ptr<ObjectWriter>> AddObject() override;
+  absl::StatusOr<CommitResult> Commit(v1::Revision draft,
+                                      const std::string& tag) override;
+
+ private:
+  // WrittenObjectSink:
+  uint64_t TakeLargeObjectId() override;
+  absl::StatusOr<uint64_t> Take(WrittenObject written) override;
+  void WriterDestroyed() override { writing_ = false; }
+
+  absl::StatusOr<uint64_t> TakeSmall(WrittenObject written);
+  absl::StatusOr<uint64_t> TakeLarge(WrittenObject written);
+  absl::Status IngestSmallObjects();
+  absl::StatusOr<CommitResult> CommitRecords(v1::Revision draft,
+                                             const std::string& tag);
+  // Takes over one pin of the object.
+  void Hold(const ObjectSummary& object);
+  void ReleaseAll();
+
+  StoreState& state_;
+  const std::string model_;
+  SmallObjectBatch small_objects_;
+  // Ids of large objects come from a block of this upload, so that their data
+  // lies side by side and goes at once when the upload is abandoned.
+  IdRange large_object_ids_;
+  // What this upload pins, each object once.
+  std::unordered_map<uint64_t, ObjectSummary> held_;
+  // Ids that were given out for small objects which another upload stored
+  // first, to the ids of those.
+  std::unordered_map<uint64_t, uint64_t> replaced_;
+  bool writing_ = false;
+  // Why the upload cannot be committed any more.
+  absl::Status failure_;
+};
+
+}  // namespace qstore::storage
