@@ -1,0 +1,24 @@
+#include "server/codec_set.h"
+
+#include <utility>
+
+namespace qstore::server {
+
+std::unique_ptr<CodecSet> CodecPool::Take() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      std::unique_ptr<CodecSet> set = std::move(idle_.back());
+      idle_.pop_back();
+      return set;
+    }
+  }
+  return std::make_unique<CodecSet>();
+}
+
+void CodecPool::GiveBack(std::unique_ptr<CodecSet> set) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(set));
+}
+
+}  // namespace qstore::server

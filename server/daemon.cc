@@ -1,0 +1,180 @@
+#include "server/daemon.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server_builder.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/quote.h"
+#include "base/status.h"
+#include "server/engines.h"
+#include "server/ingest/chunk_work.h"
+#include "server/ingest/upload_session.h"
+
+namespace qstore::server {
+namespace {
+
+constexpr char kServiceName[] = "qstore.v1.ModelStore";
+
+// An upload message: its payload and what protobuf adds.
+constexpr int kMaxReceivedMessageBytes =
+    static_cast<int>(kMaxUploadPayloadBytes) + (64 << 10);
+
+constexpr int kMaxStreamsPerConnection = 256;
+constexpr int kKeepaliveMilliseconds = 60'000;
+constexpr int kKeepaliveTimeoutMilliseconds = 20'000;
+constexpr int kMinClientPingIntervalMilliseconds = 10'000;
+
+// Encode tasks wait here beyond those that run; more only hold memory.
+constexpr size_t kQueuedTasksPerThread = 4;
+
+// Slices that gRPC still holds after its shutdown are a matter of moments.
+constexpr auto kUnpinTimeout = std::chrono::seconds(10);
+
+uint32_t ThreadCount(const ServerOptions& options) {
+  if (options.threads != 0) return options.threads;
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// Reads wait for the disk, so there are more of them than cores.
+uint32_t ReadThreadCount(const ServerOptions& options) {
+  return std::max(4u, 2 * ThreadCount(options));
+}
+
+// See EncodePipeline::Reserve: with less, uploads could wait for each other.
+absl::Status CheckIngestMemory(const ServerOptions& options) {
+  const uint64_t needed = options.calls.uploads * kMaxChunkLeaseBytes;
+  if (options.ingest_memory_bytes >= needed) return absl::OkStatus();
+  constexpr uint64_t kMebibyte = 1u << 20;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--ingest-memory is ", options.ingest_memory_bytes / kMebibyte,
+      " MiB, but ", options.calls.uploads, " uploads at once need at least ",
+      (needed + kMebibyte - 1) / kMebibyte,
+      " MiB; raise it or lower --max-uploads"));
+}
+
+void SetChannelArguments(grpc::ServerBuilder* builder) {
+  // Two daemons on one port would each get half of the calls.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                              kMaxStreamsPerConnection);
+  // A peer that is gone without a word must not hold an upload's slot.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                              kKeepaliveMilliseconds);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                              kKeepaliveTimeoutMilliseconds);
+  builder->AddChannelArgument(
+      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+      kMinClientPingIntervalMilliseconds);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
+    const ServerOptions& options) {
+  QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
+  auto engine = OpenEngine(options);
+  if (!engine.ok()) {
+    return Annotate(engine.status(),
+                    "cannot open the store in " + Quoted(options.data_dir));
+  }
+  return StartWithEngine(options, *std::move(engine));
+}
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
+    const ServerOptions& options, std::unique_ptr<storage::Engine> engine) {
+  QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
+  auto store = storage::ModelStore::Open(std::move(engine));
+  if (!store.ok()) {
+    return Annotate(store.status(),
+                    "cannot open the store in " + Quoted(options.data_dir));
+  }
+  std::unique_ptr<Daemon> daemon(new Daemon(options, *std::move(store)));
+  QSTORE_RETURN_IF_ERROR(daemon->Serve());
+  return daemon;
+}
+
+Daemon::Daemon(const ServerOptions& options,
+               std::unique_ptr<storage::ModelStore> store)
+    : options_(options),
+      store_(std::move(store)),
+      ingest_budget_(options.ingest_memory_bytes),
+      pinned_bytes_(std::make_shared<PinnedBytesGauge>()),
+      admission_(options.calls),
+      encode_pool_(ThreadCount(options),
+                   kQueuedTasksPerThread * ThreadCount(options)),
+      read_pool_(ReadThreadCount(options), options.calls.downloads),
+      service_(
+          store_.get(), &admission_,
+          IngestResources{.encode_pool = &encode_pool_,
+                          .codecs = &codecs_,
+                          .budget = &ingest_budget_,
+                          .verify = options.verify_ingest,
+                          .limits = options.ingest_limits},
+          DownloadResources{.store = store_.get(),
+                            .read_pool = &read_pool_,
+                            .gauge = pinned_bytes_,
+                            .read_ahead_bytes = options.download_buffer_bytes,
+                            .part_bytes = options.message_bytes}) {}
+
+absl::Status Daemon::Serve() {
+  const size_t colon = options_.listen.rfind(':');
+  if (colon == std::string::npos || colon == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--listen ", Quoted(options_.listen), " is not HOST:PORT"));
+  }
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(),
+                           &port);
+  builder.RegisterService(&service_);
+  builder.SetMaxReceiveMessageSize(kMaxReceivedMessageBytes);
+  builder.SetMaxSendMessageSize(-1);
+  grpc::ResourceQuota quota("qstored");
+  quota.SetMaxThreads(static_cast<int>(options_.max_rpc_threads));
+  builder.SetResourceQuota(quota);
+  SetChannelArguments(&builder);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", options_.listen,
+                     "; is the address right and the port free?"));
+  }
+  address_ = absl::StrCat(options_.listen.substr(0, colon), ":", port);
+  server_->GetHealthCheckService()->SetServingStatus("", true);
+  server_->GetHealthCheckService()->SetServingStatus(kServiceName, true);
+  return absl::OkStatus();
+}
+
+Daemon::~Daemon() { Shutdown(std::chrono::milliseconds(0)); }
+
+void Daemon::Shutdown(std::chrono::milliseconds grace) {
+  if (server_ == nullptr) return;
+  const auto deadline = std::chrono::steady_clock::now() + grace;
+  // The port stays open while calls finish, so that probes can read the state
+  // and new calls get a clear answer.
+  server_->GetHealthCheckService()->Shutdown();
+  admission_.StopAdmitting();
+  if (!admission_.WaitUntilIdle(deadline) && grace.count() > 0) {
+    spdlog::warn("the grace period is over; cancelling the calls that run");
+  }
+  // Cancels what is left, health watches and reflection among it, and returns
+  // when every handler has.
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_.reset();
+  if (!pinned_bytes_->WaitUntilZero(std::chrono::steady_clock::now() +
+                                    kUnpinTimeout)) {
+    spdlog::error("{} bytes of stored values are still in use at shutdown",
+                  pinned_bytes_->bytes());
+  }
+}
+
+}  // namespace qstore::server

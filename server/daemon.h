@@ -1,0 +1,67 @@
+// A running server: the store, the pools and gRPC, and the order in which they
+// start and stop.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/byte_budget.h"
+#include "base/thread_pool.h"
+#include "grpcpp/server.h"
+#include "server/call_admission.h"
+#include "server/codec_set.h"
+#include "server/options.h"
+#include "server/pinned_bytes.h"
+#include "server/service.h"
+#include "storage/engine.h"
+#include "storage/model_store.h"
+
+namespace qstore::server {
+
+class Daemon {
+ public:
+  // Opens the store and serves. Errors are sentences for the operator.
+  static absl::StatusOr<std::unique_ptr<Daemon>> Start(
+      const ServerOptions& options);
+  // The same over an engine that is open already.
+  static absl::StatusOr<std::unique_ptr<Daemon>> StartWithEngine(
+      const ServerOptions& options, std::unique_ptr<storage::Engine> engine);
+
+  // Shuts down without grace if Shutdown was not called.
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // Health turns to NOT_SERVING and new calls get UNAVAILABLE; running calls
+  // may finish until `grace` has passed, then they are cancelled; then the
+  // store is closed. Call from one thread.
+  void Shutdown(std::chrono::milliseconds grace);
+
+  // "127.0.0.1:7350", with the real port.
+  const std::string& address() const { return address_; }
+  storage::ModelStore& store() { return *store_; }
+  const ByteBudget& ingest_budget() const { return ingest_budget_; }
+  const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
+
+ private:
+  Daemon(const ServerOptions& options,
+         std::unique_ptr<storage::ModelStore> store);
+  absl::Status Serve();
+
+  const ServerOptions options_;
+  std::string address_;
+  // Destroyed from the last to the first: nothing may outlive what it uses.
+  std::unique_ptr<storage::ModelStore> store_;
+  ByteBudget ingest_budget_;
+  CodecPool codecs_;
+  const std::shared_ptr<PinnedBytesGauge> pinned_bytes_;
+  CallAdmission admission_;
+  ThreadPool encode_pool_;
+  ThreadPool read_pool_;
+  ModelStoreService service_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace qstore::server

@@ -1,0 +1,52 @@
+#include "server/engines.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/quote.h"
+#include "storage/memory_engine.h"
+#include "storage/rocksdb_engine.h"
+
+namespace qstore::server {
+namespace {
+
+using EngineOrError = absl::StatusOr<std::unique_ptr<storage::Engine>>;
+
+EngineOrError OpenRocksDb(const ServerOptions& options) {
+  storage::RocksDbOptions engine_options;
+  engine_options.block_cache_bytes = options.block_cache_bytes;
+  return storage::OpenRocksDbEngine(options.data_dir, engine_options);
+}
+
+EngineOrError OpenMemory(const ServerOptions& /*options*/) {
+  return storage::NewMemoryEngine();
+}
+
+struct EngineEntry {
+  const char* name;
+  EngineOrError (*open)(const ServerOptions& options);
+};
+
+constexpr EngineEntry kEngines[] = {
+    {"rocksdb", OpenRocksDb},
+    {"memory", OpenMemory},
+};
+
+}  // namespace
+
+std::string EngineNames() {
+  return absl::StrJoin(kEngines, ", ",
+                       [](std::string* out, const EngineEntry& entry) {
+                         out->append(entry.name);
+                       });
+}
+
+EngineOrError OpenEngine(const ServerOptions& options) {
+  for (const EngineEntry& entry : kEngines) {
+    if (options.engine == entry.name) return entry.open(options);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown engine ", Quoted(options.engine), "; use one of ",
+                   EngineNames()));
+}
+
+}  // namespace qstore::server

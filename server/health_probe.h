@@ -1,0 +1,14 @@
+// Asks a daemon for its health, for container health checks.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace qstore::server {
+
+// OK when the daemon at `address` (HOST:PORT) answers SERVING to
+// grpc.health.v1.Health/Check within five seconds.
+absl::Status ProbeHealth(const std::string& address);
+
+}  // namespace qstore::server

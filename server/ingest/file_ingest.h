@@ -1,0 +1,47 @@
+// Turns the bytes of one uploaded file into objects.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "server/ingest/encode_pipeline.h"
+#include "server/ingest/quantization_policy.h"
+
+namespace qstore::server {
+
+// A run of a file's bytes whose object the pipeline is still storing.
+struct PendingSegment {
+  size_t object_position = 0;  // among the pipeline's results
+  std::string tensor_name;
+  uint64_t raw_bytes = 0;
+};
+
+// Takes exactly the announced number of bytes: the caller checks that before.
+class FileIngest {
+ public:
+  virtual ~FileIngest() = default;
+  virtual bool is_safetensors() const = 0;
+  virtual absl::Status Append(ByteView bytes) = 0;
+  // After the last byte.
+  virtual absl::StatusOr<std::vector<PendingSegment>> Finish() = 0;
+};
+
+// What files of one upload share; all outlive the file ingests.
+struct FileIngestContext {
+  EncodePipeline* pipeline = nullptr;
+  const QuantizationPolicy* policy = nullptr;
+  const IngestResources* resources = nullptr;
+  uint64_t* tensor_count = nullptr;  // of the upload so far
+};
+
+// Chooses by name: *.safetensors is parsed, everything else is bytes.
+std::unique_ptr<FileIngest> NewFileIngest(const FileIngestContext& context,
+                                          const std::string& path,
+                                          uint64_t size_bytes);
+
+}  // namespace qstore::server

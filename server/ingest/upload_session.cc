@@ -1,0 +1,230 @@
+#include "server/ingest/upload_session.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/hash.h"
+#include "base/names.h"
+#include "base/quote.h"
+#include "base/status.h"
+#include "server/ingest/upload_paths.h"
+#include "server/wire_records.h"
+
+namespace qstore::server {
+
+UploadSession::UploadSession(storage::ModelStore* store,
+                             const IngestResources& resources)
+    : store_(store), resources_(resources) {}
+
+absl::Status UploadSession::Handle(const v1::UploadRequest& request) {
+  switch (request.event_case()) {
+    case v1::UploadRequest::kBegin:
+      return Begin(request.begin());
+    case v1::UploadRequest::kFile:
+      return BeginFile(request.file());
+    case v1::UploadRequest::kBytes:
+      return AddBytes(request.bytes());
+    case v1::UploadRequest::kEnd:
+      return End(request.end());
+    case v1::UploadRequest::EVENT_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError(
+      "a message of the upload is empty or of a kind that this server does "
+      "not know");
+}
+
+absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
+  if (state_ != State::kExpectBegin) {
+    return absl::InvalidArgumentError(
+        "a second begin message came; a stream uploads one model");
+  }
+  QSTORE_RETURN_IF_ERROR(ValidateModelName(begin.model()));
+  model_ = begin.model();
+  tag_ = begin.tag().empty() ? std::string(kDefaultTag) : begin.tag();
+  QSTORE_RETURN_IF_ERROR(ValidateTag(tag_));
+  object_name_ = absl::StrCat(model_, ":", tag_);
+  QSTORE_ASSIGN_OR_RETURN(policy_,
+                          QuantizationPolicy::Create(begin.quantization()));
+  QSTORE_ASSIGN_OR_RETURN(upload_, store_->BeginUpload(model_));
+  pipeline_.emplace(upload_.get(), resources_);
+  state_ = State::kBetweenFiles;
+  return absl::OkStatus();
+}
+
+absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
+  switch (state_) {
+    case State::kExpectBegin:
+      return absl::InvalidArgumentError(
+          "a file came before the begin message that names the model");
+    case State::kInFile:
+      return absl::InvalidArgumentError(absl::StrCat(
+          "file ", Quoted(file.path()), " came after ", file_received_bytes_,
+          " bytes of file ", Quoted(path_), ", which has ", size_bytes_));
+    case State::kEnded:
+      return absl::InvalidArgumentError(absl::StrCat(
+          "file ", Quoted(file.path()), " came after the end message"));
+    case State::kBetweenFiles:
+      break;
+  }
+  QSTORE_RETURN_IF_ERROR(CheckFile(file));
+  paths_.insert(file.path());
+  path_ = file.path();
+  size_bytes_ = file.size_bytes();
+  announced_bytes_ += size_bytes_;
+  file_received_bytes_ = 0;
+  file_ingest_ =
+      NewFileIngest({&*pipeline_, &*policy_, &resources_, &tensor_count_},
+                    path_, size_bytes_);
+  state_ = State::kInFile;
+  return size_bytes_ == 0 ? EndFile() : absl::OkStatus();
+}
+
+absl::Status UploadSession::CheckFile(const v1::FileBegin& file) {
+  const IngestLimits& limits = resources_.limits;
+  QSTORE_RETURN_IF_ERROR(CheckUploadPath(paths_, file.path()));
+  if (files_.size() >= limits.max_files) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "file ", Quoted(file.path()), " is number ", files_.size() + 1,
+        " of the upload, but at most ", limits.max_files, " are allowed"));
+  }
+  if (file.size_bytes() > limits.max_file_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "file ", Quoted(file.path()), " has ", file.size_bytes(),
+        " bytes, but at most ", limits.max_file_bytes, " are allowed"));
+  }
+  if (file.size_bytes() > limits.max_upload_bytes - announced_bytes_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("file ", Quoted(file.path()), " of ", file.size_bytes(),
+                     " bytes brings the upload past the ",
+                     limits.max_upload_bytes, " bytes that are allowed"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
+  if (state_ != State::kInFile) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        bytes.payload().size(), " bytes came that belong to no file",
+        files_.empty() ? ""
+                       : absl::StrCat("; file ", Quoted(files_.back().path),
+                                      " has all of its ",
+                                      files_.back().size_bytes, " bytes")));
+  }
+  const std::string& payload = bytes.payload();
+  const auto position = [&] {
+    return absl::StrCat("file ", Quoted(path_), " at offset ",
+                        file_received_bytes_, ": ");
+  };
+  if (payload.size() > kMaxUploadPayloadBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(position(), "a message has ", payload.size(),
+                     " payload bytes, but at most ", kMaxUploadPayloadBytes,
+                     " are allowed"));
+  }
+  if (payload.size() > size_bytes_ - file_received_bytes_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(position(), payload.size(), " bytes came, but only ",
+                     size_bytes_ - file_received_bytes_, " of the announced ",
+                     size_bytes_, " are missing"));
+  }
+  if (const uint64_t xxh3 = Xxh3(AsBytes(payload)); xxh3 != bytes.xxh3()) {
+    return absl::DataLossError(absl::StrCat(
+        position(), payload.size(), " bytes have XXH3 ",
+        absl::Hex(xxh3, absl::kZeroPad16), ", but ",
+        absl::Hex(bytes.xxh3(), absl::kZeroPad16),
+        " was sent with them; they were damaged on the way, upload again"));
+  }
+  QSTORE_RETURN_IF_ERROR(file_ingest_->Append(AsBytes(payload)));
+  file_received_bytes_ += payload.size();
+  received_bytes_ += payload.size();
+  return file_received_bytes_ == size_bytes_ ? EndFile() : absl::OkStatus();
+}
+
+absl::Status UploadSession::EndFile() {
+  QSTORE_ASSIGN_OR_RETURN(std::vector<PendingSegment> segments,
+                          file_ingest_->Finish());
+  files_.push_back({path_, size_bytes_, file_ingest_->is_safetensors(),
+                    std::move(segments)});
+  file_ingest_.reset();
+  state_ = State::kBetweenFiles;
+  return absl::OkStatus();
+}
+
+absl::Status UploadSession::End(const v1::UploadEnd& end) {
+  switch (state_) {
+    case State::kExpectBegin:
+      return absl::InvalidArgumentError(
+          "the end message came before the begin message");
+    case State::kInFile:
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the end message came after ", file_received_bytes_,
+          " bytes of file ", Quoted(path_), ", which has ", size_bytes_));
+    case State::kEnded:
+      return absl::InvalidArgumentError("a second end message came");
+    case State::kBetweenFiles:
+      break;
+  }
+  if (files_.empty()) {
+    return absl::InvalidArgumentError(
+        "the upload has no files; a model directory has at least one");
+  }
+  if (end.file_count() != files_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the end message counts ", end.file_count(),
+                     " files, but ", files_.size(), " were received"));
+  }
+  if (end.total_bytes() != received_bytes_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the end message counts ", end.total_bytes(),
+                     " bytes, but ", received_bytes_, " were received"));
+  }
+  state_ = State::kEnded;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
+  if (state_ != State::kEnded) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the stream ended without an end message, after ", files_.size(),
+        " files and ", received_bytes_, " bytes; nothing was stored"));
+  }
+  QSTORE_ASSIGN_OR_RETURN(const std::vector<StoredObject> objects,
+                          pipeline_->Finish());
+  QSTORE_ASSIGN_OR_RETURN(storage::Upload::CommitResult result,
+                          upload_->Commit(DraftOf(objects), tag_));
+  v1::UploadResponse response;
+  response.set_model(model_);
+  response.set_revision(result.revision.revision());
+  response.set_tag(tag_);
+  response.set_created(result.created);
+  *response.mutable_stored() = ToWire(result.revision.stored());
+  response.set_two_copies_bytes(result.revision.two_copies_bytes());
+  response.set_received_bytes(received_bytes_);
+  return response;
+}
+
+storage::v1::Revision UploadSession::DraftOf(
+    const std::vector<StoredObject>& objects) const {
+  storage::v1::Revision draft;
+  draft.set_model(model_);
+  draft.set_quantizer(policy_->quantizer());
+  for (const ReceivedFile& file : files_) {
+    storage::v1::File* record = draft.add_files();
+    record->set_path(file.path);
+    record->set_size_bytes(file.size_bytes);
+    record->set_safetensors(file.safetensors);
+    for (const PendingSegment& pending : file.segments) {
+      const StoredObject& object = objects[pending.object_position];
+      storage::v1::Segment* segment = record->add_segments();
+      segment->set_object_id(object.object_id);
+      segment->set_tensor_name(pending.tensor_name);
+      segment->set_raw_bytes(pending.raw_bytes);
+      segment->set_content_hash(object.content_hash.data(),
+                                object.content_hash.size());
+    }
+  }
+  return draft;
+}
+
+}  // namespace qstore::server

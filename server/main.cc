@@ -1,0 +1,87 @@
+// qstored: the composition root.
+
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <variant>
+
+#include "server/daemon.h"
+#include "server/health_probe.h"
+#include "server/options.h"
+#include "server/version.h"
+
+namespace {
+
+using qstore::server::Daemon;
+using qstore::server::ExitCommand;
+using qstore::server::HealthCheckCommand;
+using qstore::server::ServeCommand;
+using qstore::server::ServerOptions;
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "qstored: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+// Blocked before any thread starts, so that only sigwait takes them.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+int Serve(const ServerOptions& options) {
+  const sigset_t stop_signals = BlockStopSignals();
+  signal(SIGPIPE, SIG_IGN);
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("qstored"));
+  spdlog::set_level(spdlog::level::from_str(options.log_level));
+
+  auto daemon = Daemon::Start(options);
+  if (!daemon.ok()) return Fail(daemon.status());
+  std::printf("qstored %s serves %s from %s\n", qstore::server::kVersion,
+              (*daemon)->address().c_str(), options.data_dir.c_str());
+  std::fflush(stdout);
+
+  int signal_number = 0;
+  sigwait(&stop_signals, &signal_number);
+  spdlog::info(
+      "signal {}: finishing running calls for up to {} s; again to "
+      "stop at once",
+      signal_number, options.grace_seconds);
+  // A second signal kills the process, which loses nothing acknowledged.
+  signal(SIGTERM, SIG_DFL);
+  signal(SIGINT, SIG_DFL);
+  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
+  (*daemon)->Shutdown(std::chrono::seconds(options.grace_seconds));
+  daemon->reset();
+  spdlog::info("stopped");
+  return 0;
+}
+
+int ProbeHealth(const std::string& address) {
+  const absl::Status status = qstore::server::ProbeHealth(address);
+  return status.ok() ? 0 : Fail(status);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto command = qstore::server::ParseCommandLine(argc, argv);
+  if (const auto* serve = std::get_if<ServeCommand>(&command)) {
+    return Serve(serve->options);
+  }
+  if (const auto* probe = std::get_if<HealthCheckCommand>(&command)) {
+    return ProbeHealth(probe->address);
+  }
+  const auto& exit = std::get<ExitCommand>(command);
+  std::fprintf(exit.exit_code == 0 ? stdout : stderr, "%s%s", exit.text.c_str(),
+               exit.text.ends_with('\n') ? "" : "\n");
+  return exit.exit_code;
+}

@@ -1,0 +1,48 @@
+// Everything that can be configured about the daemon. docs/operations.md lists
+// the flags and what they bound.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "server/call_admission.h"
+#include "server/ingest/ingest_resources.h"
+
+namespace qstore::server {
+
+struct ServerOptions {
+  std::string listen = "127.0.0.1:7350";  // port 0: any free port
+  std::string data_dir;
+  std::string engine = "rocksdb";
+  uint32_t threads = 0;                         // 0: one per core
+  uint64_t ingest_memory_bytes = 384ull << 20;  // chunks of all uploads
+  CallAdmission::Limits calls;
+  uint32_t max_rpc_threads = 128;
+  uint64_t download_buffer_bytes = 256ull << 20;  // pinned by all downloads
+  uint32_t message_bytes = 1u << 20;              // payload of one message
+  uint64_t block_cache_bytes = 64ull << 20;
+  uint32_t grace_seconds = 30;
+  std::string log_level = "info";
+  bool verify_ingest = true;
+  IngestLimits ingest_limits;
+};
+
+// What the command line asks for.
+struct ServeCommand {
+  ServerOptions options;
+};
+struct HealthCheckCommand {
+  std::string address;  // HOST:PORT
+};
+// Text for stdout (help, version), or one sentence for stderr.
+struct ExitCommand {
+  int exit_code = 0;
+  std::string text;
+};
+using Command = std::variant<ServeCommand, HealthCheckCommand, ExitCommand>;
+
+// Every flag --some-name can be given as QSTORE_SOME_NAME; flags win.
+Command ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace qstore::server

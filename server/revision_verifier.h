@@ -1,0 +1,73 @@
+// Reads back, decodes and checks every stored byte of a revision.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/thread_pool.h"
+#include "qstore/storage/v1/manifest.pb.h"
+#include "server/codec_set.h"
+#include "storage/model_store.h"
+
+namespace qstore::server {
+
+struct VerifyProgress {
+  uint64_t checked_objects = 0;
+  uint64_t total_objects = 0;
+  uint64_t checked_bytes = 0;  // stored bytes
+  std::vector<std::string> problems;
+};
+
+// Past this many problems only their number is told.
+inline constexpr size_t kMaxReportedProblems = 1000;
+
+// Reads on the calling thread, decodes on the pool. One run per verifier.
+class RevisionVerifier {
+ public:
+  // All outlive the verifier. Decoding of at most twice as many chunks as the
+  // pool has threads is under way at once.
+  RevisionVerifier(storage::RevisionReader* reader, ThreadPool* pool,
+                   CodecPool* codecs);
+
+  // Called after every object, on the calling thread; false stops.
+  using Reporter = std::function<bool(const VerifyProgress&)>;
+
+  // OK whether or not there is damage, which is in `progress`. CANCELLED when
+  // the reporter stopped it; other codes when the store cannot be read at all.
+  absl::Status Run(const Reporter& report, VerifyProgress* progress);
+
+ private:
+  struct NamedObject {
+    uint64_t object_id = 0;
+    std::string label;  // "file x: tensor y"
+  };
+
+  std::vector<NamedObject> ListObjects() const;
+  absl::Status VerifyObject(const NamedObject& object);
+  absl::Status VerifyChunk(const NamedObject& named,
+                           std::shared_ptr<const storage::v1::Object> object,
+                           uint32_t chunk_index);
+  // Keeps damage, passes other errors on.
+  absl::Status Note(const absl::Status& status, const std::string& where);
+  void AddProblem(const std::string& problem);
+  void BeginTask();
+  void WaitForTasks();
+  VerifyProgress Snapshot();
+
+  storage::RevisionReader* const reader_;
+  ThreadPool* const pool_;
+  CodecPool* const codecs_;
+
+  std::mutex mutex_;
+  std::condition_variable task_ended_;
+  size_t tasks_ = 0;                  // guarded by mutex_
+  VerifyProgress progress_;           // guarded by mutex_
+  uint64_t unreported_problems_ = 0;  // guarded by mutex_
+};
+
+}  // namespace qstore::server
