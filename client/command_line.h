@@ -1,0 +1,84 @@
+// The command line of qstore-client: what a person typed, checked.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/names.h"
+
+namespace qstore::client {
+
+struct UploadOptions {
+  std::filesystem::path source;  // a model directory or a .safetensors file
+  std::string model;
+  std::string tag;
+  std::string quantizer = "absmax";
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
+  bool no_default_excludes = false;
+};
+
+struct DownloadOptions {
+  ModelReference reference;
+  std::filesystem::path directory;
+  std::string precision = "original";  // original, int8, fp16, bf16, fp32
+  std::string format = "compressed-tensors";
+  uint32_t threads = 0;  // 0: all cores
+  uint64_t memory_mib = 512;
+};
+
+struct ListOptions {
+  std::string prefix;
+};
+
+struct ShowOptions {
+  ModelReference reference;
+};
+
+struct TagOptions {
+  ModelReference reference;
+  std::string tag;
+};
+
+struct DeleteOptions {
+  ModelReference reference;
+};
+
+struct VerifyOptions {
+  ModelReference reference;
+};
+
+using Command =
+    std::variant<UploadOptions, DownloadOptions, ListOptions, ShowOptions,
+                 TagOptions, DeleteOptions, VerifyOptions>;
+
+struct CommandLine {
+  std::string server = "127.0.0.1:7350";
+  bool json = false;
+  double connect_timeout_seconds = 10;
+  Command command;
+};
+
+// Exit codes, as docs/client.md lists them.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+
+// Either a command line, or what to print and the code to exit with (help,
+// version, a mistake).
+struct ParsedCommandLine {
+  std::optional<CommandLine> command_line;
+  int exit_code = kExitOk;
+  std::string output;  // for stdout
+  std::string error;   // one sentence for stderr
+  bool json = false;   // as far as could be told
+};
+
+// Reads arguments first, then QSTORE_… environment variables.
+ParsedCommandLine ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace qstore::client

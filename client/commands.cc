@@ -1,0 +1,196 @@
+#include "client/commands.h"
+
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "client/download.h"
+#include "client/report.h"
+#include "client/result_json.h"
+#include "client/revision_query.h"
+#include "client/rpc_status.h"
+#include "client/upload.h"
+
+namespace qstore::client {
+namespace {
+
+constexpr int kJsonIndent = 2;
+
+// One overload a command.
+class CommandRunner {
+ public:
+  CommandRunner(const CommandLine& line, Connection* connection,
+                Cancellation* cancellation, const Terminal& terminal)
+      : line_(line),
+        connection_(connection),
+        cancellation_(cancellation),
+        terminal_(terminal),
+        progress_(terminal.err, terminal.progress_style) {}
+
+  absl::Status operator()(const UploadOptions& options) {
+    QSTORE_ASSIGN_OR_RETURN(const UploadResult result,
+                            Upload(options, line_.connect_timeout_seconds,
+                                   connection_, &progress_, cancellation_));
+    if (!result.quantized_config.empty()) {
+      *terminal_.err << "note: " << result.quantized_config
+                     << " says that the weights are quantized already, so all "
+                        "of them are stored as they are (--quantizer none)\n";
+    }
+    Print(result, DescribeUpload(result));
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const DownloadOptions& options) {
+    QSTORE_ASSIGN_OR_RETURN(const DownloadResult result,
+                            Download(options, line_.connect_timeout_seconds,
+                                     connection_, &progress_, cancellation_));
+    Print(result, DescribeDownload(result, options.directory.native()));
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const ListOptions& options) {
+    v1::ListModelsRequest request;
+    request.set_prefix(options.prefix);
+    v1::ListModelsResponse response;
+    QSTORE_RETURN_IF_ERROR(
+        Call(&v1::ModelStore::Stub::ListModels, request, &response));
+    Print(response, DescribeList(response));
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const ShowOptions& options) {
+    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
+    QSTORE_ASSIGN_OR_RETURN(
+        const v1::GetRevisionResponse response,
+        GetRevision(connection_, options.reference, cancellation_));
+    Print(response, DescribeRevision(response));
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const TagOptions& options) {
+    v1::SetTagRequest request;
+    ToProto(options.reference, request.mutable_reference());
+    request.set_tag(options.tag);
+    v1::SetTagResponse response;
+    QSTORE_RETURN_IF_ERROR(
+        Call(&v1::ModelStore::Stub::SetTag, request, &response));
+    Print(
+        nlohmann::ordered_json{{"model", options.reference.model},
+                               {"tag", options.tag},
+                               {"revision", response.revision()}},
+        absl::StrCat("tagged ", options.reference.model, ":", options.tag,
+                     " = revision ", ShortRevision(response.revision()), "\n"));
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const DeleteOptions& options) {
+    v1::DeleteRequest request;
+    ToProto(options.reference, request.mutable_reference());
+    v1::DeleteResponse response;
+    QSTORE_RETURN_IF_ERROR(
+        Call(&v1::ModelStore::Stub::Delete, request, &response));
+    Print(response, DescribeDelete(options.reference.ToString(), response));
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const VerifyOptions& options) {
+    const std::string reference = options.reference.ToString();
+    v1::VerifyResponse response;
+    QSTORE_RETURN_IF_ERROR(Verify(options, &response));
+    if (response.problems().empty()) {
+      Print(response, DescribeVerify(reference, response));
+      return absl::OkStatus();
+    }
+    const absl::Status damage = absl::DataLossError(
+        absl::StrCat(reference, " is damaged (", response.problems_size(),
+                     " problems, the first: ", response.problems(0),
+                     "): upload it again from its source"));
+    nlohmann::ordered_json document = ToJson(response);
+    document["error"] = ToJson(damage);
+    Print(document, DescribeVerify(reference, response));
+    error_printed_ = true;
+    return damage;
+  }
+
+  // Whether the result already says what went wrong.
+  bool error_printed() const { return error_printed_; }
+
+ private:
+  template <typename Result>
+  void Print(const Result& result, const std::string& text) {
+    if (!line_.json) {
+      *terminal_.out << text << std::flush;
+    } else if constexpr (std::is_same_v<Result, nlohmann::ordered_json>) {
+      *terminal_.out << result.dump(kJsonIndent) << std::endl;
+    } else {
+      *terminal_.out << ToJson(result).dump(kJsonIndent) << std::endl;
+    }
+  }
+
+  template <typename Method, typename Request, typename Response>
+  absl::Status Call(const Method& method, const Request& request,
+                    Response* response) {
+    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
+    grpc::ClientContext context;
+    const Cancellation::Scope cancel(cancellation_,
+                                     [&context] { context.TryCancel(); });
+    return FromGrpcStatus(
+        (connection_->stub().*method)(&context, request, response),
+        connection_->server());
+  }
+
+  absl::Status Verify(const VerifyOptions& options, v1::VerifyResponse* last) {
+    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
+    grpc::ClientContext context;
+    const Cancellation::Scope cancel(cancellation_,
+                                     [&context] { context.TryCancel(); });
+    v1::VerifyRequest request;
+    ToProto(options.reference, request.mutable_reference());
+    progress_.Begin(absl::StrCat("verifying ", options.reference.ToString()),
+                    0);
+    const std::unique_ptr<grpc::ClientReader<v1::VerifyResponse>> reader =
+        connection_->stub().Verify(&context, request);
+    v1::VerifyResponse response;
+    while (reader->Read(&response)) {
+      progress_.Set(response.checked_bytes(), 0);
+      last->Swap(&response);
+    }
+    const grpc::Status status = reader->Finish();
+    progress_.End();
+    QSTORE_RETURN_IF_ERROR(FromGrpcStatus(status, connection_->server()));
+    if (last->done()) return absl::OkStatus();
+    return absl::InternalError(
+        absl::StrCat("verifying ", options.reference.ToString(),
+                     ": the server ended before it was done; try again"));
+  }
+
+  const CommandLine& line_;
+  Connection* const connection_;
+  Cancellation* const cancellation_;
+  const Terminal& terminal_;
+  Progress progress_;
+  bool error_printed_ = false;
+};
+
+}  // namespace
+
+void PrintError(const absl::Status& error, bool json,
+                const Terminal& terminal) {
+  *terminal.err << "error: " << std::string(error.message()) << std::endl;
+  if (!json) return;
+  const nlohmann::ordered_json document = {{"error", ToJson(error)}};
+  *terminal.out << document.dump(kJsonIndent) << std::endl;
+}
+
+int RunCommand(const CommandLine& line, Connection* connection,
+               Cancellation* cancellation, const Terminal& terminal) {
+  CommandRunner runner(line, connection, cancellation, terminal);
+  const absl::Status status = std::visit(runner, line.command);
+  if (status.ok()) return kExitOk;
+  PrintError(status, line.json && !runner.error_printed(), terminal);
+  return kExitFailure;
+}
+
+}  // namespace qstore::client

@@ -1,0 +1,272 @@
+#include "client/download_job.h"
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace qstore::client {
+namespace {
+
+// The budget bounds the chunks in flight; this only has to be out of its way.
+constexpr size_t kMaxQueuedChunks = 4096;
+
+uint64_t ScaleBytes(const codec::ChunkShape& shape) {
+  return shape.scale_count() * sizeof(float);
+}
+
+std::string Describe(const v1::BytesByKind& bytes) {
+  return absl::StrCat("int8 ", bytes.int8(), ", residual ", bytes.residual(),
+                      ", plain ", bytes.plain(), ", other ", bytes.other());
+}
+
+bool Equal(const v1::BytesByKind& a, const v1::BytesByKind& b) {
+  return a.int8() == b.int8() && a.residual() == b.residual() &&
+         a.plain() == b.plain() && a.other() == b.other();
+}
+
+}  // namespace
+
+DownloadJob::DownloadJob(const Options& options, DownloadLayout* layout,
+                         OutputFiles* output, Progress* progress)
+    : options_(options),
+      layout_(layout),
+      output_(output),
+      progress_(progress),
+      budget_(options.memory_bytes),
+      assembler_(&budget_) {
+  for (size_t i = 0; i < layout_->files().size(); ++i) {
+    const DownloadLayout::File& file = layout_->files()[i];
+    if (file.laid_out) output_->DeclareSize(i, file.size_bytes);
+  }
+  pool_.emplace(options_.thread_count, kMaxQueuedChunks);
+}
+
+DownloadJob::~DownloadJob() {
+  failed_ = true;  // what is queued need not be decoded any more
+  pool_.reset();
+}
+
+absl::Status DownloadJob::Handle(const DownloadEvent& event) {
+  QSTORE_RETURN_IF_ERROR(FirstFailure());
+  if (end_seen_) {
+    return absl::InternalError("the server sent more after the end");
+  }
+  if (const auto* object = std::get_if<v1::ObjectManifest>(&event.event)) {
+    return BeginObject(*object);
+  }
+  if (const auto* part = std::get_if<BlobPartView>(&event.event)) {
+    return AddPart(*part);
+  }
+  if (const auto* end = std::get_if<v1::DownloadEnd>(&event.event)) {
+    return CheckEnd(*end);
+  }
+  return absl::InternalError("the server sent a second revision manifest");
+}
+
+absl::Status DownloadJob::BeginObject(const v1::ObjectManifest& manifest) {
+  QSTORE_RETURN_IF_ERROR(assembler_.CheckComplete());
+  const uint64_t index = next_object_index_;
+  if (index == layout_->manifest().object_count()) {
+    return absl::InternalError(absl::StrCat("the server sent more than the ",
+                                            index, " objects it announced"));
+  }
+  absl::StatusOr<ObjectPlan> checked = CheckObjectManifest(
+      manifest, layout_->Describe(layout_->uses(index).front()), index,
+      layout_->object_raw_bytes(index), options_.precision);
+  if (!checked.ok()) return checked.status();
+  QSTORE_RETURN_IF_ERROR(layout_->CheckPlaced(*checked));
+  const auto object = std::make_shared<const ObjectPlan>(*std::move(checked));
+  ++next_object_index_;
+  next_ = {};
+  header_.clear();
+  const bool exported_header = layout_->IsExportedHeader(index);
+  if (exported_header && object->quantized()) {
+    return absl::InternalError(
+        absl::StrCat(object->description, " cannot be a quantized tensor"));
+  }
+  if (layout_->uses(index).size() > 1 && !exported_header) {
+    shared_objects_.push_back(object);
+  }
+  return assembler_.Begin(object);
+}
+
+absl::Status DownloadJob::AddPart(const BlobPartView& part) {
+  const uint64_t part_bytes = part.payload_bytes();
+  QSTORE_ASSIGN_OR_RETURN(std::optional<StoredChunk> chunk,
+                          assembler_.Add(part));
+  progress_->Add(part_bytes);
+  if (!chunk.has_value()) return absl::OkStatus();
+  if (layout_->IsExportedHeader(part.object_index)) {
+    return AddHeaderChunk(*chunk);
+  }
+  Submit(*std::move(chunk));
+  return absl::OkStatus();
+}
+
+absl::Status DownloadJob::CheckEnd(const v1::DownloadEnd& end) {
+  QSTORE_RETURN_IF_ERROR(assembler_.CheckComplete());
+  if (next_object_index_ != layout_->manifest().object_count()) {
+    return absl::DataLossError(absl::StrCat(
+        layout_->Describe(layout_->uses(next_object_index_).front()),
+        " did not come: the server ended after ", next_object_index_, " of ",
+        layout_->manifest().object_count(), " objects; download again"));
+  }
+  if (!Equal(end.sent(), received())) {
+    return absl::DataLossError(absl::StrCat(
+        "the server sent ", Describe(end.sent()), " bytes, but received were ",
+        Describe(received()), ": download again"));
+  }
+  end_seen_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status DownloadJob::AddHeaderChunk(const StoredChunk& chunk) {
+  // The file cannot be written before its header is known, so this is not left
+  // to the pool.
+  UnpackedChunk unpacked;
+  QSTORE_RETURN_IF_ERROR(
+      header_unpacker_.Unpack(chunk, options_.precision, &unpacked));
+  header_.insert(header_.end(), unpacked.raw.begin(), unpacked.raw.end());
+  if (header_.size() < chunk.object->manifest.raw_bytes()) {
+    return absl::OkStatus();
+  }
+  return WriteExportedHeaders(chunk.object->manifest.object_index());
+}
+
+absl::Status DownloadJob::WriteExportedHeaders(uint64_t object_index) {
+  for (const DownloadLayout::Use& use : layout_->uses(object_index)) {
+    const DownloadLayout::File& file = layout_->files()[use.file_index];
+    if (!file.exported) {
+      QSTORE_RETURN_IF_ERROR(output_->Write(
+          use.file_index, file.segments[use.segment_index].place.offset_bytes,
+          header_));
+      continue;
+    }
+    QSTORE_ASSIGN_OR_RETURN(const ByteVector header,
+                            layout_->LayOutExported(use, header_));
+    output_->DeclareSize(use.file_index, file.size_bytes);
+    QSTORE_RETURN_IF_ERROR(output_->Write(use.file_index, 0, header));
+  }
+  return absl::OkStatus();
+}
+
+void DownloadJob::Submit(StoredChunk chunk) {
+  const ObjectPlan& object = *chunk.object;
+  const DownloadLayout::Use& use =
+      layout_->uses(object.manifest.object_index()).front();
+  const TensorPlace& start =
+      layout_->files()[use.file_index].segments[use.segment_index].place;
+  const TensorPlace place = {
+      .quantized = exports(object),
+      .offset_bytes = start.offset_bytes + next_.offset_bytes,
+      .scales_offset_bytes =
+          start.scales_offset_bytes + next_.scales_offset_bytes};
+  if (exports(object)) {
+    const codec::ChunkShape shape = object.ShapeOf(chunk.manifest());
+    next_.offset_bytes += shape.weight_count();
+    next_.scales_offset_bytes += ScaleBytes(shape);
+  } else {
+    next_.offset_bytes += chunk.manifest().raw_bytes();
+  }
+  // Shared, since std::function copies what it holds.
+  auto shared = std::make_shared<StoredChunk>(std::move(chunk));
+  pool_->Submit([this, shared = std::move(shared), place] {
+    if (!failed_) Fail(UnpackAndWrite(*shared, place));
+    shared->lease.Release();
+  });
+}
+
+absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
+                                         const TensorPlace& place) {
+  std::unique_ptr<ChunkUnpacker> unpacker;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!idle_unpackers_.empty()) {
+      unpacker = std::move(idle_unpackers_.back());
+      idle_unpackers_.pop_back();
+    }
+  }
+  if (unpacker == nullptr) unpacker = std::make_unique<ChunkUnpacker>();
+  UnpackedChunk unpacked;
+  QSTORE_RETURN_IF_ERROR(
+      unpacker->Unpack(chunk, options_.precision, &unpacked));
+  const size_t file_index =
+      layout_->uses(chunk.object->manifest.object_index()).front().file_index;
+  if (!place.quantized) {
+    QSTORE_RETURN_IF_ERROR(
+        output_->Write(file_index, place.offset_bytes, unpacked.raw));
+  } else {
+    QSTORE_RETURN_IF_ERROR(
+        output_->Write(file_index, place.offset_bytes, unpacked.codes));
+    // The one scale of a tensor comes with each of its chunks.
+    const bool repeated =
+        chunk.object->chunk_shape.strategy == codec::ScaleStrategy::kTensor &&
+        chunk.chunk_index > 0;
+    if (!repeated) {
+      QSTORE_RETURN_IF_ERROR(output_->Write(
+          file_index, place.scales_offset_bytes, unpacked.scales));
+    }
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  idle_unpackers_.push_back(std::move(unpacker));
+  return absl::OkStatus();
+}
+
+absl::Status DownloadJob::Finish() {
+  if (!end_seen_) {
+    return absl::DataLossError(absl::StrCat(
+        "the download ended after ", next_object_index_, " of ",
+        layout_->manifest().object_count(), " objects: try again"));
+  }
+  pool_.reset();
+  QSTORE_RETURN_IF_ERROR(FirstFailure());
+  QSTORE_RETURN_IF_ERROR(CopyToOtherPlaces());
+  return output_->Finish();
+}
+
+absl::Status DownloadJob::CopyToOtherPlaces() {
+  for (const std::shared_ptr<const ObjectPlan>& object : shared_objects_) {
+    const std::vector<DownloadLayout::Use>& uses =
+        layout_->uses(object->manifest.object_index());
+    uint64_t size_bytes = object->manifest.raw_bytes();
+    uint64_t scales_bytes = 0;
+    if (exports(*object)) {
+      size_bytes /= codec::FloatBytes(object->chunk_shape.format);
+      codec::ChunkShape whole = object->chunk_shape;
+      whole.rows = static_cast<uint32_t>(object->total_rows);
+      scales_bytes = ScaleBytes(whole);
+    }
+    const auto place_of = [this](const DownloadLayout::Use& use) {
+      return layout_->files()[use.file_index].segments[use.segment_index].place;
+    };
+    const TensorPlace from = place_of(uses.front());
+    for (size_t i = 1; i < uses.size(); ++i) {
+      const TensorPlace to = place_of(uses[i]);
+      QSTORE_RETURN_IF_ERROR(
+          output_->Copy(uses.front().file_index, from.offset_bytes,
+                        uses[i].file_index, to.offset_bytes, size_bytes));
+      QSTORE_RETURN_IF_ERROR(output_->Copy(
+          uses.front().file_index, from.scales_offset_bytes, uses[i].file_index,
+          to.scales_offset_bytes, scales_bytes));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void DownloadJob::Fail(const absl::Status& status) {
+  if (status.ok()) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  failure_.Update(status);
+  failed_ = true;
+}
+
+absl::Status DownloadJob::FirstFailure() {
+  if (!failed_) return absl::OkStatus();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return failure_;
+}
+
+}  // namespace qstore::client

@@ -1,0 +1,58 @@
+// The files of a download while they are written, by many threads and in any
+// order.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/bytes.h"
+#include "base/file.h"
+
+namespace qstore::client {
+
+// Thread-safe, except that a file's size is declared before it is written to.
+class OutputFiles {
+ public:
+  // `paths` are relative to `root` and have been validated.
+  OutputFiles(std::filesystem::path root,
+              const std::vector<std::string>& paths);
+
+  // How many bytes will be written to a file. Takes their space on disk at its
+  // first write, so that a full disk is found out early.
+  void DeclareSize(size_t file_index, uint64_t size_bytes);
+
+  // Each byte of a file is written once; with the last the file is synced and
+  // closed.
+  absl::Status Write(size_t file_index, uint64_t offset_bytes, ByteView bytes);
+
+  // Copies bytes written before to another place.
+  absl::Status Copy(size_t from_index, uint64_t from_offset_bytes,
+                    size_t to_index, uint64_t to_offset_bytes,
+                    uint64_t size_bytes);
+
+  // Creates the files of no bytes. INTERNAL when any file lacks bytes.
+  absl::Status Finish();
+
+ private:
+  struct OutputFile {
+    std::filesystem::path path;
+    std::mutex mutex;
+    // State below is guarded by mutex.
+    uint64_t size_bytes = 0;
+    uint64_t written_bytes = 0;
+    std::shared_ptr<File> file;  // open while bytes are missing
+  };
+
+  absl::Status Open(OutputFile* output);
+
+  const std::filesystem::path root_;
+  std::vector<std::unique_ptr<OutputFile>> files_;
+};
+
+}  // namespace qstore::client

@@ -1,0 +1,87 @@
+#include "client/revision_query.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/dtype.h"
+#include "base/status.h"
+#include "client/rpc_status.h"
+
+namespace qstore::client {
+namespace {
+
+const std::map<std::string, Dtype>& PrecisionDtypes() {
+  static const std::map<std::string, Dtype> dtypes = {
+      {"fp16", Dtype::kF16}, {"bf16", Dtype::kBF16}, {"fp32", Dtype::kF32}};
+  return dtypes;
+}
+
+// Types of the quantized tensors or, where nothing is quantized, of all
+// floating-point tensors.
+std::set<std::string> WeightDtypes(const v1::GetRevisionResponse& revision) {
+  std::set<std::string> quantized;
+  std::set<std::string> floating;
+  for (const v1::FileSummary& file : revision.files()) {
+    for (const v1::TensorSummary& tensor : file.tensors()) {
+      if (tensor.quantized()) quantized.insert(tensor.dtype());
+      const absl::StatusOr<Dtype> dtype = ParseDtype(tensor.dtype());
+      if (dtype.ok() && IsQuantizable(*dtype)) floating.insert(tensor.dtype());
+    }
+  }
+  return quantized.empty() ? floating : quantized;
+}
+
+}  // namespace
+
+void ToProto(const ModelReference& reference, v1::Reference* proto) {
+  proto->set_model(reference.model);
+  if (!reference.revision_prefix.empty()) {
+    proto->set_revision(reference.revision_prefix);
+  } else {
+    proto->set_tag(reference.tag);
+  }
+}
+
+absl::StatusOr<v1::GetRevisionResponse> GetRevision(
+    Connection* connection, const ModelReference& reference,
+    Cancellation* cancellation) {
+  grpc::ClientContext context;
+  const Cancellation::Scope cancel(cancellation,
+                                   [&context] { context.TryCancel(); });
+  v1::GetRevisionRequest request;
+  ToProto(reference, request.mutable_reference());
+  v1::GetRevisionResponse response;
+  const grpc::Status status =
+      connection->stub().GetRevision(&context, request, &response);
+  if (!status.ok()) return FromGrpcStatus(status, connection->server());
+  return response;
+}
+
+absl::StatusOr<v1::Precision> ResolvePrecision(
+    const std::string& precision, const v1::GetRevisionResponse& revision) {
+  if (precision == "original") return v1::PRECISION_ORIGINAL;
+  if (precision == "int8") return v1::PRECISION_INT8;
+  const auto wanted = PrecisionDtypes().find(precision);
+  if (wanted == PrecisionDtypes().end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no precision ", precision,
+                     ": use original, int8, fp16, bf16 or fp32"));
+  }
+  const std::set<std::string> stored = WeightDtypes(revision);
+  if (stored == std::set<std::string>{std::string(DtypeName(wanted->second))}) {
+    return v1::PRECISION_ORIGINAL;
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "model ", revision.model(), " cannot be had as ", precision,
+      stored.empty() ? std::string(": it has no floating-point weights")
+                     : absl::StrCat(": its weights were uploaded as ",
+                                    absl::StrJoin(stored, " and ")),
+      "; use --precision original or int8"));
+}
+
+}  // namespace qstore::client
