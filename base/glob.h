@@ -7,9 +7,9 @@ namespace qstore {
 
 // Whether the whole of `text` fits `pattern`: `*` stands for any run of
 // characters (also none, also '/' and '.'), `?` for exactly one, everything
-// else for itself. Case matters. Both are
-// UTF-8; other bytes are matched somehow, but safely. Takes at most
-// O(pattern.size() * text.size()) steps, whatever the pattern.
+// else for itself. Case matters. Both are UTF-8; other bytes are matched
+// somehow, but safely. Takes at most O(pattern.size() * text.size()) steps,
+// whatever the pattern.
 bool GlobMatch(std::string_view pattern, std::string_view text);
 
 }  // namespace qstore
