@@ -124,6 +124,7 @@ absl::Status ChunkEncoder::Workspace::EncodeResidual(
     std::vector<ResidualBlob>* residual) {
   residual->clear();
   const uint32_t grid = ChooseGrid(shape.format, weights, chunk_codes);
+  // Without the head, which both modes have.
   uint64_t interval_bytes = std::numeric_limits<uint64_t>::max() / 2;
   if (EncodeRanks(shape, weights, grid, chunk_codes, chunk_scales)) {
     QSTORE_RETURN_IF_ERROR(AppendIntervalBlobs(shape, grid, residual));
@@ -131,6 +132,7 @@ absl::Status ChunkEncoder::Workspace::EncodeResidual(
     for (const ResidualBlob& blob : *residual) {
       interval_bytes += blob.bytes.size();
     }
+    interval_bytes -= kResidualHeadBytes;
   }
   ResidualBlob plain_blob;
   plain_blob.subgroup = kPlainSubgroup;

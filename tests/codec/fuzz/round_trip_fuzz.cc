@@ -1,0 +1,117 @@
+// Any weights, codes and scales: the encoder never fails, gives the same bytes
+// twice and with every kernel, and decoding gives everything back.
+//
+// Input: u8 format | u8 strategy | u8 columns | u8 group size | u8 whether
+// codes and scales are given | bytes, cut into rows. Given codes and scales are
+// made from the same bytes.
+#include "codec/chunk_codec.h"
+#include "codec/chunk_runs.h"
+#include "codec/kernels.h"
+#include "tests/fuzz_check.h"
+
+namespace qstore::codec {
+namespace {
+
+constexpr size_t kParameterBytes = 5;
+
+struct Input {
+  ChunkShape shape;
+  ByteView weights;
+  std::vector<int8_t> codes;  // empty: the encoder quantizes
+  std::vector<float> scales;
+};
+
+absl::Status Encode(const Input& input, ChunkEncoder* encoder,
+                    EncodedChunk* chunk) {
+  return input.codes.empty()
+             ? encoder->Encode(input.shape, input.weights, chunk)
+             : encoder->EncodePair(input.shape, input.weights, input.codes,
+                                   input.scales, chunk);
+}
+
+bool SameBytes(const EncodedChunk& a, const EncodedChunk& b) {
+  bool same =
+      a.int8_blob == b.int8_blob && a.residual.size() == b.residual.size();
+  for (size_t i = 0; same && i < a.residual.size(); ++i) {
+    same = a.residual[i].subgroup == b.residual[i].subgroup &&
+           a.residual[i].bytes == b.residual[i].bytes;
+  }
+  return same;
+}
+
+void CheckRoundTrip(const Input& input) {
+  static ChunkEncoder reused_encoder{EncodeOptions()};
+  static ChunkDecoder reused_decoder;
+  EncodedChunk chunk;
+  QSTORE_FUZZ_CHECK(Encode(input, &reused_encoder, &chunk).ok());
+  ForceScalarKernels(true);
+  ChunkEncoder fresh_encoder{EncodeOptions()};
+  EncodedChunk again;
+  QSTORE_FUZZ_CHECK(Encode(input, &fresh_encoder, &again).ok());
+  ForceScalarKernels(false);
+  QSTORE_FUZZ_CHECK(SameBytes(chunk, again));
+
+  std::vector<ResidualBlobView> residual;
+  for (const ResidualBlob& blob : chunk.residual) {
+    residual.push_back({blob.subgroup, blob.bytes});
+  }
+  ByteVector weights(input.weights.size());
+  QSTORE_FUZZ_CHECK(
+      reused_decoder
+          .DecodeWeights(input.shape, chunk.int8_blob, residual, weights)
+          .ok());
+  QSTORE_FUZZ_CHECK(AsStringView(weights) == AsStringView(input.weights));
+  std::vector<int8_t> codes(input.shape.weight_count());
+  std::vector<float> scales(input.shape.scale_count());
+  QSTORE_FUZZ_CHECK(
+      reused_decoder.DecodeInt8(input.shape, chunk.int8_blob, codes, scales)
+          .ok());
+  QSTORE_FUZZ_CHECK(input.codes.empty() || codes == input.codes);
+  QSTORE_FUZZ_CHECK(input.scales.empty() ||
+                    std::memcmp(scales.data(), input.scales.data(),
+                                scales.size() * sizeof(float)) == 0);
+}
+
+}  // namespace
+}  // namespace qstore::codec
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size_bytes) {
+  using namespace qstore;         // NOLINT(google-build-using-namespace)
+  using namespace qstore::codec;  // NOLINT(google-build-using-namespace)
+  if (size_bytes < kParameterBytes) {
+    return 0;
+  }
+  Input input;
+  input.shape.format = static_cast<FloatFormat>(bytes[0] % 3 + 1);
+  const bool given = bytes[4] % 2 != 0;
+  input.shape.strategy = static_cast<ScaleStrategy>(bytes[1] % 3 + 1);
+  if (input.shape.strategy == ScaleStrategy::kTensor && !given) {
+    return 0;
+  }
+  input.shape.columns = bytes[2] + 1u;
+  if (input.shape.strategy == ScaleStrategy::kGroup) {
+    input.shape.group_size = bytes[3] + 1u;
+  }
+  const ByteView content = ByteView(bytes, size_bytes).subspan(kParameterBytes);
+  input.shape.rows = static_cast<uint32_t>(
+      content.size() / (input.shape.columns * FloatBytes(input.shape.format)));
+  if (!CheckShape(input.shape).ok()) {
+    return 0;
+  }
+  input.weights = content.first(input.shape.weight_bytes());
+  if (given) {
+    for (size_t i = 0; i < input.shape.weight_count(); ++i) {
+      input.codes.push_back(
+          static_cast<int8_t>(content[content.size() - 1 - i]));
+    }
+    for (size_t i = 0; i < input.shape.scale_count(); ++i) {
+      uint32_t bits = 0;
+      for (size_t j = 0; j < sizeof(bits); ++j) {
+        bits = bits << 8 | content[(i * sizeof(bits) + j) % content.size()];
+      }
+      input.scales.push_back(std::bit_cast<float>(bits));
+    }
+  }
+  CheckRoundTrip(input);
+  return 0;
+}
