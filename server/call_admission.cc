@@ -62,6 +62,11 @@ void CallAdmission::StopAdmitting() {
   draining_ = true;
 }
 
+size_t CallAdmission::running_calls() const {
+  const std::lock_guard lock(mutex_);
+  return running_total_;
+}
+
 bool CallAdmission::WaitUntilIdle(
     std::chrono::steady_clock::time_point deadline) {
   std::unique_lock lock(mutex_);

@@ -51,6 +51,8 @@ class CallAdmission {
 
   void StopAdmitting();
 
+  size_t running_calls() const;
+
   // Whether no call was running before `deadline`.
   bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
 
@@ -58,7 +60,7 @@ class CallAdmission {
   void Leave(CallKind kind);
 
   const std::array<size_t, kCallKindCount> limits_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable idle_;
   std::array<size_t, kCallKindCount> running_{};  // guarded by mutex_
   size_t running_total_ = 0;                      // guarded by mutex_

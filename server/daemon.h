@@ -42,6 +42,7 @@ class Daemon {
   // "127.0.0.1:7350", with the real port.
   const std::string& address() const { return address_; }
   storage::ModelStore& store() { return *store_; }
+  size_t running_calls() const { return admission_.running_calls(); }
   const ByteBudget& ingest_budget() const { return ingest_budget_; }
   const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
 

@@ -1,5 +1,6 @@
 // qstored: the composition root.
 
+#include <grpc/support/log.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -37,11 +38,18 @@ sigset_t BlockStopSignals() {
   return signals;
 }
 
+// gRPC's own lines are for its developers: what matters to an operator comes
+// back to us as a status.
+void LogOfGrpc(gpr_log_func_args* arguments) {
+  spdlog::debug("gRPC: {}", arguments->message);
+}
+
 int Serve(const ServerOptions& options) {
   const sigset_t stop_signals = BlockStopSignals();
   signal(SIGPIPE, SIG_IGN);
   spdlog::set_default_logger(spdlog::stderr_logger_mt("qstored"));
   spdlog::set_level(spdlog::level::from_str(options.log_level));
+  gpr_set_log_function(LogOfGrpc);
 
   auto daemon = Daemon::Start(options);
   if (!daemon.ok()) return Fail(daemon.status());
@@ -66,6 +74,7 @@ int Serve(const ServerOptions& options) {
 }
 
 int ProbeHealth(const std::string& address) {
+  gpr_set_log_function([](gpr_log_func_args*) {});
   const absl::Status status = qstore::server::ProbeHealth(address);
   return status.ok() ? 0 : Fail(status);
 }

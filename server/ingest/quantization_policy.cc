@@ -32,6 +32,7 @@ constexpr auto kDefaultExcludes = std::to_array<std::string_view>({
     "*predictions.decoder*",
     // Norms that some models keep as matrices.
     "*norm*",
+    "*Norm*",
     "*.ln_*",
     "ln_*",
     // Routers of mixtures of experts; their few weights decide where all goes.

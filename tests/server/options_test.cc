@@ -1,0 +1,96 @@
+#include "server/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <vector>
+
+namespace qstore::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+Command Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "qstored");
+  return ParseCommandLine(static_cast<int>(arguments.size()), arguments.data());
+}
+
+ServerOptions Options(const std::vector<const char*>& arguments) {
+  const Command command = Parse(arguments);
+  const auto* serve = std::get_if<ServeCommand>(&command);
+  EXPECT_NE(serve, nullptr);
+  return serve == nullptr ? ServerOptions() : serve->options;
+}
+
+// An environment variable for the life of this object.
+class ScopedVariable {
+ public:
+  ScopedVariable(const char* name, const char* value) : name_(name) {
+    setenv(name, value, 1);
+  }
+  ~ScopedVariable() { unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
+TEST(Options, Defaults) {
+  const ServerOptions options = Options({"--data-dir", "d"});
+  EXPECT_EQ(options.listen, "127.0.0.1:7350");
+  EXPECT_EQ(options.data_dir, "d");
+  EXPECT_EQ(options.engine, "rocksdb");
+  EXPECT_EQ(options.ingest_memory_bytes, 384u << 20);
+  EXPECT_EQ(options.calls.uploads, 8u);
+  EXPECT_EQ(options.calls.downloads, 64u);
+  EXPECT_EQ(options.grace_seconds, 30u);
+  EXPECT_TRUE(options.verify_ingest);
+}
+
+TEST(Options, FlagsAndEnvironment) {
+  const ScopedVariable directory("QSTORE_DATA_DIR", "from-environment");
+  const ScopedVariable memory("QSTORE_INGEST_MEMORY", "500");
+  const ScopedVariable verify("QSTORE_VERIFY_INGEST", "off");
+  ServerOptions options = Options({});
+  EXPECT_EQ(options.data_dir, "from-environment");
+  EXPECT_EQ(options.ingest_memory_bytes, 500u << 20);
+  EXPECT_FALSE(options.verify_ingest);
+  options = Options({"--data-dir", "from-flag", "--ingest-memory", "600"});
+  EXPECT_EQ(options.data_dir, "from-flag");
+  EXPECT_EQ(options.ingest_memory_bytes, 600u << 20);
+}
+
+TEST(Options, OtherCommands) {
+  const Command version = Parse({"--version"});
+  EXPECT_EQ(std::get<ExitCommand>(version).exit_code, 0);
+  EXPECT_THAT(std::get<ExitCommand>(version).text, HasSubstr("qstored 0."));
+  const Command help = Parse({"--help"});
+  EXPECT_EQ(std::get<ExitCommand>(help).exit_code, 0);
+  EXPECT_THAT(std::get<ExitCommand>(help).text,
+              HasSubstr("QSTORE_MAX_UPLOADS"));
+  const Command probe = Parse({"--health-check", "h:1"});
+  EXPECT_EQ(std::get<HealthCheckCommand>(probe).address, "h:1");
+}
+
+TEST(Options, ErrorsAreOneSentence) {
+  const std::vector<std::vector<const char*>> kCases = {
+      {},
+      {"--nonsense"},
+      {"--data-dir", "d", "--grace", "-1"},
+      {"--data-dir", "d", "--ingest-memory", "many"},
+      {"--data-dir", "d", "--max-uploads", "0"},
+      {"--data-dir", "d", "--verify-ingest", "maybe"},
+      {"--data-dir", "d", "--log-level", "loud"},
+  };
+  for (const auto& arguments : kCases) {
+    const Command command = Parse(arguments);
+    const auto* exit = std::get_if<ExitCommand>(&command);
+    ASSERT_NE(exit, nullptr);
+    EXPECT_EQ(exit->exit_code, 1);
+    EXPECT_THAT(exit->text, HasSubstr("--"));
+    EXPECT_EQ(exit->text.find('\n'), std::string::npos) << exit->text;
+  }
+}
+
+}  // namespace
+}  // namespace qstore::server

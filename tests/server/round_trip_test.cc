@@ -1,0 +1,184 @@
+// What goes in comes out, in both precisions.
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/hash.h"
+#include "storage/keys.h"
+#include "tests/server/server_fixture.h"
+
+namespace qstore::server {
+namespace {
+
+class RoundTripTest : public EveryEngineTest {};
+INSTANTIATE_TEST_SUITE_P(Engines, RoundTripTest,
+                         ::testing::Values("memory", "rocksdb"),
+                         [](const auto& param) { return param.param; });
+
+TEST_P(RoundTripTest, OriginalIsByteIdentical) {
+  const TestModel model = VariedModel(1);
+  const v1::UploadResponse uploaded = MustUpload(kModel, model);
+  EXPECT_TRUE(uploaded.created());
+  EXPECT_EQ(uploaded.revision().size(), 64u);
+  EXPECT_EQ(uploaded.tag(), "latest");
+  uint64_t total_bytes = 0;
+  for (const auto& [path, content] : model) total_bytes += content.size();
+  EXPECT_EQ(uploaded.received_bytes(), total_bytes);
+  EXPECT_GT(uploaded.two_copies_bytes(), total_bytes);
+
+  const DownloadResult result =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+  EXPECT_TRUE(result.ended);
+  EXPECT_EQ(result.manifest.revision(), uploaded.revision());
+  EXPECT_EQ(result.manifest.original_bytes(), total_bytes);
+  EXPECT_EQ(result.files, model);
+  EXPECT_GT(result.received.int8(), 0u);
+  EXPECT_GT(result.received.residual(), 0u);
+  ExpectIdle();
+}
+
+TEST_P(RoundTripTest, SeveralChunksAndMessages) {
+  options_.message_bytes = 1u << 20;
+  StopServer();
+  StartServer(GetParam());
+  // Five rows of the longest length make two chunks; more than 8 MiB of an
+  // opaque file likewise.
+  std::string opaque((8u << 20) + 5, '\0');
+  for (size_t i = 0; i < opaque.size(); i += 1009) opaque[i] = 'x';
+  const TestModel model = {
+      {"model.safetensors",
+       SafetensorsFile(
+           {{"long.weight", Dtype::kBF16, {5, 1u << 20}, 21},
+            {"too_long.weight", Dtype::kBF16, {1, (1u << 20) + 1}, 22}})},
+      {"tokenizer.bin", opaque}};
+  MustUpload(kModel, model);
+  const DownloadResult result =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+  EXPECT_EQ(result.files, model);
+  ASSERT_EQ(result.objects.size(), 4u);  // header, two tensors, tokenizer
+  EXPECT_EQ(result.objects[1].kind(), v1::OBJECT_KIND_QUANTIZED);
+  EXPECT_EQ(result.objects[1].chunks_size(), 2);
+  EXPECT_EQ(result.objects[1].chunks(1).rows(), 1u);
+  EXPECT_EQ(result.objects[2].kind(), v1::OBJECT_KIND_PLAIN);
+  EXPECT_EQ(result.objects[3].chunks_size(), 2);
+}
+
+TEST_P(RoundTripTest, Int8ReadsAndSendsNoResidual) {
+  MustUpload(kModel, VariedModel(2));
+  // Opened again, so that nothing is in a cache.
+  if (GetParam() == std::string("rocksdb")) {
+    StopServer();
+    StartServer("rocksdb");
+  }
+  const storage::EngineCounters before = engine_->Counters();
+  const DownloadResult result =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8);
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+  EXPECT_TRUE(result.ended);
+  EXPECT_EQ(result.received.residual(), 0u);
+  EXPECT_GT(result.received.int8(), 0u);
+  EXPECT_GT(result.received.plain(), 0u);
+  EXPECT_FALSE(result.codes.empty());
+  for (const v1::ObjectManifest& object : result.objects) {
+    for (const v1::ChunkManifest& chunk : object.chunks()) {
+      for (const v1::BlobManifest& blob : chunk.blobs()) {
+        EXPECT_NE(blob.kind(), v1::BLOB_KIND_RESIDUAL);
+      }
+    }
+  }
+
+  const storage::EngineCounters after = engine_->Counters();
+  const auto read = [&](storage::Family family) {
+    const auto index = static_cast<size_t>(family);
+    return after.keys_read[index] - before.keys_read[index];
+  };
+  EXPECT_GT(read(storage::Family::kInt8), 0u);
+  EXPECT_EQ(read(storage::Family::kResidual), 0u);
+  if (GetParam() == std::string("rocksdb")) {
+    const auto residual = static_cast<size_t>(storage::Family::kResidual);
+    EXPECT_EQ(after.native_file_reads[residual],
+              before.native_file_reads[residual]);
+    uint64_t counted_by_us = 0;
+    for (size_t i = 0; i < storage::kFamilyCount; ++i) {
+      counted_by_us += after.keys_read[i] - before.keys_read[i];
+    }
+    EXPECT_EQ(after.native_keys_read - before.native_keys_read, counted_by_us);
+  }
+  // The original download of the same model does read them.
+  Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  const auto residual = static_cast<size_t>(storage::Family::kResidual);
+  EXPECT_GT(engine_->Counters().keys_read[residual],
+            before.keys_read[residual]);
+}
+
+TEST_P(RoundTripTest, EqualTensorsAreStoredOnceAndSentOnce) {
+  const std::string file = SafetensorsFile({
+      {"a.weight", Dtype::kBF16, {32, 48}, 5},
+      {"b.weight", Dtype::kBF16, {32, 48}, 5},
+      {"c.weight", Dtype::kBF16, {48, 32}, 5},  // same bytes, other shape
+  });
+  MustUpload(kModel, {{"model.safetensors", file}});
+  const DownloadResult result =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  EXPECT_EQ(result.files.at("model.safetensors"), file);
+  EXPECT_EQ(result.manifest.object_count(), 3u);  // header, a = b, c
+
+  const int keys_before = DataKeyCount();
+  const v1::UploadResponse again =
+      MustUpload(kModel, {{"model.safetensors", file}});
+  EXPECT_FALSE(again.created());
+  MustUpload("org/other", {{"other.safetensors", file}});
+  EXPECT_EQ(DataKeyCount(), keys_before);
+}
+
+TEST_P(RoundTripTest, QuantizerNoneStoresEverythingPlain) {
+  const TestModel model = VariedModel(3);
+  auto messages = UploadMessages(kModel, model);
+  messages[0].mutable_begin()->mutable_quantization()->set_quantizer("none");
+  v1::UploadResponse response;
+  ASSERT_TRUE(SendUpload(*stub_, messages, &response).ok());
+  EXPECT_EQ(response.stored().int8(), 0u);
+  EXPECT_EQ(response.stored().residual(), 0u);
+  const DownloadResult result =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  EXPECT_EQ(result.files, model);
+}
+
+TEST_P(RoundTripTest, SpecialValuesSurvive) {
+  // All bit patterns of both 16-bit formats, NaN payloads and -0 among them.
+  std::string content;
+  for (uint32_t bits = 0; bits < 65'536; ++bits) {
+    content += static_cast<char>(bits & 0xff);
+    content += static_cast<char>(bits >> 8);
+  }
+  const auto file = [&](const char* dtype) {
+    std::string with_data =
+        RawSafetensors(std::string(R"({"a.weight":{"dtype":")") + dtype +
+                           R"(","shape":[256,256],"data_offsets":[0,131072]}})",
+                       0);
+    return with_data + content;
+  };
+  const TestModel model = {{"bf16.safetensors", file("BF16")},
+                           {"f16.safetensors", file("F16")}};
+  MustUpload(kModel, model);
+  const DownloadResult result =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  EXPECT_EQ(result.files, model);
+  EXPECT_EQ(result.objects[1].kind(), v1::OBJECT_KIND_QUANTIZED);
+}
+
+TEST_P(RoundTripTest, TinyMessagesGiveTheSameRevision) {
+  const TestModel model = VariedModel(4);
+  const v1::UploadResponse whole = MustUpload(kModel, model);
+  v1::UploadResponse pieces;
+  ASSERT_TRUE(
+      SendUpload(*stub_, UploadMessages(kModel, model, 7), &pieces).ok());
+  EXPECT_EQ(pieces.revision(), whole.revision());
+  EXPECT_FALSE(pieces.created());
+}
+
+}  // namespace
+}  // namespace qstore::server

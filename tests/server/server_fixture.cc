@@ -1,0 +1,118 @@
+#include "tests/server/server_fixture.h"
+
+#include <grpcpp/create_channel.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "server/engines.h"
+
+namespace qstore::server {
+
+ServerOptions ServerTest::SmallOptions() {
+  spdlog::set_level(spdlog::level::off);
+  ServerOptions options;
+  options.listen = "127.0.0.1:0";
+  options.threads = 2;
+  // Several parts per blob already with small models.
+  options.message_bytes = 4096;
+  return options;
+}
+
+void ServerTest::StartServer(const std::string& engine) {
+  options_.engine = engine;
+  options_.data_dir = (directory_.path() / "store").string();
+  auto opened = OpenEngine(options_);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  engine_ = *std::move(opened);
+  auto faults = std::make_unique<storage::FaultyEngine>(engine_.get());
+  faults_ = faults.get();
+  auto daemon = Daemon::StartWithEngine(options_, std::move(faults));
+  ASSERT_TRUE(daemon.ok()) << daemon.status();
+  daemon_ = *std::move(daemon);
+  stub_ = NewStub();
+}
+
+void ServerTest::StopServer() {
+  stub_.reset();
+  daemon_.reset();
+  faults_ = nullptr;
+  engine_.reset();
+}
+
+std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub() {
+  static std::atomic<int> number = 0;
+  grpc::ChannelArguments arguments;
+  // Differing arguments keep gRPC from sharing one connection.
+  arguments.SetInt("qstore.test.channel", ++number);
+  arguments.SetMaxReceiveMessageSize(-1);
+  return v1::ModelStore::NewStub(grpc::CreateCustomChannel(
+      daemon_->address(), grpc::InsecureChannelCredentials(), arguments));
+}
+
+v1::UploadResponse ServerTest::MustUpload(const std::string& name,
+                                          const TestModel& model) {
+  v1::UploadResponse response;
+  const grpc::Status status =
+      SendUpload(*stub_, UploadMessages(name, model), &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return response;
+}
+
+grpc::Status ServerTest::UploadFails(
+    const std::vector<v1::UploadRequest>& messages) {
+  const int keys_before = DataKeyCount();
+  v1::UploadResponse response;
+  const grpc::Status status = SendUpload(*stub_, messages, &response);
+  EXPECT_FALSE(status.ok()) << response.ShortDebugString();
+  ExpectIdle();
+  EXPECT_EQ(DataKeyCount(), keys_before);
+  grpc::ClientContext context;
+  v1::ListModelsResponse models;
+  EXPECT_TRUE(stub_->ListModels(&context, {}, &models).ok());
+  EXPECT_EQ(models.models_size(), 0) << models.ShortDebugString();
+  return status;
+}
+
+grpc::Status ServerTest::UploadFileFails(const std::string& path,
+                                         const std::string& content) {
+  return UploadFails(UploadMessages(kModel,
+                                    {{"config.json", "{}"}, {path, content}},
+                                    /*payload_bytes=*/4096));
+}
+
+int ServerTest::DataKeyCount() {
+  int count = 0;
+  for (const auto family : {storage::Family::kInt8, storage::Family::kResidual,
+                            storage::Family::kPlain}) {
+    EXPECT_TRUE(engine_
+                    ->Scan(family, "", "\xff\xff\xff\xff",
+                           [&](std::string_view, ByteView) {
+                             ++count;
+                             return true;
+                           })
+                    .ok());
+  }
+  return count;
+}
+
+void ServerTest::ExpectIdle() {
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (daemon_->running_calls() == 0 &&
+        daemon_->ingest_budget().held_bytes() == 0 &&
+        daemon_->pinned_bytes().bytes() == 0) {
+      return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  ADD_FAILURE() << daemon_->running_calls() << " calls, "
+                << daemon_->ingest_budget().held_bytes() << " bytes of chunks, "
+                << daemon_->pinned_bytes().bytes() << " pinned bytes";
+}
+
+}  // namespace qstore::server

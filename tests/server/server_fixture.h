@@ -1,0 +1,76 @@
+// A daemon in this process on a free port, with a stub, over an engine that can
+// be made to fail.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "qstore/v1/model_store.grpc.pb.h"
+#include "server/daemon.h"
+#include "storage/engine.h"
+#include "tests/server/test_client.h"
+#include "tests/server/test_model.h"
+#include "tests/storage/faulty_engine.h"
+#include "tests/storage/temporary_directory.h"
+
+namespace qstore::server {
+
+MATCHER_P(StatusIs, code, "") {
+  *result_listener << "code " << arg.error_code() << ": "
+                   << arg.error_message();
+  return arg.error_code() == code;
+}
+MATCHER_P2(StatusIs, code, text, "") {
+  *result_listener << "code " << arg.error_code() << ": "
+                   << arg.error_message();
+  return arg.error_code() == code &&
+         arg.error_message().find(text) != std::string::npos;
+}
+
+class ServerTest : public ::testing::Test {
+ protected:
+  static constexpr char kModel[] = "org/model";
+
+  ~ServerTest() override { StopServer(); }
+
+  // `engine`: "memory" or "rocksdb". The latter keeps what it has across
+  // StopServer and StartServer.
+  void StartServer(const std::string& engine = "memory");
+  void StopServer();
+  // A stub with a connection of its own.
+  std::unique_ptr<v1::ModelStore::Stub> NewStub();
+
+  v1::UploadResponse MustUpload(const std::string& name,
+                                const TestModel& model);
+  // Uploads, expects failure, and that nothing is left of it.
+  grpc::Status UploadFails(const std::vector<v1::UploadRequest>& messages);
+  // A model of one file.
+  grpc::Status UploadFileFails(const std::string& path,
+                               const std::string& content);
+
+  int DataKeyCount();
+  // Waits until no call runs, no chunk is in memory and no value is pinned.
+  void ExpectIdle();
+
+  ServerOptions options_ = SmallOptions();
+  qstore::storage::TemporaryDirectory directory_;
+  std::unique_ptr<storage::Engine> engine_;  // without faults
+  storage::FaultyEngine* faults_ = nullptr;
+  std::unique_ptr<Daemon> daemon_;
+  std::unique_ptr<v1::ModelStore::Stub> stub_;
+
+ private:
+  static ServerOptions SmallOptions();
+};
+
+// Over each engine.
+class EveryEngineTest : public ServerTest,
+                        public ::testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override { StartServer(GetParam()); }
+};
+
+}  // namespace qstore::server
