@@ -1,6 +1,7 @@
 #include "codec/rank_reader.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -87,11 +88,10 @@ absl::Status RankReader::AddExtraBits(uint32_t bit_count, ByteView blob) {
 }
 
 DecodeCursor* RankReader::PrepareBlock(uint32_t widths) {
-  for (uint32_t width = 1; width <= kMaxWidth; ++width) {
-    if ((widths >> width & 1) != 0) {
-      for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
-        ranks_[plane][width].MoveToTail(&cursor_.ranks[plane][width]);
-      }
+  for (uint32_t left = widths & ~1u; left != 0; left &= left - 1) {
+    const auto width = static_cast<uint32_t>(std::countr_zero(left));
+    for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
+      ranks_[plane][width].MoveToTail(&cursor_.ranks[plane][width]);
     }
   }
   extra_.MoveToTail(&cursor_.extra);
@@ -100,12 +100,11 @@ DecodeCursor* RankReader::PrepareBlock(uint32_t widths) {
 
 absl::Status RankReader::CheckBlock(uint32_t widths) const {
   bool inside = extra_.Position(cursor_.extra) <= extra_.end_bits;
-  for (uint32_t width = 1; width <= kMaxWidth; ++width) {
-    if ((widths >> width & 1) != 0) {
-      // The planes of a width move together.
-      inside &= ranks_[0][width].Position(cursor_.ranks[0][width]) <=
-                ranks_[0][width].end_bits;
-    }
+  for (uint32_t left = widths & ~1u; left != 0; left &= left - 1) {
+    // The planes of a width move together.
+    const auto width = static_cast<uint32_t>(std::countr_zero(left));
+    inside &= ranks_[0][width].Position(cursor_.ranks[0][width]) <=
+              ranks_[0][width].end_bits;
   }
   if (!inside) {
     return absl::DataLossError(

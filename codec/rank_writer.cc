@@ -1,6 +1,7 @@
 #include "codec/rank_writer.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "codec/residual_format.h"
 
@@ -78,11 +79,10 @@ void RankWriter::UpdateCounts() {
 
 EncodeCursor* RankWriter::PrepareBlock(uint32_t widths,
                                        uint32_t block_position) {
-  for (uint32_t width = 1; width <= kMaxWidth; ++width) {
-    if ((widths >> width & 1) != 0) {
-      for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
-        ranks_[plane][width].MakeRoom(&cursor_.ranks[plane][width]);
-      }
+  for (uint32_t left = widths & ~1u; left != 0; left &= left - 1) {
+    const auto width = static_cast<uint32_t>(std::countr_zero(left));
+    for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
+      ranks_[plane][width].MakeRoom(&cursor_.ranks[plane][width]);
     }
   }
   extra_.MakeRoom(&cursor_.extra);

@@ -33,26 +33,26 @@ HWY_INLINE uint32_t MaskBits(const __m256i (&words)[2]) {
 // What a table gives for 32 codes.
 template <FloatFormat kFormat>
 struct Tables16 {
-  ByteTable tables[kHasTwoPlanes<kFormat> ? 5 : 4];
+  // Without the high bytes of the thresholds where they are 0.
+  static constexpr size_t kUsed = kHasTwoPlanes<kFormat> ? 5 : 4;
+  ByteTable tables[kUsed];
 
   HWY_INLINE explicit Tables16(const IntervalTable& table) {
     FillWidthTable(table, &tables[0]);
-    FillByteTable(table.lowest, 0, &tables[1]);
-    FillByteTable(table.lowest, 1, &tables[2]);
-    FillByteTable(table.threshold, 0, &tables[3]);
-    if constexpr (kHasTwoPlanes<kFormat>) {
-      FillByteTable(table.threshold, 1, &tables[4]);
-    }
+    FillByteTables(table.lowest, &tables[1], &tables[2]);
+    ByteTable unused;
+    FillByteTables(table.threshold, &tables[3],
+                   kHasTwoPlanes<kFormat> ? &tables[kUsed - 1] : &unused);
   }
 
   HWY_INLINE void Find(__m256i magnitudes, __m256i* widths,
                        __m256i (&lowest)[2], __m256i (&threshold)[2]) const {
-    __m256i found[kHasTwoPlanes<kFormat> ? 5 : 4];
+    __m256i found[kUsed];
     LookUp(tables, magnitudes, found);
     *widths = found[0];
     Unpack(found[1], found[2], lowest);
     if constexpr (kHasTwoPlanes<kFormat>) {
-      Unpack(found[3], found[4], threshold);
+      Unpack(found[3], found[kUsed - 1], threshold);
     } else {
       Unpack(found[3], _mm256_setzero_si256(), threshold);
     }

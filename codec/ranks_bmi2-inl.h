@@ -41,23 +41,27 @@ HWY_INLINE void DifferenceRows(ByteTable* table) {
   }
 }
 
-// Byte `plane` of 128 words.
-HWY_INLINE void FillByteTable(const uint32_t* words, uint32_t plane,
-                              ByteTable* table) {
-  const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(8 * plane));
-  const __m128i low_byte = _mm_set1_epi32(0xFF);
+HWY_INLINE __m128i LoadWords(const uint32_t* words) {
+  return _mm_load_si128(reinterpret_cast<const __m128i*>(words));
+}
+
+// The low and the high bytes of 128 words below 2^16.
+HWY_INLINE void FillByteTables(const uint32_t* words, ByteTable* low,
+                               ByteTable* high) {
+  const __m128i low_byte = _mm_set1_epi16(0xFF);
   for (int row = 0; row < 8; ++row) {
-    __m128i quarter[4];
-    for (int i = 0; i < 4; ++i) {
-      const __m128i word = _mm_load_si128(
-          reinterpret_cast<const __m128i*>(words + 16 * row + 4 * i));
-      quarter[i] = _mm_and_si128(_mm_srl_epi32(word, shift), low_byte);
-    }
-    table->rows[row] =
-        _mm_packus_epi16(_mm_packs_epi32(quarter[0], quarter[1]),
-                         _mm_packs_epi32(quarter[2], quarter[3]));
+    const uint32_t* from = words + 16 * row;
+    const __m128i first =
+        _mm_packus_epi32(LoadWords(from), LoadWords(from + 4));
+    const __m128i second =
+        _mm_packus_epi32(LoadWords(from + 8), LoadWords(from + 12));
+    low->rows[row] = _mm_packus_epi16(_mm_and_si128(first, low_byte),
+                                      _mm_and_si128(second, low_byte));
+    high->rows[row] =
+        _mm_packus_epi16(_mm_srli_epi16(first, 8), _mm_srli_epi16(second, 8));
   }
-  DifferenceRows(table);
+  DifferenceRows(low);
+  DifferenceRows(high);
 }
 
 HWY_INLINE void FillWidthTable(const IntervalTable& intervals,
@@ -92,19 +96,25 @@ struct Pass {
   uint8_t value_mask;  // the plane's bits of a value
 };
 
-// The passes of one plane for the widths that the table has.
+// The passes of one plane for the widths that the table has, fewest bits first.
+// Up to `in_ones` 32 values fit one 64-bit word, from there to `in_twos` 16,
+// and from there on 8.
 template <uint32_t kPlane>
 struct PassList {
   Pass passes[kMaxWidth];
+  size_t in_ones = 0;
+  size_t in_twos = 0;
   size_t count = 0;
 
   HWY_INLINE explicit PassList(uint32_t widths) {
-    for (uint32_t width = 8 * kPlane + 1; width <= kMaxWidth; ++width) {
-      if ((widths >> width & 1) != 0) {
-        passes[count++] = {
-            static_cast<uint8_t>(width),
-            static_cast<uint8_t>((1u << PlaneBits(width, kPlane)) - 1)};
-      }
+    for (uint32_t left = widths >> (8 * kPlane + 1) << (8 * kPlane + 1);
+         left != 0; left &= left - 1) {
+      const uint32_t width = _tzcnt_u32(left);
+      const uint32_t bits = PlaneBits(width, kPlane);
+      passes[count++] = {static_cast<uint8_t>(width),
+                         static_cast<uint8_t>((1u << bits) - 1)};
+      in_ones += bits == 1 ? 1 : 0;
+      in_twos += bits <= 3 ? 1 : 0;
     }
   }
 };
@@ -119,7 +129,9 @@ HWY_INLINE void StoreMasks(const Pass& pass, __m256i widths,
   _mm256_store_si256(reinterpret_cast<__m256i*>(masks), mask);
 }
 
-// One plane of 32 values, 0 where there is none.
+// One plane of 32 values, 0 where there is none. Eight values are at most 56
+// bits or whole bytes, so Peek has enough. (Sharing a word among more values,
+// as WritePlane does, makes a chain of shifts and is slower.)
 template <uint32_t kPlane>
 HWY_INLINE __m256i ReadPlane(const PassList<kPlane>& list, __m256i widths,
                              BitSource* sources) {
@@ -132,7 +144,6 @@ HWY_INLINE __m256i ReadPlane(const PassList<kPlane>& list, __m256i widths,
     const Pass pass = list.passes[i];
     StoreMasks(pass, widths, masks);
     BitSource source = sources[pass.width];
-    // At most 56 bits each, or whole bytes: Peek has enough.
     value0 |= _pdep_u64(source.Peek(), masks[0]);
     source.position_bits += static_cast<uint64_t>(_mm_popcnt_u64(masks[0]));
     value1 |= _pdep_u64(source.Peek(), masks[1]);
@@ -148,19 +159,53 @@ HWY_INLINE __m256i ReadPlane(const PassList<kPlane>& list, __m256i widths,
       static_cast<int64_t>(value1), static_cast<int64_t>(value0));
 }
 
+HWY_INLINE uint32_t PopCount(uint64_t mask) {
+  return static_cast<uint32_t>(_mm_popcnt_u64(mask));
+}
+
+// Two collected groups as one.
+struct Collected {
+  uint64_t bits;
+  uint32_t count;
+};
+HWY_INLINE Collected Collect(const uint64_t* values, const uint64_t* masks) {
+  const uint32_t first = PopCount(masks[0]);
+  return {_pext_u64(values[0], masks[0]) | _pext_u64(values[1], masks[1])
+                                               << first,
+          first + PopCount(masks[1])};
+}
+
 template <uint32_t kPlane>
 HWY_INLINE void WritePlane(const PassList<kPlane>& list, __m256i widths,
                            __m256i values, BitSink* sinks) {
   alignas(32) uint64_t masks[4];
   alignas(32) uint64_t each[4];
   _mm256_store_si256(reinterpret_cast<__m256i*>(each), values);
-  for (size_t i = 0; i < list.count; ++i) {
+  size_t i = 0;
+  for (; i < list.in_ones; ++i) {
+    const Pass pass = list.passes[i];
+    StoreMasks(pass, widths, masks);
+    const Collected low = Collect(each, masks);
+    const Collected high = Collect(each + 2, masks + 2);
+    sinks[pass.width].Put(low.bits | high.bits << low.count,
+                          low.count + high.count);
+  }
+  for (; i < list.in_twos; ++i) {
+    const Pass pass = list.passes[i];
+    StoreMasks(pass, widths, masks);
+    BitSink sink = sinks[pass.width];
+    for (int j = 0; j < 4; j += 2) {
+      const Collected pair = Collect(each + j, masks + j);
+      sink.Put(pair.bits, pair.count);
+    }
+    sinks[pass.width] = sink;
+  }
+  for (; i < list.count; ++i) {
     const Pass pass = list.passes[i];
     StoreMasks(pass, widths, masks);
     BitSink sink = sinks[pass.width];
     for (int j = 0; j < 4; ++j) {
-      sink.Put(_pext_u64(each[j], masks[j]),
-               static_cast<uint32_t>(_mm_popcnt_u64(masks[j])));
+      sink.Put(_pext_u64(each[j], masks[j]), PopCount(masks[j]));
     }
     sinks[pass.width] = sink;
   }
