@@ -59,7 +59,7 @@ void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
   if (!status_.ok()) ready_.clear();
   const bool write = !writing_ && !ready_.empty();
   if (write) {
-    writing_message_ = std::move(ready_.front());
+    writing_message_.Swap(&ready_.front());
     ready_.pop_front();
     writing_ = true;
   }

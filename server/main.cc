@@ -1,11 +1,11 @@
 // qstored: the composition root.
 
 #include <grpc/support/log.h>
-#include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <variant>
