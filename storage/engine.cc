@@ -1,5 +1,8 @@
 #include "storage/engine.h"
 
+#include <map>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -29,6 +32,19 @@ std::string DescribeKey(Family family, std::string_view key) {
   return absl::StrCat(name, ": object ", parts->object_id, ", chunk ",
                       parts->chunk_index, ", subgroup ",
                       static_cast<int>(parts->subgroup));
+}
+
+std::vector<const WriteBatch::Operation*> LastOperations(
+    const WriteBatch& batch) {
+  std::map<std::pair<Family, std::string_view>, const WriteBatch::Operation*>
+      last;
+  for (const WriteBatch::Operation& operation : batch.operations()) {
+    last[{operation.family, operation.key}] = &operation;
+  }
+  std::vector<const WriteBatch::Operation*> operations;
+  operations.reserve(last.size());
+  for (const auto& [key, operation] : last) operations.push_back(operation);
+  return operations;
 }
 
 }  // namespace qstore::storage

@@ -78,6 +78,11 @@ class WriteBatch {
   std::vector<Operation> operations_;
 };
 
+// What a batch comes to: for each key its last operation, ascending by family
+// and key. The pointers are into `batch`.
+std::vector<const WriteBatch::Operation*> LastOperations(
+    const WriteBatch& batch);
+
 // Writes many values in ascending key order per family, invisible until Ingest.
 // Destroyed without Ingest, it leaves nothing behind. One thread at a time.
 class BulkWriter {

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/hash.h"
 
 namespace qstore::storage {
 namespace {
@@ -41,9 +40,8 @@ class MemoryEngine final : public Engine {
     const Table& table = tables_[IndexOf(family)];
     const auto found = table.find(key);
     if (found == table.end()) {
-      return absl::NotFoundError(absl::StrCat(std::string(FamilyName(family)),
-                                              ": no key ",
-                                              HexEncode(AsBytes(key))));
+      return absl::NotFoundError(
+          absl::StrCat(DescribeKey(family, key), ": no such key"));
     }
     ++keys_read_[IndexOf(family)];
     return PinnedValue(*found->second, found->second);
@@ -149,8 +147,7 @@ class MemoryBulkWriter final : public BulkWriter {
     if (spent_) return absl::FailedPreconditionError("writer is spent");
     if (!table.empty() && table.rbegin()->first >= key) {
       return absl::InvalidArgumentError(
-          absl::StrCat(std::string(FamilyName(family)), ": key ",
-                       HexEncode(AsBytes(key)), " does not ascend"));
+          absl::StrCat(DescribeKey(family, key), " does not ascend"));
     }
     table.emplace_hint(table.end(), std::string(key), Share(value));
     size_bytes_ += key.size() + value.size();

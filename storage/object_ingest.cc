@@ -30,9 +30,13 @@ class Ingestion {
       } else if (!succeeded_) {
         state_.objects.Unpin(found_[i]->object_id);
       }
-      // Also after a failed ingest, which may yet have taken place.
-      if (ingest_tried_ && (found_[i].has_value() || !succeeded_)) {
-        state_.objects.AddDoomedData(objects_[i].object_id());
+      if (!ingest_tried_) continue;
+      const uint64_t id = objects_[i].object_id();
+      if (found_[i].has_value()) {
+        state_.objects.AddDoomedData(id);
+      } else if (!succeeded_) {
+        // A failed ingest may have taken place nevertheless.
+        state_.objects.MarkUnreferenced(id);
       }
     }
   }
@@ -54,19 +58,19 @@ class Ingestion {
 
   bool any_new() const { return any_new_; }
 
-  absl::Status IngestData(BulkWriter* writer) {
-    ingest_tried_ = true;
-    return writer->Ingest();
-  }
-
-  absl::Status WriteRecords() {
-    const std::lock_guard lock(state_.mutex);
-    RecordBatch batch;
+  // Data and records become visible in one step.
+  absl::Status Ingest(BulkWriter* writer) {
+    RecordBatch records;
     for (size_t i = 0; i < objects_.size(); ++i) {
-      if (!found_[i].has_value()) batch.PutObject(objects_[i]);
+      if (!found_[i].has_value()) records.PutObject(objects_[i]);
     }
-    batch.PutNextId(state_.objects.next_id());
-    QSTORE_RETURN_IF_ERROR(state_.records.Commit(batch));
+    for (const WriteBatch::Operation* put : LastOperations(records.writes())) {
+      QSTORE_RETURN_IF_ERROR(
+          writer->Put(Family::kManifest, put->key, AsBytes(put->value)));
+    }
+    ingest_tried_ = true;
+    QSTORE_RETURN_IF_ERROR(writer->Ingest());
+    const std::lock_guard lock(state_.mutex);
     for (size_t i = 0; i < objects_.size(); ++i) {
       if (found_[i].has_value()) continue;
       state_.objects.Pin(objects_[i].object_id());
@@ -105,8 +109,7 @@ absl::StatusOr<std::vector<ObjectSummary>> IngestObjects(
   Ingestion ingestion(state, objects);
   QSTORE_RETURN_IF_ERROR(ingestion.Begin());
   if (ingestion.any_new()) {
-    QSTORE_RETURN_IF_ERROR(ingestion.IngestData(writer.get()));
-    QSTORE_RETURN_IF_ERROR(ingestion.WriteRecords());
+    QSTORE_RETURN_IF_ERROR(ingestion.Ingest(writer.get()));
   }
   return ingestion.Succeed();
 }

@@ -93,6 +93,8 @@ absl::StatusOr<uint64_t> ObjectTable::CollectRecords() {
     collected.push_back(id);
   }
   if (collected.empty()) return 0;
+  // Ids that leave no trace must not be given again.
+  batch.PutNextId(next_id_);
   QSTORE_RETURN_IF_ERROR(
       Annotate(records_->Commit(batch), "collecting unused objects"));
   for (const uint64_t id : collected) {

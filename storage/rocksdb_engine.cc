@@ -11,12 +11,13 @@
 
 #include <array>
 #include <atomic>
-#include <charconv>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "storage/directories.h"
+#include "storage/histogram_text.h"
 
 namespace qstore::storage {
 namespace {
@@ -68,20 +69,39 @@ absl::Status ToStatus(const rocksdb::Status& status, const std::string& what) {
   }
 }
 
+// The same for opening, where a foreign lock or format is the caller's matter.
+absl::Status ToOpenStatus(const rocksdb::Status& status, const fs::path& path) {
+  const std::string text = status.ToString();
+  if (text.find("LOCK") != std::string::npos ||
+      text.find("lock ") != std::string::npos) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path.string(), " is in use by another process: stop it (", text, ")"));
+  }
+  if (status.IsInvalidArgument()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path.string(), " holds another kind of database: ", text));
+  }
+  return ToStatus(status, absl::StrCat("opening ", path.string()));
+}
+
 // RocksDB would wait five seconds between attempts to recover from a full disk
-// and refuse Resume meanwhile. Commit recovers by itself at once (see there),
-// so RocksDB's own attempts are kept to background work.
+// and refuse Resume meanwhile. Writers resume by themselves at once (see
+// IngestResuming), so RocksDB's attempts are kept to compactions.
 class RecoveryPolicy final : public rocksdb::EventListener {
  public:
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason,
                             rocksdb::Status /*error*/,
                             bool* auto_recovery) override {
-    if (reason == rocksdb::BackgroundErrorReason::kWriteCallback ||
-        reason == rocksdb::BackgroundErrorReason::kManifestWrite ||
-        reason == rocksdb::BackgroundErrorReason::kManifestWriteNoWAL) {
-      *auto_recovery = false;
-    }
+    *auto_recovery = reason == rocksdb::BackgroundErrorReason::kCompaction;
   }
+};
+
+// RocksDB's own log file would abort the process on a full disk (Debian builds
+// it with assertions); what it warns of comes back to callers as statuses.
+class SilentLogger final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
 };
 
 rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options) {
@@ -90,16 +110,9 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options) {
   database.create_missing_column_families = true;
   database.max_open_files = options.max_open_files;
   database.max_background_jobs = options.background_threads;
-  // Every write is synced and acknowledged: only an incomplete record at the
-  // end of a log may be dropped, damage elsewhere must be reported.
-  database.wal_recovery_mode =
-      rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  database.max_total_wal_size = 64u << 20;
   database.max_manifest_file_size = 64u << 20;
   database.skip_stats_update_on_db_open = true;
-  database.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  database.keep_log_file_num = 2;
-  database.max_log_file_size = 1u << 20;
+  database.info_log = std::make_shared<SilentLogger>();
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
   database.statistics = rocksdb::CreateDBStatistics();
@@ -109,24 +122,18 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options) {
   return database;
 }
 
-rocksdb::BlockBasedTableOptions TableOptions(
-    const std::shared_ptr<rocksdb::Cache>& block_cache) {
+rocksdb::ColumnFamilyOptions FamilyOptions(
+    Family family, const std::shared_ptr<rocksdb::Cache>& block_cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = block_cache;
   table.checksum = rocksdb::kXXH3;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  table.whole_key_filtering = true;
-  table.format_version = 5;
-  return table;
-}
-
-rocksdb::ColumnFamilyOptions FamilyOptions(
-    Family family, const std::shared_ptr<rocksdb::Cache>& block_cache) {
   rocksdb::ColumnFamilyOptions options;
-  rocksdb::BlockBasedTableOptions table = TableOptions(block_cache);
   options.compression = rocksdb::kNoCompression;
-  options.write_buffer_size = 8u << 20;
-  if (family != Family::kManifest) {
+  options.write_buffer_size = 1u << 20;  // never filled: all data is ingested
+  if (family == Family::kManifest) {
+    options.level0_file_num_compaction_trigger = 8;
+  } else {
     // A block is closed as soon as it holds a value: what is read and pinned
     // is what was asked for.
     table.block_size = 1;
@@ -135,27 +142,12 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
     options.disable_auto_compactions = true;
     options.num_levels = 2;
     options.target_file_size_base = 1u << 30;
-    options.write_buffer_size = 1u << 20;
   }
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
 
-// RocksDB prints, for each level, "Count: N Average: ..." of the reads of the
-// family's table files.
-uint64_t SumOfCounts(std::string_view histograms) {
-  constexpr std::string_view kCount = "Count: ";
-  uint64_t sum = 0;
-  for (size_t at = histograms.find(kCount); at != std::string_view::npos;
-       at = histograms.find(kCount, at)) {
-    at += kCount.size();
-    uint64_t count = 0;
-    std::from_chars(histograms.data() + at,
-                    histograms.data() + histograms.size(), count);
-    sum += count;
-  }
-  return sum;
-}
+class RocksDbBulkWriter;
 
 class RocksDbEngine final : public Engine {
  public:
@@ -218,7 +210,7 @@ class RocksDbEngine final : public Engine {
   absl::Status DeleteRange(Family family, std::string_view begin,
                            std::string_view end) override;
   EngineCounters Counters() const override;
-  uint64_t DiskBytes() const override;
+  uint64_t DiskBytes() const override { return FileBytesUnder(directory_); }
 
  private:
   friend class RocksDbBulkWriter;
@@ -253,20 +245,23 @@ class RocksDbEngine final : public Engine {
   }
 
   fs::path StagingDirectory() const { return directory_ / "staging"; }
-  absl::Status ClearStaging() const;
   std::vector<TableFile> TableFiles(Family family) const;
   absl::Status CheckTablesOverlapping(Family family, std::string_view begin,
                                       std::string_view end) const;
 
-  // Runs `write`; when a failure has stopped the database (as a full disk
-  // does), resumes it and tries once more, so that writing works again as soon
-  // as there is space.
-  template <typename Write>
-  rocksdb::Status WriteResuming(const Write& write) {
-    rocksdb::Status status = write();
-    if (!status.ok() && db_->Resume().ok()) status = write();
+  // When a failure has stopped the database (as a full disk does), resumes it
+  // and tries once more, so that writing works again as soon as there is space.
+  rocksdb::Status IngestResuming(
+      const std::vector<rocksdb::IngestExternalFileArg>& tables) {
+    rocksdb::Status status = db_->IngestExternalFiles(tables);
+    if (!status.ok() && db_->Resume().ok()) {
+      status = db_->IngestExternalFiles(tables);
+    }
     return status;
   }
+
+  // Deletes files that nothing refers to any more.
+  void PurgeObsoleteFiles();
 
   const fs::path directory_;
   const std::shared_ptr<rocksdb::Cache> block_cache_;
@@ -279,11 +274,11 @@ class RocksDbEngine final : public Engine {
 // One table file per family, in the staging directory until Ingest.
 class RocksDbBulkWriter final : public BulkWriter {
  public:
-  RocksDbBulkWriter(RocksDbEngine* engine, uint64_t number)
-      : engine_(engine), number_(number) {}
+  explicit RocksDbBulkWriter(RocksDbEngine* engine)
+      : engine_(engine), number_(engine->next_staging_number_++) {}
 
   ~RocksDbBulkWriter() override {
-    for (auto& writer : writers_) writer.reset();
+    for (auto& table : tables_) table.reset();
     for (const std::string& path : paths_) {
       std::error_code ignored;
       if (!path.empty()) fs::remove(path, ignored);
@@ -292,17 +287,23 @@ class RocksDbBulkWriter final : public BulkWriter {
 
   absl::Status Put(Family family, std::string_view key,
                    ByteView value) override {
-    if (spent_) return absl::FailedPreconditionError("writer is spent");
-    auto& writer = writers_[IndexOf(family)];
-    if (writer == nullptr) QSTORE_RETURN_IF_ERROR(OpenTable(family));
-    const rocksdb::Status status = writer->Put(ToSlice(key), ToSlice(value));
-    if (!status.ok()) {
-      // A caller's mistake leaves the table as it was; a failed write does not.
-      spent_ = !status.IsInvalidArgument();
-      return ToStatus(status, DescribeKey(family, key));
-    }
+    QSTORE_RETURN_IF_ERROR(Write(family, key, [&](Table* table) {
+      return table->Put(ToSlice(key), ToSlice(value));
+    }));
     size_bytes_ += key.size() + value.size();
     return absl::OkStatus();
+  }
+
+  absl::Status Delete(Family family, std::string_view key) {
+    return Write(family, key,
+                 [&](Table* table) { return table->Delete(ToSlice(key)); });
+  }
+
+  absl::Status DeleteRange(Family family, std::string_view begin,
+                           std::string_view end) {
+    return Write(family, begin, [&](Table* table) {
+      return table->DeleteRange(ToSlice(begin), ToSlice(end));
+    });
   }
 
   absl::Status Ingest() override {
@@ -312,8 +313,8 @@ class RocksDbBulkWriter final : public BulkWriter {
     std::vector<rocksdb::IngestExternalFileArg> arguments;
     for (const Family family : kFamilies) {
       const size_t i = IndexOf(family);
-      if (writers_[i] == nullptr) continue;
-      const rocksdb::Status status = writers_[i]->Finish();
+      if (tables_[i] == nullptr) continue;
+      const rocksdb::Status status = tables_[i]->Finish();
       if (!status.ok()) return ToStatus(status, Describe("finishing", family));
       rocksdb::IngestExternalFileArg argument;
       argument.column_family = engine_->Handle(family);
@@ -326,52 +327,56 @@ class RocksDbBulkWriter final : public BulkWriter {
     if (arguments.empty()) return absl::OkStatus();
     // RocksDB syncs the files and their directory before they become part of
     // the database, all families in one edit of its manifest.
-    return ToStatus(engine_->WriteResuming([&] {
-      return engine_->db_->IngestExternalFiles(arguments);
-    }),
-                    "ingesting table files");
+    return ToStatus(engine_->IngestResuming(arguments), "ingesting tables");
   }
 
   uint64_t size_bytes() const override { return size_bytes_; }
 
  private:
+  using Table = rocksdb::SstFileWriter;
+
+  template <typename WriteTo>
+  absl::Status Write(Family family, std::string_view key,
+                     const WriteTo& write_to) {
+    if (spent_) return absl::FailedPreconditionError("writer is spent");
+    auto& table = tables_[IndexOf(family)];
+    if (table == nullptr) QSTORE_RETURN_IF_ERROR(OpenTable(family));
+    const rocksdb::Status status = write_to(table.get());
+    // A caller's mistake leaves the table as it was; a failed write does not.
+    spent_ = !status.ok() && !status.IsInvalidArgument();
+    return ToStatus(status, DescribeKey(family, key));
+  }
+
   static std::string Describe(const char* action, Family family) {
     return absl::StrCat(action, " a table of ", AbslView(FamilyName(family)));
   }
 
   absl::Status OpenTable(Family family) {
     const size_t i = IndexOf(family);
-    rocksdb::ColumnFamilyHandle* handle = engine_->Handle(family);
-    rocksdb::Options options = engine_->db_->GetOptions(handle);
-    auto writer = std::make_unique<rocksdb::SstFileWriter>(
-        rocksdb::EnvOptions(options), options, handle,
-        /*invalidate_page_cache=*/false);
+    const auto options = engine_->db_->GetOptions(engine_->Handle(family));
+    auto table = std::make_unique<Table>(rocksdb::EnvOptions(options), options,
+                                         engine_->Handle(family),
+                                         /*invalidate_page_cache=*/false);
     paths_[i] =
         engine_->StagingDirectory() /
         absl::StrCat(number_, "-", AbslView(FamilyName(family)), ".sst");
-    const rocksdb::Status status = writer->Open(paths_[i]);
+    const rocksdb::Status status = table->Open(paths_[i]);
     if (!status.ok()) return ToStatus(status, Describe("opening", family));
-    writers_[i] = std::move(writer);
+    tables_[i] = std::move(table);
     return absl::OkStatus();
   }
 
   RocksDbEngine* const engine_;
   const uint64_t number_;
   std::array<std::string, kFamilyCount> paths_;
-  std::array<std::unique_ptr<rocksdb::SstFileWriter>, kFamilyCount> writers_;
+  std::array<std::unique_ptr<Table>, kFamilyCount> tables_;
   uint64_t size_bytes_ = 0;
   bool spent_ = false;
 };
 
 absl::StatusOr<std::unique_ptr<Engine>> RocksDbEngine::Open(
     const fs::path& directory, const RocksDbOptions& options) {
-  std::error_code error;
-  fs::create_directory(directory, error);
-  if (error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("cannot make directory ", directory.string(), ": ",
-                     error.message(), "; make its parent or name another"));
-  }
+  QSTORE_RETURN_IF_ERROR(MakeDirectory(directory));
   // Few shards: a shard smaller than a value could not keep any.
   const auto block_cache =
       rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/2);
@@ -388,61 +393,33 @@ absl::StatusOr<std::unique_ptr<Engine>> RocksDbEngine::Open(
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(
       DatabaseOptions(options), directory.string(), descriptors, &handles, &db);
-  if (!status.ok()) {
-    const std::string text = status.ToString();
-    if (text.find("LOCK") != std::string::npos ||
-        text.find("lock ") != std::string::npos) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(directory.string(), " is in use by another process: ",
-                       "stop it or name another directory (", text, ")"));
-    }
-    if (status.IsInvalidArgument()) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          directory.string(), " holds another kind of database: ", text,
-          "; name another directory"));
-    }
-    return ToStatus(status, absl::StrCat("opening ", directory.string()));
-  }
+  if (!status.ok()) return ToOpenStatus(status, directory);
   auto engine =
       std::unique_ptr<RocksDbEngine>(new RocksDbEngine(directory, block_cache));
   engine->db_.reset(db);
   std::copy(handles.begin(), handles.end(), engine->handles_.begin());
   // Only now, with RocksDB's lock held, does the staging directory have no
   // other owner.
-  QSTORE_RETURN_IF_ERROR(engine->ClearStaging());
+  QSTORE_RETURN_IF_ERROR(MakeEmptyDirectory(engine->StagingDirectory()));
   return engine;
 }
 
-absl::Status RocksDbEngine::ClearStaging() const {
-  std::error_code error;
-  fs::remove_all(StagingDirectory(), error);
-  if (!error) fs::create_directory(StagingDirectory(), error);
-  if (!error) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(
-      "clearing ", StagingDirectory().string(), ": ", error.message()));
-}
-
+// Records are ingested like bulk data rather than put through the write-ahead
+// log: RocksDB 7.8 cannot write to its log again after that met a full disk
+// (docs/decisions/0001-rocksdb-sst-ingestion.md).
 absl::Status RocksDbEngine::Commit(const WriteBatch& batch) {
-  rocksdb::WriteBatch native;
-  for (const WriteBatch::Operation& operation : batch.operations()) {
-    rocksdb::ColumnFamilyHandle* handle = Handle(operation.family);
-    const rocksdb::Status status =
-        operation.kind == WriteBatch::Operation::Kind::kPut
-            ? native.Put(handle, operation.key, operation.value)
-            : native.Delete(handle, operation.key);
-    if (!status.ok()) {
-      return ToStatus(status, DescribeKey(operation.family, operation.key));
-    }
+  RocksDbBulkWriter tables(this);
+  for (const WriteBatch::Operation* operation : LastOperations(batch)) {
+    const auto& [kind, family, key, value] = *operation;
+    QSTORE_RETURN_IF_ERROR(kind == WriteBatch::Operation::Kind::kPut
+                               ? tables.Put(family, key, AsBytes(value))
+                               : tables.Delete(family, key));
   }
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  return ToStatus(WriteResuming([&] { return db_->Write(options, &native); }),
-                  "committing records");
+  return tables.Ingest();
 }
 
 absl::StatusOr<std::unique_ptr<BulkWriter>> RocksDbEngine::NewBulkWriter() {
-  return std::make_unique<RocksDbBulkWriter>(
-      this, next_staging_number_.fetch_add(1, std::memory_order_relaxed));
+  return std::make_unique<RocksDbBulkWriter>(this);
 }
 
 std::vector<RocksDbEngine::TableFile> RocksDbEngine::TableFiles(
@@ -491,19 +468,31 @@ absl::Status RocksDbEngine::DeleteRange(Family family, std::string_view begin,
   {
     const auto iterator = NewIterator(family, &end_slice);
     iterator->Seek(begin_slice);
-    if (!iterator->Valid() && iterator->status().ok()) return absl::OkStatus();
+    if (!iterator->Valid() && iterator->status().ok()) {
+      PurgeObsoleteFiles();
+      return absl::OkStatus();
+    }
   }
 
   // What shares a file with other keys is marked, then the file is rewritten.
-  status = WriteResuming(
-      [&] { return db_->DeleteRange({}, handle, begin_slice, end_slice); });
-  if (!status.ok()) return ToStatus(status, what);
+  RocksDbBulkWriter marks(this);
+  QSTORE_RETURN_IF_ERROR(marks.DeleteRange(family, begin, end));
+  QSTORE_RETURN_IF_ERROR(Annotate(marks.Ingest(), what));
   QSTORE_RETURN_IF_ERROR(
       Annotate(CheckTablesOverlapping(family, begin, end), what));
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
-  return ToStatus(db_->CompactRange(options, handle, &begin_slice, &end_slice),
-                  what);
+  status = db_->CompactRange(options, handle, &begin_slice, &end_slice);
+  PurgeObsoleteFiles();
+  return ToStatus(status, what);
+}
+
+// A reader in mid-call keeps the files of the state it began with, and the
+// compaction that replaces them does not look again.
+void RocksDbEngine::PurgeObsoleteFiles() {
+  if (db_->DisableFileDeletions().ok()) {
+    db_->EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+  }
 }
 
 EngineCounters RocksDbEngine::Counters() const {
@@ -515,26 +504,12 @@ EngineCounters RocksDbEngine::Counters() const {
     if (db_->GetProperty(Handle(family),
                          rocksdb::DB::Properties::kCFFileHistogram,
                          &histograms)) {
-      counters.native_file_reads[i] = SumOfCounts(histograms);
+      counters.native_file_reads[i] = SumOfHistogramCounts(histograms);
     }
   }
   counters.native_keys_read =
       db_->GetDBOptions().statistics->getTickerCount(rocksdb::NUMBER_KEYS_READ);
   return counters;
-}
-
-// Files may come and go while they are counted.
-uint64_t RocksDbEngine::DiskBytes() const {
-  uint64_t sum = 0;
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(directory_, error), end;
-       !error && it != end; it.increment(error)) {
-    std::error_code entry_error;
-    const uint64_t size_bytes =
-        it->is_regular_file(entry_error) ? it->file_size(entry_error) : 0;
-    if (!entry_error) sum += size_bytes;
-  }
-  return sum;
 }
 
 }  // namespace

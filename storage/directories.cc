@@ -1,0 +1,42 @@
+#include "storage/directories.h"
+
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+
+namespace qstore::storage {
+
+namespace fs = std::filesystem;
+
+absl::Status MakeDirectory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directory(directory, error);
+  if (!error) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("cannot make directory ", directory.string(), ": ",
+                   error.message(), "; make its parent or name another"));
+}
+
+absl::Status MakeEmptyDirectory(const fs::path& directory) {
+  std::error_code error;
+  fs::remove_all(directory, error);
+  if (!error) fs::create_directory(directory, error);
+  if (!error) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("emptying ", directory.string(), ": ", error.message()));
+}
+
+uint64_t FileBytesUnder(const fs::path& directory) {
+  uint64_t sum = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(directory, error), end;
+       !error && it != end; it.increment(error)) {
+    std::error_code entry_error;
+    if (!it->is_regular_file(entry_error)) continue;
+    const uint64_t size_bytes = it->file_size(entry_error);
+    if (!entry_error) sum += size_bytes;
+  }
+  return sum;
+}
+
+}  // namespace qstore::storage

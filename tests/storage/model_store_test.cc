@@ -1,0 +1,442 @@
+// Uploads, revisions, tags and what readers see of them.
+#include "storage/model_store.h"
+
+#include "storage/records.h"
+#include "tests/storage/store_fixture.h"
+
+namespace qstore::storage {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+template <typename Maker>
+class ModelStoreTest : public StoreTest<Maker> {};
+TYPED_TEST_SUITE(ModelStoreTest, Makers);
+
+TYPED_TEST(ModelStoreTest, CommittedRevisionIsReadBackWhole) {
+  const std::vector<SampleObject> tensors = {QuantizedSample(1), PlainSample(2),
+                                             LargeSample(3)};
+  const auto result =
+      UploadSamples(this->store_.get(), "org/m", "main", tensors);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result->created);
+  this->Reopen();
+
+  auto reader = this->store_->OpenRevision(Ref("org/m:main"));
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const v1::Revision& revision = (*reader)->revision();
+  EXPECT_EQ(revision.SerializeAsString(), result->revision.SerializeAsString());
+  EXPECT_EQ(revision.model(), "org/m");
+  EXPECT_EQ(revision.revision().size(), kRevisionHexDigits);
+  EXPECT_GT(revision.created_unix_seconds(), 1'700'000'000);
+  // 2 int8, 6 residual, 1 + 3 plain, 1 opaque.
+  EXPECT_EQ(*ReadAllBlobs(reader->get()), 13);
+
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const v1::Segment& segment =
+        revision.files(0).segments(static_cast<int>(i));
+    const auto object = (*reader)->GetObject(segment.object_id());
+    ASSERT_TRUE(object.ok()) << object.status();
+    EXPECT_EQ(object->raw_bytes(), tensors[i].object.raw_bytes());
+    ASSERT_EQ(object->chunks_size(), tensors[i].chunks.size());
+    for (size_t c = 0; c < tensors[i].chunks.size(); ++c) {
+      const v1::Chunk& chunk = object->chunks(static_cast<int>(c));
+      int residual = 0;
+      for (const auto& blob : tensors[i].chunks[c].blobs) {
+        const v1::Blob& record = blob.family == Family::kInt8 ? chunk.int8()
+                                 : blob.family == Family::kPlain
+                                     ? chunk.plain()
+                                     : chunk.residual(residual++);
+        const auto value = (*reader)->GetBlob(blob.family, object->object_id(),
+                                              static_cast<uint32_t>(c), record);
+        ASSERT_TRUE(value.ok()) << value.status();
+        EXPECT_TRUE(std::equal(value->bytes().begin(), value->bytes().end(),
+                               blob.bytes.begin(), blob.bytes.end()));
+      }
+    }
+  }
+}
+
+TYPED_TEST(ModelStoreTest, NothingIsVisibleBeforeCommit) {
+  auto upload = this->store_->BeginUpload("org/m");
+  ASSERT_TRUE(upload.ok());
+  auto draft =
+      DraftOf(upload->get(), "org/m", {QuantizedSample(1), LargeSample(2)}, 1);
+  ASSERT_TRUE(draft.ok()) << draft.status();
+  EXPECT_THAT(*this->store_->ListModels(), IsEmpty());
+  EXPECT_THAT(this->store_->GetModel("org/m").status(),
+              StatusIs(absl::StatusCode::kNotFound, "org/m"));
+  EXPECT_THAT(this->Check("org/m:main"), StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_TRUE((*upload)->Commit(*draft, "main").ok());
+  EXPECT_TRUE(this->Check("org/m:main").ok());
+}
+
+TYPED_TEST(ModelStoreTest, AbandonedUploadLeavesNothing) {
+  const uint64_t before_bytes = this->engine_->DiskBytes();
+  {
+    auto upload = this->store_->BeginUpload("org/m");
+    ASSERT_TRUE(upload.ok());
+    ASSERT_TRUE(DraftOf(upload->get(), "org/m",
+                        {QuantizedSample(1), LargeSample(2), LargeSample(3)}, 1)
+                    .ok());
+    EXPECT_GT(this->DataKeyCount(), 0);
+  }
+  EXPECT_EQ(this->DataKeyCount(), 0);
+  EXPECT_LT(this->engine_->DiskBytes(), before_bytes + (1 << 20));
+  // The format version and the next id.
+  EXPECT_EQ(this->KeyCount(Family::kManifest), 2);
+}
+
+TYPED_TEST(ModelStoreTest, UnfinishedObjectLeavesNothing) {
+  auto upload = this->store_->BeginUpload("org/m");
+  ASSERT_TRUE(upload.ok());
+  const SampleObject sample = LargeSample(1);
+  {
+    auto writer = (*upload)->AddObject();
+    ASSERT_TRUE(writer.ok());
+    EXPECT_THAT((*upload)->AddObject().status(),
+                StatusIs(absl::StatusCode::kFailedPrecondition));
+    for (const auto& chunk : sample.chunks) {
+      const std::vector<BlobToStore> blobs = {
+          {Family::kPlain, 0, chunk.blobs[0].bytes}};
+      ASSERT_TRUE((*writer)->AddChunk(chunk.chunk, blobs).ok());
+    }
+  }
+  EXPECT_EQ(this->DataKeyCount(), 0);
+  EXPECT_TRUE(AddSample(upload->get(), sample).ok());
+  EXPECT_EQ(this->DataKeyCount(), 3);
+}
+
+TYPED_TEST(ModelStoreTest, EqualObjectsAreStoredOnce) {
+  this->MustUpload("org/a", "main", {QuantizedSample(1), LargeSample(2)});
+  const int keys = this->DataKeyCount();
+  // The same tensors and another file, in another model, without asking first.
+  auto upload = this->store_->BeginUpload("org/b");
+  ASSERT_TRUE(upload.ok());
+  const auto first = AddSample(upload->get(), QuantizedSample(1));
+  const auto again = AddSample(upload->get(), QuantizedSample(1));
+  const auto large = AddSample(upload->get(), LargeSample(2));
+  const auto small = AddSample(upload->get(), PlainSample(7));
+  const auto small_again = AddSample(upload->get(), PlainSample(7));
+  ASSERT_TRUE(first.ok() && again.ok() && large.ok());
+  ASSERT_TRUE(small.ok() && small_again.ok());
+  EXPECT_EQ(*first, *again);
+  EXPECT_EQ(*small, *small_again);
+  EXPECT_NE(*small, *first);
+  EXPECT_EQ(**(*upload)->FindObject(PlainSample(7).content_hash()), *small);
+  EXPECT_EQ(**(*upload)->FindObject(LargeSample(2).content_hash()), *large);
+  EXPECT_EQ(*(*upload)->FindObject(LargeSample(3).content_hash()),
+            std::nullopt);
+  auto draft = DraftOf(
+      upload->get(), "org/b",
+      {QuantizedSample(1), LargeSample(2), PlainSample(7), PlainSample(7)}, 1);
+  ASSERT_TRUE(draft.ok()) << draft.status();
+  ASSERT_TRUE((*upload)->Commit(*draft, "main").ok());
+  EXPECT_EQ(this->DataKeyCount(), keys + 1);
+  EXPECT_TRUE(this->Check("org/a:main").ok());
+  EXPECT_TRUE(this->Check("org/b:main").ok());
+}
+
+TYPED_TEST(ModelStoreTest, CommitOfTheSameContentOnlyMovesTheTag) {
+  const auto first = UploadSamples(this->store_.get(), "org/m", "a",
+                                   {QuantizedSample(1), PlainSample(2)});
+  ASSERT_TRUE(first.ok());
+  const auto second = UploadSamples(this->store_.get(), "org/m", "b",
+                                    {QuantizedSample(1), PlainSample(2)});
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_FALSE(second->created);
+  EXPECT_EQ(second->revision.SerializeAsString(),
+            first->revision.SerializeAsString());
+  const auto model = this->store_->GetModel("org/m");
+  ASSERT_TRUE(model.ok());
+  EXPECT_THAT(model->revisions, ElementsAre(first->revision.revision()));
+  EXPECT_THAT(this->TagNames("org/m"), ElementsAre("a", "b"));
+  // Under another name it is the same revision of another model.
+  const auto third = UploadSamples(this->store_.get(), "org/n", "",
+                                   {QuantizedSample(1), PlainSample(2)});
+  ASSERT_TRUE(third.ok());
+  EXPECT_TRUE(third->created);
+  EXPECT_EQ(third->revision.revision(), first->revision.revision());
+  EXPECT_THAT(this->TagNames("org/n"), IsEmpty());
+}
+
+TYPED_TEST(ModelStoreTest, AddedButUnusedObjectsGoAtCommit) {
+  auto upload = this->store_->BeginUpload("org/m");
+  ASSERT_TRUE(upload.ok());
+  ASSERT_TRUE(AddSample(upload->get(), LargeSample(9)).ok());
+  ASSERT_TRUE(AddSample(upload->get(), PlainSample(10)).ok());
+  auto draft = DraftOf(upload->get(), "org/m", {PlainSample(2)}, 1);
+  ASSERT_TRUE(draft.ok());
+  ASSERT_TRUE((*upload)->Commit(*draft, "main").ok());
+  EXPECT_EQ(this->DataKeyCount(), 2);
+  EXPECT_TRUE(this->Check("org/m:main").ok());
+  EXPECT_THAT((*upload)->Commit(*draft, "main").status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT((*upload)->AddObject().status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TYPED_TEST(ModelStoreTest, AccountsForStoredBytesAndTwoCopies) {
+  const auto result = UploadSamples(
+      this->store_.get(), "org/m", "main",
+      {QuantizedSample(1, 64, 128), PlainSample(2, 100), PlainSample(2, 100)},
+      1);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const v1::Revision& revision = result->revision;
+  const uint64_t weights = 64 * 128;
+  EXPECT_EQ(revision.stored().int8(), weights + 2 * 13);
+  EXPECT_EQ(revision.stored().residual(), 6 * (32 * 128 / 6 + 13));
+  EXPECT_EQ(revision.stored().plain(), 400u + 13);
+  const uint64_t original_bytes = 2 * weights + 800 + 500;
+  EXPECT_EQ(revision.original_bytes(), original_bytes);
+  EXPECT_EQ(revision.two_copies_bytes(),
+            original_bytes + weights + 64 * 4 + 800 + 500);
+  // All that is in the store but the format version and the next id.
+  uint64_t sum = 0;
+  for (int i = 0; i < kFamilyCount; ++i) {
+    ASSERT_TRUE(this->engine_
+                    ->Scan(static_cast<Family>(i), "", "\xff",
+                           [&sum](std::string_view key, ByteView value) {
+                             if (key.size() > 1 && key[0] != 't') {
+                               sum += key.size() + value.size();
+                             }
+                             return true;
+                           })
+                    .ok());
+  }
+  const v1::StoredBytes& stored = revision.stored();
+  EXPECT_EQ(stored.int8() + stored.residual() + stored.plain() + stored.other(),
+            sum);
+}
+
+TYPED_TEST(ModelStoreTest, RefusesDraftsThatDoNotFit) {
+  struct Case {
+    const char* name;
+    std::function<void(v1::Revision*)> spoil;
+    const char* message;
+  };
+  const std::vector<Case> cases = {
+      {"size", [](auto* r) { r->mutable_files(0)->set_size_bytes(1); },
+       "model.safetensors"},
+      {"object",
+       [](auto* r) {
+         r->mutable_files(0)->mutable_segments(0)->set_object_id(99999);
+       },
+       "99999"},
+      {"no object",
+       [](auto* r) {
+         r->mutable_files(0)->mutable_segments(0)->set_object_id(0);
+       },
+       "tensor.0"},
+      {"segment size",
+       [](auto* r) {
+         r->mutable_files(0)->mutable_segments(0)->set_raw_bytes(7);
+       },
+       "tensor.0"},
+      {"hash",
+       [](auto* r) {
+         r->mutable_files(0)->mutable_segments(0)->set_content_hash(
+             std::string(32, 'x'));
+       },
+       "content hash"},
+      {"twice", [](auto* r) { *r->add_files() = r->files(1); }, "twice"},
+      {"parent", [](auto* r) { r->mutable_files(1)->set_path("../x"); }, ".."},
+      {"absolute", [](auto* r) { r->mutable_files(1)->set_path("/x"); }, "/x"},
+      {"inside a file",
+       [](auto* r) { r->mutable_files(1)->set_path("model.safetensors/x"); },
+       "inside another file"},
+      {"model", [](auto* r) { r->set_model("org/other"); }, "org/other"},
+  };
+  for (const Case& c : cases) {
+    auto upload = this->store_->BeginUpload("org/m");
+    ASSERT_TRUE(upload.ok());
+    auto draft = DraftOf(upload->get(), "org/m", {PlainSample(1)}, 1);
+    ASSERT_TRUE(draft.ok());
+    c.spoil(&*draft);
+    EXPECT_THAT((*upload)->Commit(*draft, "main").status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, c.message))
+        << c.name;
+  }
+  EXPECT_EQ(this->DataKeyCount(), 0);
+  EXPECT_THAT(*this->store_->ListModels(), IsEmpty());
+}
+
+TYPED_TEST(ModelStoreTest, RefusesBadNames) {
+  EXPECT_THAT(this->store_->BeginUpload("../x").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(this->store_->GetModel("a//b").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(UploadSamples(this->store_.get(), "org/m", "a tag", {}).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(
+      this->store_
+          ->OpenRevision({.model = "m", .tag = "a b", .revision_prefix = ""})
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(this->DataKeyCount(), 0);
+}
+
+// An object of another upload that is not held could be collected before the
+// commit, so it must not be named.
+TYPED_TEST(ModelStoreTest, RefusesObjectsThatTheUploadDoesNotHold) {
+  this->MustUpload("org/a", "main", {PlainSample(1)});
+  auto upload = this->store_->BeginUpload("org/b");
+  ASSERT_TRUE(upload.ok());
+  auto reader = this->store_->OpenRevision(Ref("org/a:main"));
+  ASSERT_TRUE(reader.ok());
+  v1::Revision draft;
+  draft.set_model("org/b");
+  *draft.mutable_files() = (*reader)->revision().files();
+  EXPECT_THAT((*upload)->Commit(draft, "main").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "this upload"));
+}
+
+TYPED_TEST(ModelStoreTest, RefusesObjectsThatContradictThemselves) {
+  auto upload = this->store_->BeginUpload("org/m");
+  ASSERT_TRUE(upload.ok());
+  SampleObject wrong_sum = PlainSample(1);
+  wrong_sum.object.set_shape(0, 101);
+  EXPECT_THAT(AddSample(upload->get(), wrong_sum).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  SampleObject wrong_family = PlainSample(1);
+  wrong_family.chunks[0].blobs[0].family = Family::kManifest;
+  EXPECT_THAT(AddSample(upload->get(), wrong_family).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "chunk 0"));
+  SampleObject disordered = QuantizedSample(1);
+  std::swap(disordered.chunks[1].blobs[1], disordered.chunks[1].blobs[2]);
+  EXPECT_THAT(AddSample(upload->get(), disordered).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "chunk 1"));
+  SampleObject no_residual = QuantizedSample(1);
+  no_residual.chunks[0].blobs.resize(1);
+  EXPECT_THAT(AddSample(upload->get(), no_residual).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "chunk 0"));
+  // None of this spoils the upload.
+  EXPECT_TRUE(AddSample(upload->get(), PlainSample(1)).ok());
+}
+
+TYPED_TEST(ModelStoreTest, ListsModelsTagsAndRevisions) {
+  const std::string first = this->MustUpload("org/m", "main", {PlainSample(1)});
+  const std::string second =
+      this->MustUpload("org/m", "main", {PlainSample(2)});
+  const std::string third = this->MustUpload("org/m", "", {PlainSample(3)});
+  this->MustUpload("a", "latest", {PlainSample(1)});
+  this->MustUpload("org/m2", "x", {PlainSample(1)});
+  this->Reopen();
+  const auto models = this->store_->ListModels();
+  ASSERT_TRUE(models.ok()) << models.status();
+  ASSERT_EQ(models->size(), 3u);
+  EXPECT_EQ((*models)[0].name, "a");
+  EXPECT_EQ((*models)[1].name, "org/m");
+  EXPECT_EQ((*models)[2].name, "org/m2");
+  EXPECT_THAT((*models)[1].revisions, ElementsAre(third, second, first));
+  ASSERT_EQ((*models)[1].tags.size(), 1u);
+  EXPECT_EQ((*models)[1].tags[0].name, "main");
+  EXPECT_EQ((*models)[1].tags[0].revision, second);
+}
+
+TYPED_TEST(ModelStoreTest, ResolvesTagsAndPrefixesAndSaysWhatThereIs) {
+  const std::string id = this->MustUpload("org/m", "main", {PlainSample(1)});
+  EXPECT_TRUE(this->Check("org/m@" + id).ok());
+  EXPECT_TRUE(this->Check("org/m@" + id.substr(0, 8)).ok());
+  EXPECT_THAT(this->Check("org/m:prod"),
+              StatusIs(absl::StatusCode::kNotFound, "its tags are main"));
+  EXPECT_THAT(this->Check("org/x:main"),
+              StatusIs(absl::StatusCode::kNotFound, "no model \"org/x\""));
+  EXPECT_THAT(this->Check("org/x@" + id),
+              StatusIs(absl::StatusCode::kNotFound, "no model \"org/x\""));
+  const std::string other = (id[0] == '0' ? "1" : "0") + id.substr(1);
+  EXPECT_THAT(this->Check("org/m@" + other),
+              StatusIs(absl::StatusCode::kNotFound, id));
+}
+
+TYPED_TEST(ModelStoreTest, SetTagCreatesAndMoves) {
+  const std::string one = this->MustUpload("org/m", "a", {PlainSample(1)});
+  const std::string two = this->MustUpload("org/m", "b", {PlainSample(2)});
+  EXPECT_EQ(*this->store_->SetTag(Ref("org/m:a"), "prod"), one);
+  EXPECT_EQ(*this->store_->SetTag(Ref("org/m@" + two.substr(0, 10)), "prod"),
+            two);
+  EXPECT_THAT(this->TagNames("org/m"), ElementsAre("a", "b", "prod"));
+  EXPECT_EQ(
+      (*this->store_->OpenRevision(Ref("org/m:prod")))->revision().revision(),
+      two);
+  EXPECT_THAT(this->store_->SetTag(Ref("org/m:none"), "x").status(),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(this->store_->SetTag(Ref("org/m:a"), "-").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TYPED_TEST(ModelStoreTest, EmptyTensorsAndFilesAreKept) {
+  SampleObject empty = PlainSample(1, 0);
+  ASSERT_TRUE(empty.chunks.empty());
+  auto upload = this->store_->BeginUpload("org/m");
+  ASSERT_TRUE(upload.ok());
+  auto draft = DraftOf(upload->get(), "org/m", {empty}, 1);
+  ASSERT_TRUE(draft.ok()) << draft.status();
+  draft->add_files()->set_path("sub/empty.txt");
+  ASSERT_TRUE((*upload)->Commit(*draft, "main").ok());
+  upload->reset();
+  this->Reopen();
+  EXPECT_TRUE(this->Check("org/m:main").ok());
+}
+
+TYPED_TEST(ModelStoreTest, ManySmallObjectsCrossIdBlocks) {
+  std::vector<SampleObject> tensors;
+  for (uint64_t i = 0; i < 2500; ++i) tensors.push_back(PlainSample(i, 3));
+  this->MustUpload("org/m", "main", tensors);
+  EXPECT_EQ(this->KeyCount(Family::kPlain), 2501);
+  this->Reopen();
+  EXPECT_TRUE(this->Check("org/m:main").ok());
+}
+
+TYPED_TEST(ModelStoreTest, IdsAreNeverUsedAgain) {
+  const auto max_id = [this]() {
+    uint64_t max = 0;
+    auto reader = this->store_->OpenRevision(Ref("org/m:main"));
+    EXPECT_TRUE(reader.ok());
+    for (const v1::File& file : (*reader)->revision().files()) {
+      for (const v1::Segment& segment : file.segments()) {
+        max = std::max(max, segment.object_id());
+      }
+    }
+    return max;
+  };
+  this->MustUpload("org/m", "main", {PlainSample(1), LargeSample(2)}, 1);
+  const uint64_t first = max_id();
+  ASSERT_TRUE(this->store_->Delete(Ref("org/m:main")).ok());
+  EXPECT_EQ(this->DataKeyCount(), 0);
+  this->Reopen();
+  {
+    auto upload = this->store_->BeginUpload("org/m");
+    ASSERT_TRUE(upload.ok());
+    const auto large = AddSample(upload->get(), LargeSample(2));
+    ASSERT_TRUE(large.ok());
+    EXPECT_GT(*large, first);
+  }
+  this->Reopen();
+  this->MustUpload("org/m", "main", {PlainSample(1), LargeSample(2)}, 1);
+  EXPECT_GT(max_id(), first + 1);
+}
+
+TYPED_TEST(ModelStoreTest, ReaderReadsOnlyItsRevision) {
+  this->MustUpload("org/a", "main", {PlainSample(1)}, 1);
+  this->MustUpload("org/b", "main", {PlainSample(2)}, 2);
+  auto a = this->store_->OpenRevision(Ref("org/a:main"));
+  auto b = this->store_->OpenRevision(Ref("org/b:main"));
+  ASSERT_TRUE(a.ok() && b.ok());
+  const uint64_t id = (*b)->revision().files(0).segments(0).object_id();
+  EXPECT_THAT((*a)->GetObject(id).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  const auto object = (*b)->GetObject(id);
+  ASSERT_TRUE(object.ok());
+  const v1::Blob& blob = object->chunks(0).plain();
+  EXPECT_TRUE((*b)->GetBlob(Family::kPlain, id, 0, blob).ok());
+  EXPECT_THAT((*a)->GetBlob(Family::kPlain, id, 0, blob).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT((*b)->GetBlob(Family::kPlain, id, 1, blob).status(),
+              StatusIs(absl::StatusCode::kDataLoss, "chunk 1"));
+}
+
+}  // namespace
+}  // namespace qstore::storage

@@ -1,0 +1,117 @@
+// A store over each engine, with faults between them when a test wants some.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/model_store.h"
+#include "tests/storage/engine_fixture.h"
+#include "tests/storage/faulty_engine.h"
+#include "tests/storage/sample_objects.h"
+
+namespace qstore::storage {
+
+MATCHER_P(StatusIs, code, "") {
+  *result_listener << arg.ToString();
+  return arg.code() == code;
+}
+MATCHER_P2(StatusIs, code, text, "") {
+  *result_listener << arg.ToString();
+  return arg.code() == code &&
+         std::string(arg.message()).find(text) != std::string::npos;
+}
+
+inline ModelReference Ref(const std::string& text) {
+  const absl::StatusOr<ModelReference> reference = ParseModelReference(text);
+  EXPECT_TRUE(reference.ok()) << reference.status();
+  return reference.ok() ? *reference : ModelReference{};
+}
+
+// Owns a FaultyEngine and the engine under it.
+class OwningFaultyEngine final : public BorrowedEngine {
+ public:
+  OwningFaultyEngine(std::unique_ptr<Engine> engine,
+                     std::unique_ptr<FaultyEngine> faults)
+      : BorrowedEngine(faults.get()),
+        owned_(std::move(engine)),
+        faults_(std::move(faults)) {}
+
+ private:
+  std::unique_ptr<Engine> owned_;
+  std::unique_ptr<FaultyEngine> faults_;
+};
+
+template <typename Maker>
+class StoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Reopen(); }
+
+  void Reopen() {
+    store_ = nullptr;
+    std::unique_ptr<Engine> engine = maker_.Open();
+    ASSERT_NE(engine, nullptr);
+    engine_ = engine.get();
+    auto faults = std::make_unique<FaultyEngine>(engine_);
+    faults_ = faults.get();
+    auto store = ModelStore::Open(std::make_unique<OwningFaultyEngine>(
+        std::move(engine), std::move(faults)));
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+
+  // Uploads and returns the revision's id.
+  std::string MustUpload(const std::string& model, const std::string& tag,
+                         const std::vector<SampleObject>& tensors,
+                         uint64_t config_seed = 1) {
+    const auto result =
+        UploadSamples(store_.get(), model, tag, tensors, config_seed);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? result->revision.revision() : "";
+  }
+
+  // Whether the revision is there with all blobs.
+  absl::Status Check(const std::string& reference) {
+    auto reader = store_->OpenRevision(Ref(reference));
+    if (!reader.ok()) return reader.status();
+    return ReadAllBlobs(reader->get()).status();
+  }
+
+  int KeyCount(Family family) {
+    int count = 0;
+    EXPECT_TRUE(engine_
+                    ->Scan(family, "", "\xff",
+                           [&count](std::string_view, ByteView) {
+                             ++count;
+                             return true;
+                           })
+                    .ok());
+    return count;
+  }
+  int DataKeyCount() {
+    return KeyCount(Family::kInt8) + KeyCount(Family::kResidual) +
+           KeyCount(Family::kPlain);
+  }
+
+  std::vector<std::string> TagNames(const std::string& model) {
+    std::vector<std::string> names;
+    const auto summary = store_->GetModel(model);
+    if (!summary.ok()) return names;
+    for (const ModelSummary::Tag& tag : summary->tags) {
+      names.push_back(tag.name);
+    }
+    return names;
+  }
+
+  Maker maker_;
+  Engine* engine_ = nullptr;        // without faults
+  FaultyEngine* faults_ = nullptr;  // between the store and engine_
+  std::unique_ptr<ModelStore> store_;
+};
+
+using Makers = ::testing::Types<MemoryEngineMaker, RocksDbEngineMaker>;
+
+}  // namespace qstore::storage
