@@ -48,7 +48,7 @@ CLI::App* AddReferenceCommand(CLI::App* app, const char* name,
                               const char* description, const char* form,
                               Arguments* arguments) {
   CLI::App* command = app->add_subcommand(name, description);
-  command->add_option("reference", arguments->reference, "Which revision")
+  command->add_option("NAME", arguments->reference, "Which revision")
       ->required()
       ->type_name(form);
   return command;
@@ -58,11 +58,13 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
   CLI::App* command = app->add_subcommand(
       "upload", "Store a model directory or a single .safetensors file");
   UploadOptions& options = arguments->upload;
-  command->add_option("source", options.source, "What to store")
-      ->required()
-      ->type_name("DIR");
   command
-      ->add_option("name", arguments->reference,
+      ->add_option("DIR", options.source,
+                   "A model directory, or one .safetensors file")
+      ->required()
+      ->type_name("");
+  command
+      ->add_option("NAME", arguments->reference,
                    "Name, and tag to move to the new revision (latest)")
       ->required()
       ->type_name("NAME[:TAG]");
@@ -100,9 +102,11 @@ void AddDownload(CLI::App* app, Arguments* arguments) {
       app, "download", "Write a revision's files into a directory",
       "NAME[:TAG|@REVISION]", arguments);
   DownloadOptions& options = arguments->download;
-  command->add_option("directory", options.directory, "Where to write")
+  command
+      ->add_option("DIR", options.directory,
+                   "Where to write; made if it does not exist")
       ->required()
-      ->type_name("DIR");
+      ->type_name("");
   command
       ->add_option("--precision", options.precision,
                    "original, int8, or fp16, bf16, fp32 where that is what was "
@@ -197,16 +201,16 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
   AddUpload(&app, &arguments);
   AddDownload(&app, &arguments);
   app.add_subcommand("list", "List models, their tags and revisions")
-      ->add_option("prefix", arguments.list.prefix,
+      ->add_option("PREFIX", arguments.list.prefix,
                    "Only models whose names start with this")
-      ->type_name("PREFIX");
+      ->type_name("");
   AddReferenceCommand(&app, "show", "Show what a revision holds",
                       "NAME[:TAG|@REVISION]", &arguments);
   AddReferenceCommand(&app, "tag", "Point a tag at a revision",
                       "NAME[:TAG|@REVISION]", &arguments)
-      ->add_option("tag", arguments.tag.tag, "Tag to create or move")
+      ->add_option("TAG", arguments.tag.tag, "Tag to create or move")
       ->required()
-      ->type_name("TAG");
+      ->type_name("");
   AddReferenceCommand(&app, "delete",
                       "Remove a tag (and its revision when no other tag names "
                       "it), or a revision with all its tags",

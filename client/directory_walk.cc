@@ -37,16 +37,17 @@ absl::Status UnsupportedType(const fs::path& path) {
 absl::StatusOr<uint64_t> LinkedFileSize(const fs::path& link) {
   std::error_code error;
   const fs::file_status target = fs::status(link, error);
-  if (error) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        Name(link), " is a symbolic link that cannot be followed (",
-        error.message(), "): mend or remove it"));
-  }
+  // For a link to nothing there is an error too.
   if (target.type() == fs::file_type::not_found) {
     return absl::InvalidArgumentError(
         absl::StrCat(Name(link),
                      " is a symbolic link to a file that does not exist: mend "
                      "or remove it"));
+  }
+  if (error) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        Name(link), " is a symbolic link that cannot be followed (",
+        error.message(), "): mend or remove it"));
   }
   if (target.type() == fs::file_type::directory) {
     return absl::InvalidArgumentError(

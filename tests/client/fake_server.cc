@@ -1,0 +1,111 @@
+#include "tests/client/fake_server.h"
+
+#include <chrono>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
+
+namespace qstore::client {
+
+FakeServer::FakeServer() {
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                           &port);
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+  address_ = absl::StrCat("127.0.0.1:", port);
+}
+
+FakeServer::~FakeServer() {
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+}
+
+std::unique_ptr<Connection> FakeServer::Connect() const {
+  return std::make_unique<Connection>(address_);
+}
+
+void FakeServer::WaitUntilStreamed() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [this] { return streamed_; });
+}
+
+grpc::Status FakeServer::Upload(grpc::ServerContext* /*context*/,
+                                grpc::ServerReader<v1::UploadRequest>* reader,
+                                v1::UploadResponse* response) {
+  v1::UploadRequest request;
+  while (uploaded.size() < upload_message_limit && reader->Read(&request)) {
+    uploaded.push_back(request);
+  }
+  *response = upload_response;
+  return status;
+}
+
+grpc::Status FakeServer::Download(
+    grpc::ServerContext* context, const v1::DownloadRequest* request,
+    grpc::ServerWriter<v1::DownloadResponse>* writer) {
+  download_request = *request;
+  // A client that gives up does not wait for this to end, and the test may
+  // change what is served meanwhile.
+  const std::vector<v1::DownloadResponse> messages = stream;
+  const bool hang = hang_after_stream;
+  const grpc::Status end = status;
+  for (const v1::DownloadResponse& message : messages) {
+    if (!writer->Write(message)) break;
+  }
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    streamed_ = true;
+  }
+  changed_.notify_all();
+  while (hang && !context->IsCancelled()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return end;
+}
+
+grpc::Status FakeServer::ListModels(grpc::ServerContext* /*context*/,
+                                    const v1::ListModelsRequest* request,
+                                    v1::ListModelsResponse* response) {
+  list_request = *request;
+  *response = models;
+  return status;
+}
+
+grpc::Status FakeServer::GetRevision(grpc::ServerContext* /*context*/,
+                                     const v1::GetRevisionRequest* /*request*/,
+                                     v1::GetRevisionResponse* response) {
+  *response = revision;
+  // A test of a Download that fails wants the call before it to succeed.
+  return stream.empty() ? status : grpc::Status::OK;
+}
+
+grpc::Status FakeServer::SetTag(grpc::ServerContext* /*context*/,
+                                const v1::SetTagRequest* request,
+                                v1::SetTagResponse* response) {
+  set_tag_request = *request;
+  *response = set_tag_response;
+  return status;
+}
+
+grpc::Status FakeServer::Delete(grpc::ServerContext* /*context*/,
+                                const v1::DeleteRequest* request,
+                                v1::DeleteResponse* response) {
+  delete_request = *request;
+  *response = delete_response;
+  return status;
+}
+
+grpc::Status FakeServer::Verify(
+    grpc::ServerContext* /*context*/, const v1::VerifyRequest* /*request*/,
+    grpc::ServerWriter<v1::VerifyResponse>* writer) {
+  for (const v1::VerifyResponse& message : verify_stream) {
+    writer->Write(message);
+  }
+  return status;
+}
+
+}  // namespace qstore::client

@@ -1,0 +1,79 @@
+// A model store in this process that says what a test tells it to.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "client/connection.h"
+#include "grpcpp/server.h"
+#include "qstore/v1/model_store.grpc.pb.h"
+
+namespace qstore::client {
+
+// Set what it answers before a call and read what it saw after it.
+class FakeServer final : public v1::ModelStore::Service {
+ public:
+  FakeServer();
+  ~FakeServer() override;
+
+  const std::string& address() const { return address_; }
+  std::unique_ptr<Connection> Connect() const;
+
+  // Every call ends with this unless it is OK; Download after `stream`, Verify
+  // after `verify_stream`.
+  grpc::Status status;
+  v1::GetRevisionResponse revision;
+  std::vector<v1::DownloadResponse> stream;
+  // Download waits for the client to cancel instead of ending.
+  bool hang_after_stream = false;
+  v1::UploadResponse upload_response;
+  // Upload ends with `status` after this many messages.
+  size_t upload_message_limit = SIZE_MAX;
+  v1::ListModelsResponse models;
+  v1::SetTagResponse set_tag_response;
+  v1::DeleteResponse delete_response;
+  std::vector<v1::VerifyResponse> verify_stream;
+
+  std::vector<v1::UploadRequest> uploaded;
+  v1::DownloadRequest download_request;
+  v1::SetTagRequest set_tag_request;
+  v1::DeleteRequest delete_request;
+  v1::ListModelsRequest list_request;
+
+  // Waits until a Download has sent all of `stream`.
+  void WaitUntilStreamed();
+
+ private:
+  grpc::Status Upload(grpc::ServerContext* context,
+                      grpc::ServerReader<v1::UploadRequest>* reader,
+                      v1::UploadResponse* response) override;
+  grpc::Status Download(
+      grpc::ServerContext* context, const v1::DownloadRequest* request,
+      grpc::ServerWriter<v1::DownloadResponse>* writer) override;
+  grpc::Status ListModels(grpc::ServerContext* context,
+                          const v1::ListModelsRequest* request,
+                          v1::ListModelsResponse* response) override;
+  grpc::Status GetRevision(grpc::ServerContext* context,
+                           const v1::GetRevisionRequest* request,
+                           v1::GetRevisionResponse* response) override;
+  grpc::Status SetTag(grpc::ServerContext* context,
+                      const v1::SetTagRequest* request,
+                      v1::SetTagResponse* response) override;
+  grpc::Status Delete(grpc::ServerContext* context,
+                      const v1::DeleteRequest* request,
+                      v1::DeleteResponse* response) override;
+  grpc::Status Verify(grpc::ServerContext* context,
+                      const v1::VerifyRequest* request,
+                      grpc::ServerWriter<v1::VerifyResponse>* writer) override;
+
+  std::string address_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool streamed_ = false;  // guarded by mutex_
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace qstore::client

@@ -1,0 +1,175 @@
+#include "client/staging.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/temporary_directory.h"
+
+namespace qstore::client {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+void WriteTo(const Staging& staging, const std::string& file,
+             const std::string& contents) {
+  fs::create_directories((staging.path() / file).parent_path());
+  std::ofstream(staging.path() / file) << contents;
+}
+
+TEST(StagingTest, ANewDirectoryAppearsWhole) {
+  const TemporaryDirectory root;
+  const fs::path target = root.path() / "model";
+  auto staging = Staging::Create(target, {"a", "sub/b"});
+  ASSERT_TRUE(staging.ok()) << staging.status();
+  WriteTo(**staging, "a", "1");
+  WriteTo(**staging, "sub/b", "2");
+  EXPECT_FALSE(fs::exists(target));
+  ASSERT_TRUE((*staging)->Publish().ok());
+  staging->reset();
+  EXPECT_THAT(
+      ReadTree(root.path()),
+      UnorderedElementsAre(Pair("model/a", "1"), Pair("model/sub/b", "2")));
+}
+
+TEST(StagingTest, ATrailingSlashMeansTheSameDirectory) {
+  const TemporaryDirectory root;
+  auto staging = Staging::Create(root.path() / "model/", {"a"});
+  ASSERT_TRUE(staging.ok()) << staging.status();
+  WriteTo(**staging, "a", "1");
+  ASSERT_TRUE((*staging)->Publish().ok());
+  EXPECT_EQ(ReadFile(root.path() / "model/a"), "1");
+}
+
+TEST(StagingTest, MakesParentsAndTakesThemBack) {
+  const TemporaryDirectory root;
+  const fs::path target = root.path() / "x/y/model";
+  ASSERT_TRUE(Staging::Create(target, {"a"}).ok());
+  EXPECT_TRUE(fs::is_empty(root.path()));
+  auto staging = Staging::Create(target, {"a"});
+  WriteTo(**staging, "a", "1");
+  ASSERT_TRUE((*staging)->Publish().ok());
+  staging->reset();
+  EXPECT_EQ(ReadFile(target / "a"), "1");
+}
+
+TEST(StagingTest, AbandonedWorkLeavesNothing) {
+  const TemporaryDirectory root;
+  {
+    auto staging = Staging::Create(root.path() / "model", {"a"});
+    ASSERT_TRUE(staging.ok());
+    WriteTo(**staging, "a", "1");
+    EXPECT_FALSE(fs::is_empty(root.path()));
+  }
+  EXPECT_TRUE(fs::is_empty(root.path()));
+}
+
+TEST(StagingTest, AnExistingDirectoryKeepsItsOtherFiles) {
+  const TemporaryDirectory root;
+  root.Write("a", "old");
+  root.Write("other", "kept");
+  root.Write("sub/b", "old");
+  {
+    auto staging = Staging::Create(root.path(), {"a", "sub/b", "sub/c/d"});
+    ASSERT_TRUE(staging.ok()) << staging.status();
+    // On the same file system, also where the directory is a mount point.
+    EXPECT_EQ((*staging)->path().parent_path(), root.path());
+    WriteTo(**staging, "a", "new");
+    WriteTo(**staging, "sub/b", "new");
+    WriteTo(**staging, "sub/c/d", "new");
+    EXPECT_EQ(ReadFile(root.path() / "a"), "old");
+    ASSERT_TRUE((*staging)->Publish().ok());
+  }
+  EXPECT_THAT(
+      ReadTree(root.path()),
+      UnorderedElementsAre(Pair("a", "new"), Pair("other", "kept"),
+                           Pair("sub/b", "new"), Pair("sub/c/d", "new")));
+}
+
+TEST(StagingTest, AnExistingDirectoryIsUntouchedByAbandonedWork) {
+  const TemporaryDirectory root;
+  root.Write("a", "old");
+  {
+    auto staging = Staging::Create(root.path(), {"a"});
+    WriteTo(**staging, "a", "new");
+  }
+  EXPECT_THAT(ReadTree(root.path()), UnorderedElementsAre(Pair("a", "old")));
+  EXPECT_EQ(std::distance(fs::directory_iterator(root.path()),
+                          fs::directory_iterator()),
+            1);
+}
+
+TEST(StagingTest, NeverReplacesADirectoryThatCameMeanwhile) {
+  const TemporaryDirectory root;
+  auto staging = Staging::Create(root.path() / "model", {"a"});
+  WriteTo(**staging, "a", "1");
+  root.Write("model/theirs", "2");
+  EXPECT_FALSE((*staging)->Publish().ok());
+  staging->reset();
+  EXPECT_THAT(ReadTree(root.path()),
+              UnorderedElementsAre(Pair("model/theirs", "2")));
+}
+
+TEST(StagingTest, RefusesTargetsThatCannotHoldTheFiles) {
+  const TemporaryDirectory root;
+  root.Write("file", "1");
+  root.Write("dir/a/x", "1");
+  root.Write("dir/b", "1");
+  const TemporaryDirectory outside;
+  fs::create_directory_symlink(outside.path(), root.path() / "dir/link");
+  const auto failure = [](const fs::path& directory, const std::string& file) {
+    const auto staging = Staging::Create(directory, {file});
+    EXPECT_EQ(staging.status().code(), absl::StatusCode::kFailedPrecondition);
+    return std::string(staging.status().message());
+  };
+  EXPECT_THAT(failure(root.path() / "file", "x"),
+              HasSubstr("is not a directory"));
+  EXPECT_THAT(failure(root.path() / "dir", "a"), HasSubstr("is a directory"));
+  EXPECT_THAT(failure(root.path() / "dir", "b/x"), HasSubstr("dir/b"));
+  // A link to a directory would lead out of the target.
+  EXPECT_THAT(failure(root.path() / "dir", "link/x"), HasSubstr("dir/link"));
+  EXPECT_THAT(ReadTree(outside.path()), IsEmpty());
+}
+
+TEST(StagingTest, TwoAtOnceDoNotMeet) {
+  const TemporaryDirectory root;
+  auto first = Staging::Create(root.path(), {"a"});
+  auto second = Staging::Create(root.path(), {"a"});
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_NE((*first)->path(), (*second)->path());
+  EXPECT_TRUE(fs::exists((*first)->path()));
+  WriteTo(**first, "a", "1");
+  WriteTo(**second, "a", "2");
+  ASSERT_TRUE((*first)->Publish().ok());
+  ASSERT_TRUE((*second)->Publish().ok());
+  EXPECT_EQ(ReadFile(root.path() / "a"), "2");
+}
+
+TEST(StagingTest, RemovesWhatAKilledProcessLeft) {
+  const TemporaryDirectory root;
+  root.Write(".qstore-partial-1-00000000/a", "left");
+  root.Write(".qstore-partial-2-00000000/a", "in use");
+  root.Write(".qstore-partial-note", "a file is not ours");
+  const int lock =
+      open((root.path() / ".qstore-partial-2-00000000").c_str(), O_RDONLY);
+  ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0);
+  { ASSERT_TRUE(Staging::Create(root.path(), {"a"}).ok()); }
+  EXPECT_THAT(
+      ReadTree(root.path()),
+      UnorderedElementsAre(Pair(".qstore-partial-2-00000000/a", "in use"),
+                           Pair(".qstore-partial-note", "a file is not ours")));
+  close(lock);
+}
+
+}  // namespace
+}  // namespace qstore::client

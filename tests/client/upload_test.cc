@@ -1,0 +1,213 @@
+#include "client/upload.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "client/read_ahead.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/fake_model.h"
+#include "tests/client/fake_server.h"
+#include "tests/client/temporary_directory.h"
+
+namespace qstore::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class UploadTest : public ::testing::Test {
+ protected:
+  UploadTest() {
+    options_.source = directory_.path();
+    options_.model = "org/model";
+    options_.tag = "v1";
+    server_.upload_response.set_model("org/model");
+    server_.upload_response.set_tag("v1");
+    server_.upload_response.set_revision(std::string(64, 'b'));
+    server_.upload_response.set_created(true);
+  }
+
+  absl::StatusOr<UploadResult> Send() {
+    Progress progress(&stderr_, ProgressStyle::kHidden);
+    const std::unique_ptr<Connection> connection = server_.Connect();
+    return Upload(options_, /*connect_timeout_seconds=*/10, connection.get(),
+                  &progress, &cancellation_);
+  }
+
+  // What the server got, by path; checks order and checksums.
+  std::map<std::string, std::string> Received() {
+    std::map<std::string, std::string> files;
+    std::string path;
+    for (const v1::UploadRequest& request : server_.uploaded) {
+      if (request.has_file()) {
+        path = request.file().path();
+        EXPECT_EQ(files.count(path), 0u);
+        files[path] = "";
+      } else if (request.has_bytes()) {
+        const std::string& payload = request.bytes().payload();
+        EXPECT_LE(payload.size(), kUploadBlockBytes);
+        EXPECT_EQ(request.bytes().xxh3(), Xxh3(AsBytes(payload)));
+        files[path] += payload;
+      }
+    }
+    return files;
+  }
+
+  TemporaryDirectory directory_;
+  UploadOptions options_;
+  FakeServer server_;
+  Cancellation cancellation_;
+  std::ostringstream stderr_;
+};
+
+TEST_F(UploadTest, SendsEveryFile) {
+  const std::string large(3 * kUploadBlockBytes + 17, 'x');
+  directory_.Write("a/large.bin", large);
+  directory_.Write("empty", "");
+  directory_.Write("z", "last");
+  server_.upload_response.set_received_bytes(large.size() + 4);
+  const auto result = Send();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Received(),
+            (std::map<std::string, std::string>{
+                {"a/large.bin", large}, {"empty", ""}, {"z", "last"}}));
+  const v1::UploadBegin& begin = server_.uploaded.front().begin();
+  EXPECT_EQ(begin.model(), "org/model");
+  EXPECT_EQ(begin.tag(), "v1");
+  EXPECT_EQ(begin.quantization().quantizer(), "absmax");
+  const v1::UploadEnd& end = server_.uploaded.back().end();
+  EXPECT_EQ(end.file_count(), 3u);
+  EXPECT_EQ(end.total_bytes(), large.size() + 4);
+  uint64_t sent_bytes = 0;
+  for (const v1::UploadRequest& request : server_.uploaded) {
+    sent_bytes += request.ByteSizeLong();
+  }
+  EXPECT_EQ(result->bytes_sent, sent_bytes);
+  EXPECT_EQ(result->file_count, 3u);
+}
+
+TEST_F(UploadTest, PassesQuantizationOptionsOn) {
+  directory_.Write("x", "1");
+  options_.include = {"a*"};
+  options_.exclude = {"b*", "c"};
+  options_.no_default_excludes = true;
+  server_.upload_response.set_received_bytes(1);
+  ASSERT_TRUE(Send().ok());
+  const v1::QuantizationOptions& sent =
+      server_.uploaded.front().begin().quantization();
+  EXPECT_THAT(sent.include(), ElementsAre("a*"));
+  EXPECT_THAT(sent.exclude(), ElementsAre("b*", "c"));
+  EXPECT_TRUE(sent.replace_default_excludes());
+}
+
+TEST_F(UploadTest, QuantizesNothingThatIsQuantizedAlready) {
+  const std::string config = R"({"quantization_config": {"bits": 4}})";
+  directory_.Write("config.json", config);
+  server_.upload_response.set_received_bytes(config.size());
+  const auto result = Send();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->quantized_config, "config.json");
+  EXPECT_EQ(result->quantizer, "none");
+  EXPECT_EQ(server_.uploaded.front().begin().quantization().quantizer(),
+            "none");
+}
+
+TEST_F(UploadTest, FindsABadHeaderBeforeItSendsAnything) {
+  directory_.Write("m.safetensors", "nonsense that is no header");
+  const auto result = Send();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("m.safetensors"));
+  EXPECT_TRUE(server_.uploaded.empty());
+}
+
+TEST_F(UploadTest, ReportsWhyTheServerStopped) {
+  directory_.Write("large", std::string(20 * kUploadBlockBytes, 'x'));
+  server_.upload_message_limit = 3;
+  server_.status =
+      grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "the disk is full");
+  const auto result = Send();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("the disk is full"));
+}
+
+TEST_F(UploadTest, ChecksWhatTheServerConfirms) {
+  directory_.Write("x", "123");
+  server_.upload_response.set_received_bytes(2);
+  EXPECT_EQ(Send().status().code(), absl::StatusCode::kDataLoss);
+  server_.upload_response.set_received_bytes(3);
+  server_.upload_response.clear_revision();
+  EXPECT_EQ(Send().status().code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(UploadTest, CanBeCancelled) {
+  directory_.Write("x", "123");
+  cancellation_.Cancel();
+  EXPECT_EQ(Send().status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(UploadTest, SaysHowToReachAServer) {
+  directory_.Write("x", "123");
+  Progress progress(&stderr_, ProgressStyle::kHidden);
+  // Nothing listens on the discard port.
+  Connection connection("127.0.0.1:9");
+  const auto result =
+      Upload(options_, 10, &connection, &progress, &cancellation_);
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("cannot reach qstored at 127.0.0.1:9"));
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("--listen 127.0.0.1:9"));
+}
+
+TEST(ReadAheadTest, NoticesFilesThatChange) {
+  const TemporaryDirectory directory;
+  directory.Write("x", "12345");
+  for (const uint64_t found_bytes : {uint64_t{4}, uint64_t{6}}) {
+    const std::vector<SourceFile> files = {
+        {"x", directory.path() / "x", found_bytes}};
+    ReadAhead reader(files);
+    const auto block = reader.Next();
+    EXPECT_EQ(block.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(block.status().message()),
+                HasSubstr("while it was being uploaded"));
+  }
+}
+
+TEST(ReadAheadTest, NoticesAFileThatShrinksInTheMiddle) {
+  const TemporaryDirectory directory;
+  const uint64_t size_bytes = 40 * kUploadBlockBytes;
+  directory.Write("x", std::string(size_bytes, 'x'));
+  const std::vector<SourceFile> files = {
+      {"x", directory.path() / "x", size_bytes}};
+  ReadAhead reader(files);
+  ASSERT_TRUE(reader.Next().ok());
+  // The reader is at most kMaxBlocksAhead blocks further.
+  std::filesystem::resize_file(directory.path() / "x", size_bytes / 2);
+  absl::Status status;
+  while (status.ok()) {
+    const auto block = reader.Next();
+    status = block.status();
+    ASSERT_TRUE(!block.ok() || block->has_value());
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(ReadAheadTest, CanBeLeftHalfWay) {
+  const TemporaryDirectory directory;
+  directory.Write("x", std::string(40 * kUploadBlockBytes, 'x'));
+  const std::vector<SourceFile> files = {
+      {"x", directory.path() / "x", 40 * kUploadBlockBytes}};
+  ReadAhead reader(files);
+  EXPECT_TRUE(reader.Next().ok());
+}
+
+}  // namespace
+}  // namespace qstore::client
