@@ -74,8 +74,19 @@ absl::StatusOr<uint64_t> ObjectTable::CollectRecords() {
   RecordBatch batch;
   std::vector<uint64_t> collected;
   uint64_t collected_bytes = 0;
-  for (const uint64_t id : unreferenced_) {
-    if (pin_counts_.contains(id)) continue;
+  for (auto it = unreferenced_.begin(); it != unreferenced_.end();) {
+    const uint64_t id = *it;
+    if (pin_counts_.contains(id)) {
+      ++it;
+      continue;
+    }
+    // A commit that was reported as failed may have taken place.
+    QSTORE_ASSIGN_OR_RETURN(const bool referenced, records_->IsReferenced(id));
+    if (referenced) {
+      it = unreferenced_.erase(it);
+      continue;
+    }
+    ++it;
     const absl::StatusOr<v1::Object> object = records_->Object(id);
     if (object.ok()) {
       const ObjectSummary summary = Summarize(*object);

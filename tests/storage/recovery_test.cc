@@ -1,0 +1,390 @@
+// Processes that are killed, refused and doubtful commits, damaged records.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+
+#include "storage/keys.h"
+#include "storage/records.h"
+#include "tests/storage/store_fixture.h"
+
+namespace qstore::storage {
+namespace {
+
+using ::testing::IsEmpty;
+
+class KilledProcessTest : public StoreTest<RocksDbEngineMaker> {
+ protected:
+  // Closes the store, lets a child run `work` on it until it calls kill(), and
+  // opens the store again.
+  void RunKilled(const std::function<void(ModelStore*)>& work) {
+    store_ = nullptr;
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      auto engine = OpenRocksDbEngine(maker_.path(), {});
+      if (!engine.ok()) ::_exit(3);
+      auto store = ModelStore::Open(*std::move(engine));
+      if (!store.ok()) ::_exit(4);
+      work(store->get());
+      ::_exit(5);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "exit status " << WEXITSTATUS(status);
+    Reopen();
+  }
+
+  static void Kill() { ::kill(::getpid(), SIGKILL); }
+};
+
+TEST_F(KilledProcessTest, MidUploadLeavesNothing) {
+  MustUpload("org/a", "main", {QuantizedSample(1)});
+  RunKilled([](ModelStore* store) {
+    auto upload = store->BeginUpload("org/b");
+    if (!upload.ok()) return;
+    // One object ingested, one in a shared table, one in mid-write.
+    if (!AddSample(upload->get(), LargeSample(2)).ok()) return;
+    if (!AddSample(upload->get(), PlainSample(3)).ok()) return;
+    auto writer = (*upload)->AddObject();
+    if (!writer.ok()) return;
+    const SampleObject large = LargeSample(4);
+    for (const auto& chunk : large.chunks) {
+      const std::vector<BlobToStore> blobs = {
+          {Family::kPlain, 0, chunk.blobs[0].bytes}};
+      if (!(*writer)->AddChunk(chunk.chunk, blobs).ok()) return;
+    }
+    Kill();
+  });
+  EXPECT_EQ(store_->sweep_report().object_count, 1u);
+  EXPECT_GT(store_->sweep_report().reclaimed_bytes, 8u << 20);
+  EXPECT_TRUE(store_->sweep_report().problem.ok());
+  EXPECT_EQ(DataKeyCount(), 9);
+  EXPECT_TRUE(Check("org/a:main").ok());
+  EXPECT_THAT(Check("org/b:main"), StatusIs(absl::StatusCode::kNotFound));
+  MustUpload("org/b", "main", {LargeSample(2), PlainSample(3)});
+  EXPECT_TRUE(Check("org/b:main").ok());
+}
+
+TEST_F(KilledProcessTest, AfterCommitNothingIsLost) {
+  RunKilled([](ModelStore* store) {
+    if (!UploadSamples(store, "org/a", "main", {QuantizedSample(1)}).ok()) {
+      return;
+    }
+    if (!UploadSamples(store, "org/b", "main", {LargeSample(2)}).ok()) return;
+    if (!store->SetTag(Ref("org/b:main"), "prod").ok()) return;
+    Kill();
+  });
+  EXPECT_EQ(store_->sweep_report().object_count, 0u);
+  EXPECT_EQ(store_->sweep_report().data_range_count, 0u);
+  EXPECT_TRUE(Check("org/a:main").ok());
+  EXPECT_TRUE(Check("org/b:prod").ok());
+}
+
+// Dies between the record that deletes a revision and the deletion of its data,
+// at each step of the collection.
+TEST_F(KilledProcessTest, MidDeleteIsFinishedByTheNextProcess) {
+  for (const FaultyEngine::Call call :
+       {FaultyEngine::Call::kCommit, FaultyEngine::Call::kDeleteRange}) {
+    MustUpload("org/a", "main", {QuantizedSample(1)});
+    MustUpload("org/b", "main", {LargeSample(2), PlainSample(3)});
+    store_ = nullptr;
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      Reopen();
+      auto reader = store_->OpenRevision(Ref("org/b:main"));
+      if (!store_->Delete(Ref("org/b:main")).ok()) ::_exit(3);
+      // The collection runs when the reader goes; its first such call fails,
+      // and the process ends there.
+      faults_->FailAll(call, absl::AbortedError("killed here"));
+      reader->reset();
+      ::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
+    Reopen();
+    const SweepReport& report = store_->sweep_report();
+    EXPECT_GT(report.object_count + report.data_range_count, 0u);
+    EXPECT_TRUE(report.problem.ok()) << report.problem;
+    EXPECT_THAT(Check("org/b:main"), StatusIs(absl::StatusCode::kNotFound));
+    EXPECT_TRUE(Check("org/a:main").ok());
+    EXPECT_EQ(DataKeyCount(), 9);
+  }
+}
+
+// At random moments: an acknowledged revision is whole, others are invisible.
+TEST_F(KilledProcessTest, AtRandomMoments) {
+  std::srand(7);
+  for (int round = 0; round < 8; ++round) {
+    store_ = nullptr;
+    int acknowledged[2] = {};
+    ASSERT_EQ(::pipe(acknowledged), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      Reopen();
+      for (uint8_t i = 0; i < 200; ++i) {
+        const uint64_t seed = 1000 * static_cast<uint64_t>(round) + i;
+        const auto result = UploadSamples(
+            store_.get(), "org/m" + std::to_string(i % 5),
+            "t" + std::to_string(i),
+            {QuantizedSample(seed), PlainSample(seed), OpaqueSample(seed)},
+            seed);
+        if (!result.ok()) ::_exit(3);
+        if (::write(acknowledged[1], &i, 1) != 1) ::_exit(4);
+      }
+      ::_exit(5);
+    }
+    ::close(acknowledged[1]);
+    // Wait for the first, so that the kill falls into the work.
+    uint8_t last = 0;
+    int count = static_cast<int>(::read(acknowledged[0], &last, 1));
+    ::usleep(static_cast<useconds_t>(std::rand() % 100'000));
+    ::kill(child, SIGKILL);
+    uint8_t next = 0;
+    while (::read(acknowledged[0], &next, 1) == 1) {
+      last = next;
+      ++count;
+    }
+    ::close(acknowledged[0]);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
+    ASSERT_GT(count, 0);
+    Reopen();
+    EXPECT_TRUE(store_->sweep_report().problem.ok());
+    for (int i = 0; i <= last; ++i) {
+      const std::string name =
+          "org/m" + std::to_string(i % 5) + ":t" + std::to_string(i);
+      EXPECT_TRUE(Check(name).ok()) << name;
+    }
+    // Whatever else is visible is whole as well.
+    const auto models = store_->ListModels();
+    ASSERT_TRUE(models.ok());
+    for (const ModelSummary& model : *models) {
+      for (const std::string& revision : model.revisions) {
+        EXPECT_TRUE(Check(model.name + "@" + revision).ok());
+        ASSERT_TRUE(store_->Delete(Ref(model.name + "@" + revision)).ok());
+      }
+    }
+    EXPECT_EQ(DataKeyCount(), 0);
+  }
+}
+
+template <typename Maker>
+class RefusedCommitTest : public StoreTest<Maker> {};
+TYPED_TEST_SUITE(RefusedCommitTest, Makers);
+
+TYPED_TEST(RefusedCommitTest, NothingRemains) {
+  this->MustUpload("org/a", "main", {QuantizedSample(1)});
+  const int records = this->KeyCount(Family::kManifest);
+  for (const FaultyEngine::Call call :
+       {FaultyEngine::Call::kCommit, FaultyEngine::Call::kIngest,
+        FaultyEngine::Call::kBulkPut}) {
+    this->faults_->FailNth(call, 1, absl::ResourceExhaustedError("full"));
+    EXPECT_THAT(UploadSamples(this->store_.get(), "org/b", "main",
+                              {LargeSample(2), PlainSample(3)})
+                    .status(),
+                StatusIs(absl::StatusCode::kResourceExhausted));
+    EXPECT_THAT(this->Check("org/b:main"),
+                StatusIs(absl::StatusCode::kNotFound));
+    EXPECT_EQ(this->DataKeyCount(), 9);
+  }
+  // The next id is recorded by now.
+  EXPECT_EQ(this->KeyCount(Family::kManifest), records);
+  this->MustUpload("org/b", "main", {LargeSample(2), PlainSample(3)});
+  this->Reopen();
+  EXPECT_TRUE(this->Check("org/b:main").ok());
+}
+
+// An engine may say that a batch failed and yet have it after a crash. Until a
+// later batch has settled the matter, no data is deleted.
+TYPED_TEST(RefusedCommitTest, CommitInDoubtIsEitherWholeOrUndone) {
+  this->faults_->FailNth(FaultyEngine::Call::kCommit, 1,
+                         absl::UnavailableError("who knows"),
+                         FaultyEngine::Effect::kTaken);
+  EXPECT_THAT(UploadSamples(this->store_.get(), "org/b", "main",
+                            {LargeSample(2), PlainSample(3)})
+                  .status(),
+              StatusIs(absl::StatusCode::kUnavailable));
+  const absl::Status status = this->Check("org/b:main");
+  EXPECT_TRUE(status.ok() || absl::IsNotFound(status)) << status;
+  this->Reopen();
+  const absl::Status after = this->Check("org/b:main");
+  EXPECT_EQ(after.code(), status.code());
+  EXPECT_TRUE(this->store_->sweep_report().problem.ok());
+}
+
+TYPED_TEST(RefusedCommitTest, IngestInDoubtIsCollected) {
+  this->faults_->FailNth(FaultyEngine::Call::kIngest, 1,
+                         absl::UnavailableError("who knows"),
+                         FaultyEngine::Effect::kTaken);
+  EXPECT_FALSE(
+      UploadSamples(this->store_.get(), "org/b", "main", {LargeSample(2)})
+          .ok());
+  EXPECT_EQ(this->DataKeyCount(), 0);
+  this->MustUpload("org/b", "main", {LargeSample(2)});
+  EXPECT_TRUE(this->Check("org/b:main").ok());
+}
+
+template <typename Maker>
+class DamageTest : public StoreTest<Maker> {
+ protected:
+  // Keys of the manifest that start with `prefix`.
+  std::vector<std::string> Keys(const std::string& prefix) {
+    std::vector<std::string> keys;
+    EXPECT_TRUE(this->engine_
+                    ->Scan(Family::kManifest, prefix, PrefixEnd(prefix),
+                           [&keys](std::string_view key, ByteView) {
+                             keys.emplace_back(key);
+                             return true;
+                           })
+                    .ok());
+    return keys;
+  }
+  void Overwrite(const std::string& key, const std::string& value) {
+    WriteBatch batch;
+    batch.Put(Family::kManifest, key, value);
+    ASSERT_TRUE(this->engine_->Commit(batch).ok());
+  }
+  std::string Value(const std::string& key) {
+    const auto value = this->engine_->Get(Family::kManifest, key);
+    EXPECT_TRUE(value.ok());
+    return std::string(AsStringView(value->bytes()));
+  }
+};
+TYPED_TEST_SUITE(DamageTest, Makers);
+
+TYPED_TEST(DamageTest, FlippedBlobIsDataLossThatNamesIt) {
+  this->MustUpload("org/m", "main", {QuantizedSample(1), PlainSample(2)});
+  for (const auto& [family, name] :
+       {std::pair(Family::kInt8, "int8: object"),
+        std::pair(Family::kResidual, "residual: object"),
+        std::pair(Family::kPlain, "plain: object")}) {
+    this->faults_->DamageReads(family);
+    EXPECT_THAT(this->Check("org/m:main"),
+                StatusIs(absl::StatusCode::kDataLoss, name));
+    this->faults_->Heal();
+    EXPECT_TRUE(this->Check("org/m:main").ok());
+  }
+}
+
+TYPED_TEST(DamageTest, EveryDamagedRecordIsDataLossNotACrash) {
+  this->MustUpload("org/m", "main", {QuantizedSample(1)});
+  for (const char* prefix : {"r/", "o/", "l/", "t/"}) {
+    for (const std::string& key : this->Keys(prefix)) {
+      const std::string whole = this->Value(key);
+      // The newest object's record is of config.json.
+      std::vector<std::string> damaged = {"", "x", whole.substr(1), whole + "x",
+                                          std::string(9, '\0')};
+      for (size_t at = 0; at < whole.size(); at += 1 + whole.size() / 16) {
+        damaged.push_back(whole);
+        damaged.back()[at] ^= 1;
+      }
+      for (const std::string& value : damaged) {
+        this->Overwrite(key, value);
+        const absl::Status status = this->Check("org/m:main");
+        if (key[0] == 'l') {
+          EXPECT_THAT(this->store_->ListModels().status(),
+                      StatusIs(absl::StatusCode::kDataLoss));
+        } else {
+          EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss)) << key;
+        }
+      }
+      this->Overwrite(key, whole);
+      EXPECT_TRUE(this->Check("org/m:main").ok());
+    }
+  }
+}
+
+// A record in another's place is whole, and yet wrong.
+TYPED_TEST(DamageTest, MisplacedRecordIsDataLoss) {
+  const std::string one = this->MustUpload("org/m", "a", {PlainSample(1)});
+  const std::string two = this->MustUpload("org/m", "b", {PlainSample(2)});
+  this->Overwrite(RevisionKey("org/m", one),
+                  this->Value(RevisionKey("org/m", two)));
+  EXPECT_THAT(this->Check("org/m:a"), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_TRUE(this->Check("org/m:b").ok());
+}
+
+TYPED_TEST(DamageTest, DamagedRevisionCanBeDeleted) {
+  const std::string id =
+      this->MustUpload("org/m", "main", {QuantizedSample(1), LargeSample(2)});
+  this->Overwrite(RevisionKey("org/m", id), "gone");
+  EXPECT_THAT(this->Check("org/m:main"), StatusIs(absl::StatusCode::kDataLoss));
+  ASSERT_TRUE(this->store_->Delete(Ref("org/m:main")).ok());
+  EXPECT_EQ(this->DataKeyCount(), 0);
+  EXPECT_EQ(this->KeyCount(Family::kManifest), 2);
+}
+
+// A new upload stores again what has a damaged record.
+TYPED_TEST(DamageTest, ObjectWithADamagedRecordIsStoredAgain) {
+  this->MustUpload("org/a", "main", {PlainSample(1)});
+  this->Overwrite(this->Keys("o/").front(), "gone");
+  this->MustUpload("org/b", "main", {PlainSample(1)});
+  EXPECT_TRUE(this->Check("org/b:main").ok());
+  EXPECT_THAT(this->Check("org/a:main"), StatusIs(absl::StatusCode::kDataLoss));
+  ASSERT_TRUE(this->store_->Delete(Ref("org/a:main")).ok());
+  EXPECT_TRUE(this->Check("org/b:main").ok());
+  EXPECT_EQ(this->DataKeyCount(), 2);
+}
+
+TYPED_TEST(DamageTest, FormatVersionsAreChecked) {
+  this->MustUpload("org/m", "main", {PlainSample(1)});
+  const auto open = [this] {
+    this->store_ = nullptr;
+    return ModelStore::Open(this->maker_.Open()).status();
+  };
+  this->Overwrite(FormatVersionKey(), "2");
+  EXPECT_THAT(open(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                               "version 2; this build reads 1"));
+  {
+    WriteBatch batch;
+    batch.Put(Family::kManifest, FormatVersionKey(), "one");
+    ASSERT_TRUE(this->maker_.Open()->Commit(batch).ok());
+  }
+  EXPECT_THAT(open(), StatusIs(absl::StatusCode::kDataLoss, "version"));
+  {
+    WriteBatch batch;
+    batch.Delete(Family::kManifest, FormatVersionKey());
+    ASSERT_TRUE(this->maker_.Open()->Commit(batch).ok());
+  }
+  EXPECT_THAT(open(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                               "no format version"));
+}
+
+// Data without records: what an ingest leaves whose records were lost.
+TYPED_TEST(DamageTest, StrayDataIsSweptAtOpen) {
+  this->MustUpload("org/m", "main", {QuantizedSample(1), PlainSample(2)});
+  const int keys = this->DataKeyCount();
+  auto writer = this->engine_->NewBulkWriter();
+  ASSERT_TRUE(writer.ok());
+  for (const uint64_t id : {5000, 5001, 7000}) {
+    ASSERT_TRUE((*writer)
+                    ->Put(Family::kPlain, DataKey{id, 0, 0}.Encode(),
+                          PatternBytes(1 << 20, id))
+                    .ok());
+  }
+  ASSERT_TRUE((*writer)
+                  ->Put(Family::kResidual, DataKey{5000, 0, 3}.Encode(),
+                        PatternBytes(100, 1))
+                  .ok());
+  ASSERT_TRUE((*writer)->Ingest().ok());
+  this->Reopen();
+  EXPECT_EQ(this->DataKeyCount(), keys);
+  EXPECT_EQ(this->store_->sweep_report().object_count, 0u);
+  EXPECT_GE(this->store_->sweep_report().data_range_count, 2u);
+  EXPECT_GT(this->store_->sweep_report().reclaimed_bytes, 5u << 19);
+  EXPECT_TRUE(this->Check("org/m:main").ok());
+  // Ids of swept data are not given again.
+  auto upload = this->store_->BeginUpload("org/n");
+  ASSERT_TRUE(upload.ok());
+  EXPECT_GT(*AddSample(upload->get(), PlainSample(9)), 7000u);
+}
+
+}  // namespace
+}  // namespace qstore::storage
