@@ -91,7 +91,7 @@ class CommandRunner {
     v1::DeleteResponse response;
     QSTORE_RETURN_IF_ERROR(
         Call(&v1::ModelStore::Stub::Delete, request, &response));
-    Print(response, DescribeDelete(options.reference.ToString(), response));
+    Print(response, DescribeDelete(options.reference.model, response));
     return absl::OkStatus();
   }
 

@@ -196,21 +196,20 @@ std::string DescribeRevision(const v1::GetRevisionResponse& revision) {
   return text;
 }
 
-std::string DescribeDelete(const std::string& reference,
+std::string DescribeDelete(const std::string& model,
                            const v1::DeleteResponse& response) {
+  const std::string revision = ShortRevision(response.revision());
   const std::string tags =
-      response.removed_tags().empty()
-          ? "no tag"
-          : absl::StrCat(response.removed_tags_size() == 1 ? "tag " : "tags ",
-                         absl::StrJoin(response.removed_tags(), ", "));
+      absl::StrCat(response.removed_tags_size() == 1 ? "tag " : "tags ",
+                   absl::StrJoin(response.removed_tags(), ", "));
   if (!response.revision_deleted()) {
-    return absl::StrCat("deleted ", tags, " of ", reference, "; revision ",
-                        ShortRevision(response.revision()),
-                        " stays, since other tags name it\n");
+    return absl::StrCat("removed ", tags, " from ", model, "; revision ",
+                        revision, " stays, since other tags name it\n");
   }
-  return absl::StrCat("deleted ", reference, ": revision ",
-                      ShortRevision(response.revision()), " and ", tags, ", ",
-                      FormatBytes(response.reclaimed_bytes()), " freed\n");
+  return absl::StrCat(
+      "deleted revision ", revision, " of ", model,
+      response.removed_tags().empty() ? "" : absl::StrCat(" and ", tags), "; ",
+      FormatBytes(response.reclaimed_bytes()), " freed\n");
 }
 
 std::string DescribeVerify(const std::string& reference,

@@ -17,7 +17,7 @@ std::string DescribeDownload(const DownloadResult& result,
                              const std::string& directory);
 std::string DescribeList(const v1::ListModelsResponse& response);
 std::string DescribeRevision(const v1::GetRevisionResponse& revision);
-std::string DescribeDelete(const std::string& reference,
+std::string DescribeDelete(const std::string& model,
                            const v1::DeleteResponse& response);
 std::string DescribeVerify(const std::string& reference,
                            const v1::VerifyResponse& response);
