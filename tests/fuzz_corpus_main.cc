@@ -25,6 +25,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes);
 
 // Present when a sanitizer is linked in: it ends the process without a signal.
+// NOLINTNEXTLINE(readability-identifier-naming): the sanitizers' name
 extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(
     void (*callback)());
 
@@ -155,6 +156,7 @@ void MutateOnce(const Input& other, Random* random, Input* input) {
 }
 
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
