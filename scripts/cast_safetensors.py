@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Copies a model directory, casting its float tensors.
 
     cast_safetensors.py SOURCE_DIR TARGET_DIR --dtype F32|F16|BF16 [--via BF16|F16]

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Writes a made-up model directory whose weights are distributed like real ones.
 
     generate_model.py TARGET_DIR [--dtype F32|F16|BF16] [--layers N] [--hidden N]

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Counts single test cases of a ctest run.
 
     count_tests.py JUNIT_XML COUNTS_DIR

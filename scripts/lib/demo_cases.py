@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Stores model directories and fetches them back; prints one table.
 
     demo_cases.py --bin-dir DIR --work-dir DIR CASE=MODEL_DIR...

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Stores a large made-up model and prints peak resident memory at each step."""
 
 import argparse
-import os
 import pathlib
 import sys
 import tempfile
@@ -24,14 +23,8 @@ SHARD_BYTES = 2_000_000_000
 def run(client, *arguments):
     """Returns seconds and peak resident bytes of one client command."""
     begin = time.monotonic()
-    process = client.start(*arguments)
-    process.stdout.close()
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{arguments[0]} failed: {errors.strip()}")
-    return time.monotonic() - begin, usage.ru_maxrss * 1024
+    peak = client.peak_resident_bytes_of(*arguments)
+    return time.monotonic() - begin, peak
 
 
 def main():

@@ -116,12 +116,24 @@ class Client:
             self.command(*arguments), stdin=subprocess.DEVNULL, capture_output=True,
             text=True, timeout=timeout_seconds, env=environment or clean_environment())
 
-    def start(self, *arguments):
+    def start(self, *arguments, stdout=subprocess.PIPE):
         """Starts the command and does not wait for it."""
         return subprocess.Popen(
-            self.command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            self.command(*arguments), stdin=subprocess.DEVNULL, stdout=stdout,
             stderr=subprocess.PIPE, text=True, env=clean_environment(),
             preexec_fn=_die_with_parent)
+
+    def peak_resident_bytes_of(self, *arguments):
+        """Runs the command; returns its peak memory, or raises RuntimeError."""
+        process = self.start(*arguments, stdout=subprocess.DEVNULL)
+        errors = process.stderr.read()
+        process.stderr.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise RuntimeError(f"qstore-client {arguments[0]}: status "
+                               f"{process.returncode}: {errors.strip()}")
+        return usage.ru_maxrss * 1024
 
     def json(self, *arguments, timeout_seconds=600):
         """Runs with --json; returns what was printed, or raises RuntimeError."""

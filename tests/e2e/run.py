@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Runs end-to-end test files and, where asked, records how they went.
 
     run.py [FILE_STEM...]        e.g. run.py test_crash; default: all of them
