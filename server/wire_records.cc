@@ -38,17 +38,20 @@ absl::StatusOr<ModelReference> FromWire(const v1::Reference& reference) {
 }
 
 std::string NameOf(const v1::Reference& reference) {
-  std::string name = Quoted(reference.model());
-  name = name.substr(1, name.size() - 2);
+  std::string name = reference.model();
   switch (reference.version_case()) {
     case v1::Reference::kTag:
-      return absl::StrCat(name, ":", Quoted(reference.tag()));
+      absl::StrAppend(&name, ":", reference.tag());
+      break;
     case v1::Reference::kRevision:
-      return absl::StrCat(name, "@", Quoted(reference.revision()));
+      absl::StrAppend(&name, "@", reference.revision());
+      break;
     case v1::Reference::VERSION_NOT_SET:
       break;
   }
-  return name;
+  // It may be anything as yet: escaped and cut, without the quotes.
+  name = Quoted(name);
+  return name.substr(1, name.size() - 2);
 }
 
 std::string DtypeNameOf(const storage::v1::Object& object) {
