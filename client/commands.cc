@@ -11,12 +11,23 @@
 #include "client/result_json.h"
 #include "client/revision_query.h"
 #include "client/rpc_status.h"
+#include "client/text_table.h"
 #include "client/upload.h"
 
 namespace qstore::client {
 namespace {
 
-constexpr int kJsonIndent = 2;
+// A message may hold bytes that are not UTF-8; JSON may not.
+std::string Dump(const nlohmann::ordered_json& document) {
+  constexpr int kIndent = 2;
+  return document.dump(kIndent, ' ', /*ensure_ascii=*/false,
+                       nlohmann::ordered_json::error_handler_t::replace);
+}
+
+absl::Status Interrupted() {
+  return absl::CancelledError(
+      "interrupted: what was not finished has been taken back");
+}
 
 // One overload a command.
 class CommandRunner {
@@ -123,9 +134,9 @@ class CommandRunner {
     if (!line_.json) {
       *terminal_.out << text << std::flush;
     } else if constexpr (std::is_same_v<Result, nlohmann::ordered_json>) {
-      *terminal_.out << result.dump(kJsonIndent) << std::endl;
+      *terminal_.out << Dump(result) << std::endl;
     } else {
-      *terminal_.out << ToJson(result).dump(kJsonIndent) << std::endl;
+      *terminal_.out << Dump(ToJson(result)) << std::endl;
     }
   }
 
@@ -178,17 +189,19 @@ class CommandRunner {
 
 void PrintError(const absl::Status& error, bool json,
                 const Terminal& terminal) {
-  *terminal.err << "error: " << std::string(error.message()) << std::endl;
+  *terminal.err << "error: " << Printable(std::string(error.message()))
+                << std::endl;
   if (!json) return;
   const nlohmann::ordered_json document = {{"error", ToJson(error)}};
-  *terminal.out << document.dump(kJsonIndent) << std::endl;
+  *terminal.out << Dump(document) << std::endl;
 }
 
 int RunCommand(const CommandLine& line, Connection* connection,
                Cancellation* cancellation, const Terminal& terminal) {
   CommandRunner runner(line, connection, cancellation, terminal);
-  const absl::Status status = std::visit(runner, line.command);
+  absl::Status status = std::visit(runner, line.command);
   if (status.ok()) return kExitOk;
+  if (cancellation->cancelled()) status = Interrupted();
   PrintError(status, line.json && !runner.error_printed(), terminal);
   return kExitFailure;
 }

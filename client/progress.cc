@@ -20,7 +20,8 @@ constexpr auto kBarInterval = std::chrono::milliseconds(100);
 constexpr auto kLineInterval = std::chrono::seconds(5);
 // A rate over less time than this says nothing.
 constexpr double kMinRateSeconds = 0.5;
-constexpr size_t kBarCells = 24;
+constexpr size_t kMinBarCells = 6;
+constexpr size_t kMaxBarCells = 24;
 constexpr size_t kDefaultColumns = 80;
 
 double Fraction(const ProgressReading& reading) {
@@ -82,15 +83,18 @@ std::string FormatProgressLine(const ProgressReading& reading) {
 }
 
 std::string FormatProgressBar(const ProgressReading& reading, size_t columns) {
+  const std::string amount =
+      absl::StrCat(FormatAmount(reading), FormatRate(reading));
+  // Two brackets and two spaces go with the bar.
+  const size_t text_columns = reading.action.size() + amount.size() + 4;
+  if (text_columns + kMinBarCells > columns) {
+    return FormatProgressLine(reading).substr(0, columns);
+  }
+  const size_t cells = std::min(kMaxBarCells, columns - text_columns);
   const auto filled =
-      static_cast<size_t>(Fraction(reading) * static_cast<double>(kBarCells));
-  std::string text =
-      absl::StrCat(reading.action, " [", std::string(filled, '#'),
-                   std::string(kBarCells - filled, '.'), "] ",
-                   FormatAmount(reading), FormatRate(reading));
-  if (text.size() > columns) text = FormatProgressLine(reading);
-  if (text.size() > columns) text.resize(columns);
-  return text;
+      static_cast<size_t>(Fraction(reading) * static_cast<double>(cells));
+  return absl::StrCat(reading.action, " [", std::string(filled, '#'),
+                      std::string(cells - filled, '.'), "] ", amount);
 }
 
 Progress::Progress(std::ostream* stream, ProgressStyle style, Clock clock)

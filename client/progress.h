@@ -26,7 +26,7 @@ struct ProgressReading {
 // "downloading org/model:latest: 45 %, 1.20 GB of 2.67 GB, 512 MB/s, 3 s left"
 std::string FormatProgressLine(const ProgressReading& reading);
 
-// The same with a bar, cut to `columns`.
+// The same with a bar, if there is room for one; at most `columns` wide.
 std::string FormatProgressBar(const ProgressReading& reading, size_t columns);
 
 // Thread-safe.

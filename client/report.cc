@@ -222,7 +222,7 @@ std::string DescribeVerify(const std::string& reference,
                                   : Count(response.problems_size(), "problem"),
       "\n");
   for (const std::string& problem : response.problems()) {
-    absl::StrAppend(&text, "  ", problem, "\n");
+    absl::StrAppend(&text, "  ", Printable(problem), "\n");
   }
   return text;
 }

@@ -62,6 +62,8 @@ TEST(ProgressTest, BarFitsTheTerminal) {
                                 .seconds = 1};
   EXPECT_THAT(FormatProgressBar(reading, 200),
               HasSubstr("[############............]  50 %"));
+  EXPECT_THAT(FormatProgressBar(reading, 100),
+              HasSubstr("[###########...........]  50 %"));
   for (size_t columns = 0; columns < 120; ++columns) {
     EXPECT_LE(FormatProgressBar(reading, columns).size(), columns);
   }

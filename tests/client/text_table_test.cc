@@ -18,6 +18,14 @@ TEST(TextTableTest, LinesUpColumns) {
             "héllo    2  x\n");
 }
 
+TEST(TextTableTest, LetsNoControlCharactersThrough) {
+  EXPECT_EQ(Printable("a\x1b[2J\n\x7f é"), "a?[2J?? é");
+  TextTable table;
+  table.AddColumn("n", TextTable::Align::kLeft);
+  table.AddRow({"x\ny"});
+  EXPECT_EQ(table.Format(), "n\nx?y\n");
+}
+
 TEST(TextTableTest, ShortensInTheMiddle) {
   EXPECT_EQ(Shorten("abcdef", 6), "abcdef");
   EXPECT_EQ(Shorten("abcdefghij", 7), "ab...ij");
