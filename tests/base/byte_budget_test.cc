@@ -107,8 +107,10 @@ TEST(ByteBudgetTest, NeverExceedsItsLimitUnderLoad) {
   ByteBudget budget(1000);
   std::atomic<uint64_t> in_use = 0;
   {
+    constexpr uint64_t kThreads = 4;
     std::vector<std::jthread> threads;
-    for (uint64_t t = 1; t <= 4; ++t) {
+    threads.reserve(kThreads);
+    for (uint64_t t = 1; t <= kThreads; ++t) {
       threads.emplace_back([&, t] {
         for (uint64_t i = 0; i < 5000; ++i) {
           const uint64_t bytes = 1 + (i * 7919 + t * 104729) % 600;

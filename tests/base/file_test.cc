@@ -175,6 +175,7 @@ TEST_F(FileTest, ThreadsWriteDisjointPartsOfOneFile) {
   File file = *File::Create(directory_ / "f");
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i) {
       threads.emplace_back([&file, i] {
         const ByteVector part(kPartBytes, static_cast<uint8_t>('a' + i));

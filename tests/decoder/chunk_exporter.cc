@@ -226,11 +226,7 @@ void ExportFile(FloatFormat format, uint32_t columns, const char* path,
   exporter->Chunk(std::filesystem::path(path).stem(), shape, weights);
 }
 
-}  // namespace
-}  // namespace qstore::codec
-
-int main(int argument_count, char** arguments) {
-  using namespace qstore::codec;
+int Main(int argument_count, char** arguments) {
   if (argument_count != 2 && argument_count != 5) {
     std::fprintf(stderr, "usage: %s DIRECTORY [FORMAT COLUMNS FILE]\n",
                  arguments[0]);
@@ -245,4 +241,11 @@ int main(int argument_count, char** arguments) {
                &exporter);
   }
   return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace qstore::codec
+
+int main(int argument_count, char** arguments) {
+  return qstore::codec::Main(argument_count, arguments);
 }

@@ -45,21 +45,16 @@ void CheckRoundTrip(const SafetensorsHeader& header, uint64_t data_bytes) {
   QSTORE_FUZZ_CHECK(WriteSafetensorsHeader(*again) == written);
 }
 
-}  // namespace
-}  // namespace qstore
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes) {
-  using namespace qstore;
-  const ByteView bytes(input, size_bytes);
+void CheckAll(ByteView input) {
   const absl::StatusOr<uint64_t> length =
-      ParseSafetensorsLength(bytes, size_bytes);
+      ParseSafetensorsLength(input, input.size());
   QSTORE_FUZZ_CHECK(!length.ok() ||
-                    *length <= size_bytes - kSafetensorsLengthBytes);
+                    *length <= input.size() - kSafetensorsLengthBytes);
 
-  if (size_bytes < kSafetensorsLengthBytes) return 0;
-  const auto data_bytes = LoadLittleEndian<uint64_t>(input);
+  if (input.size() < kSafetensorsLengthBytes) return;
+  const auto data_bytes = LoadLittleEndian<uint64_t>(input.data());
   const absl::StatusOr<SafetensorsHeader> header = ParseSafetensorsHeader(
-      bytes.subspan(kSafetensorsLengthBytes), data_bytes);
+      input.subspan(kSafetensorsLengthBytes), data_bytes);
   if (header.ok()) {
     CheckPromises(*header, data_bytes);
     CheckRoundTrip(*header, data_bytes);
@@ -68,5 +63,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes) {
                       absl::StatusCode::kInvalidArgument);
     QSTORE_FUZZ_CHECK(header.status().message().size() < 2000);
   }
+}
+
+}  // namespace
+}  // namespace qstore
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes) {
+  qstore::CheckAll({input, size_bytes});
   return 0;
 }

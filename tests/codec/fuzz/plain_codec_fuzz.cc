@@ -37,23 +37,24 @@ void CheckRoundTrip(PlainLayout layout, ByteView raw) {
   QSTORE_FUZZ_CHECK(AsStringView(decoded) == AsStringView(raw));
 }
 
-}  // namespace
-}  // namespace qstore::codec
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes) {
-  using namespace qstore;
-  using codec::PlainLayout;
-  const ByteView bytes(input, size_bytes);
-  if (size_bytes < sizeof(uint32_t)) return 0;
+void CheckAll(ByteView input) {
+  if (input.size() < sizeof(uint32_t)) return;
   const uint32_t raw_bytes =
-      LoadLittleEndian<uint32_t>(input) % (codec::kMaxRawBytes + 1);
-  const ByteView blob = bytes.subspan(sizeof(uint32_t));
-  codec::CheckDecode(raw_bytes, blob);
+      LoadLittleEndian<uint32_t>(input.data()) % (kMaxRawBytes + 1);
+  const ByteView blob = input.subspan(sizeof(uint32_t));
+  CheckDecode(raw_bytes, blob);
   for (const PlainLayout layout :
        {PlainLayout::kBytes, PlainLayout::kPlanes2, PlainLayout::kPlanes4,
         PlainLayout::kPlanes8, PlainLayout::kFloat16, PlainLayout::kBFloat16,
         PlainLayout::kFloat32}) {
-    codec::CheckRoundTrip(layout, blob);
+    CheckRoundTrip(layout, blob);
   }
+}
+
+}  // namespace
+}  // namespace qstore::codec
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes) {
+  qstore::codec::CheckAll({input, size_bytes});
   return 0;
 }
