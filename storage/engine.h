@@ -11,6 +11,8 @@
 // INTERNAL (the rest). Messages name family and key.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,6 +34,15 @@ enum class Family : uint8_t {
   kPlain = 3
 };
 inline constexpr int kFamilyCount = 4;
+inline constexpr std::array<Family, kFamilyCount> kAllFamilies = {
+    Family::kManifest, Family::kInt8, Family::kResidual, Family::kPlain};
+// Everything but the records.
+inline constexpr std::array<Family, 3> kDataFamilies = {
+    Family::kInt8, Family::kResidual, Family::kPlain};
+
+constexpr size_t FamilyIndex(Family family) {
+  return static_cast<size_t>(family);
+}
 std::string_view FamilyName(Family family);
 
 // "int8: object 7, chunk 0, subgroup 0", for messages.
@@ -146,7 +157,9 @@ class Engine {
   virtual absl::StatusOr<std::unique_ptr<BulkWriter>> NewBulkWriter() = 0;
 
   // Deletes [begin, end) and gives the space back to the file system before it
-  // returns (as far as no reader pins it).
+  // returns; what a read in progress holds follows with the next deletion.
+  // Readers and writers of other ranges go on meanwhile. DATA_LOSS when what
+  // must be rewritten for it is damaged: the range is still there then.
   virtual absl::Status DeleteRange(Family family, std::string_view begin,
                                    std::string_view end) = 0;
 

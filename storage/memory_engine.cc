@@ -16,8 +16,6 @@ using Value = std::shared_ptr<const ByteVector>;
 using Table = std::map<std::string, Value, std::less<>>;
 using Tables = std::array<Table, kFamilyCount>;
 
-size_t IndexOf(Family family) { return static_cast<size_t>(family); }
-
 Value Share(ByteView bytes) {
   return std::make_shared<const ByteVector>(bytes.begin(), bytes.end());
 }
@@ -37,13 +35,13 @@ class MemoryEngine final : public Engine {
   absl::StatusOr<PinnedValue> Get(Family family,
                                   std::string_view key) override {
     const std::shared_lock lock(mutex_);
-    const Table& table = tables_[IndexOf(family)];
+    const Table& table = tables_[FamilyIndex(family)];
     const auto found = table.find(key);
     if (found == table.end()) {
       return absl::NotFoundError(
           absl::StrCat(DescribeKey(family, key), ": no such key"));
     }
-    ++keys_read_[IndexOf(family)];
+    ++keys_read_[FamilyIndex(family)];
     return PinnedValue(*found->second, found->second);
   }
 
@@ -53,7 +51,7 @@ class MemoryEngine final : public Engine {
     std::vector<std::pair<std::string, Value>> found;
     {
       const std::shared_lock lock(mutex_);
-      const Table& table = tables_[IndexOf(family)];
+      const Table& table = tables_[FamilyIndex(family)];
       for (auto it = table.lower_bound(begin);
            it != table.end() && it->first < end; ++it) {
         found.emplace_back(*it);
@@ -67,7 +65,7 @@ class MemoryEngine final : public Engine {
 
   absl::StatusOr<std::vector<KeyRange>> BulkKeyRanges(Family family) override {
     const std::shared_lock lock(mutex_);
-    const Table& table = tables_[IndexOf(family)];
+    const Table& table = tables_[FamilyIndex(family)];
     std::vector<KeyRange> ranges;
     if (!table.empty()) {
       ranges.push_back({table.begin()->first, table.rbegin()->first});
@@ -77,7 +75,7 @@ class MemoryEngine final : public Engine {
 
   absl::StatusOr<std::string> LastKey(Family family) override {
     const std::shared_lock lock(mutex_);
-    const Table& table = tables_[IndexOf(family)];
+    const Table& table = tables_[FamilyIndex(family)];
     if (table.empty()) {
       return absl::NotFoundError(
           absl::StrCat(std::string(FamilyName(family)), " is empty"));
@@ -88,7 +86,7 @@ class MemoryEngine final : public Engine {
   absl::Status Commit(const WriteBatch& batch) override {
     const std::unique_lock lock(mutex_);
     for (const WriteBatch::Operation& operation : batch.operations()) {
-      Table& table = tables_[IndexOf(operation.family)];
+      Table& table = tables_[FamilyIndex(operation.family)];
       if (operation.kind == WriteBatch::Operation::Kind::kPut) {
         table.insert_or_assign(operation.key, Share(AsBytes(operation.value)));
       } else {
@@ -103,7 +101,7 @@ class MemoryEngine final : public Engine {
   absl::Status DeleteRange(Family family, std::string_view begin,
                            std::string_view end) override {
     const std::unique_lock lock(mutex_);
-    Table& table = tables_[IndexOf(family)];
+    Table& table = tables_[FamilyIndex(family)];
     if (begin < end) {
       table.erase(table.lower_bound(begin), table.lower_bound(end));
     }
@@ -143,7 +141,7 @@ class MemoryBulkWriter final : public BulkWriter {
 
   absl::Status Put(Family family, std::string_view key,
                    ByteView value) override {
-    Table& table = tables_[IndexOf(family)];
+    Table& table = tables_[FamilyIndex(family)];
     if (spent_) return absl::FailedPreconditionError("writer is spent");
     if (!table.empty() && table.rbegin()->first >= key) {
       return absl::InvalidArgumentError(

@@ -29,9 +29,8 @@ absl::Status CheckFormatVersion(Engine* engine) {
         kFormatVersion, ": use the build that wrote it"));
   }
   if (!absl::IsNotFound(version.status())) return version.status();
-  for (int i = 0; i < kFamilyCount; ++i) {
-    const absl::Status status =
-        engine->LastKey(static_cast<Family>(i)).status();
+  for (const Family family : kAllFamilies) {
+    const absl::Status status = engine->LastKey(family).status();
     if (absl::IsNotFound(status)) continue;
     QSTORE_RETURN_IF_ERROR(status);
     return absl::FailedPreconditionError(

@@ -19,8 +19,7 @@ absl::Status DeleteObjectData(Engine* engine, const IdRange& range) {
   const std::string begin = DataKeyBound(range.first);
   const std::string end = DataKeyBound(range.end);
   absl::Status first_failure;
-  for (const Family family :
-       {Family::kInt8, Family::kResidual, Family::kPlain}) {
+  for (const Family family : kDataFamilies) {
     first_failure.Update(engine->DeleteRange(family, begin, end));
   }
   return first_failure;

@@ -102,6 +102,9 @@ absl::StatusOr<v1::Revision> ParseRevisionRecord(std::string_view model,
     return Damaged(key, absl::StrCat("it names ", Quoted(record.model()), "@",
                                      Quoted(record.revision())));
   }
+  if (RevisionId(record) != record.revision()) {
+    return Damaged(key, "its content does not give its id");
+  }
   return record;
 }
 

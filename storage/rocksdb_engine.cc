@@ -23,46 +23,35 @@ namespace qstore::storage {
 namespace {
 
 namespace fs = std::filesystem;
+using rocksdb::ColumnFamilyHandle;
+using rocksdb::Slice;
+using rocksdb::Status;
 
-constexpr std::array<Family, kFamilyCount> kFamilies = {
-    Family::kManifest, Family::kInt8, Family::kResidual, Family::kPlain};
-
-size_t IndexOf(Family family) { return static_cast<size_t>(family); }
-
-rocksdb::Slice ToSlice(std::string_view text) {
-  return {text.data(), text.size()};
-}
-rocksdb::Slice ToSlice(ByteView bytes) { return ToSlice(AsStringView(bytes)); }
-std::string_view ToView(const rocksdb::Slice& slice) {
+Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view ToView(const Slice& slice) {
   return {slice.data(), slice.size()};
 }
 
 // The one place where RocksDB's statuses become ours. RocksDB knows ENOSPC by
 // a subcode; a file-size limit and a quota are told by their text alone.
-absl::Status ToStatus(const rocksdb::Status& status, const std::string& what) {
+absl::Status ToStatus(const Status& status, const std::string& what) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
   const std::string message = absl::StrCat(what, ": ", text);
-  const auto says = [&text](const char* words) {
-    return text.find(words) != std::string::npos;
-  };
-  if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit ||
-      says("File too large") || says("Disk quota exceeded")) {
+  if (status.IsNoSpace() || text.find("File too large") != text.npos ||
+      text.find("Disk quota exceeded") != text.npos) {
     return absl::ResourceExhaustedError(
         absl::StrCat(message, "; free disk space and try again"));
   }
   switch (status.code()) {
-    case rocksdb::Status::kNotFound:
+    case Status::kNotFound:
       return absl::NotFoundError(message);
-    case rocksdb::Status::kCorruption:
+    case Status::kCorruption:
       return absl::DataLossError(message);
-    case rocksdb::Status::kInvalidArgument:
+    case Status::kInvalidArgument:
       return absl::InvalidArgumentError(message);
-    case rocksdb::Status::kBusy:
-    case rocksdb::Status::kTimedOut:
-    case rocksdb::Status::kTryAgain:
-    case rocksdb::Status::kAborted:
-    case rocksdb::Status::kShutdownInProgress:
+    case Status::kBusy:
+    case Status::kShutdownInProgress:
       return absl::UnavailableError(message);
     default:
       return absl::InternalError(message);
@@ -70,10 +59,9 @@ absl::Status ToStatus(const rocksdb::Status& status, const std::string& what) {
 }
 
 // The same for opening, where a foreign lock or format is the caller's matter.
-absl::Status ToOpenStatus(const rocksdb::Status& status, const fs::path& path) {
+absl::Status ToOpenStatus(const Status& status, const fs::path& path) {
   const std::string text = status.ToString();
-  if (text.find("LOCK") != std::string::npos ||
-      text.find("lock ") != std::string::npos) {
+  if (text.find("lock ") != text.npos) {
     return absl::FailedPreconditionError(absl::StrCat(
         path.string(), " is in use by another process: stop it (", text, ")"));
   }
@@ -90,8 +78,7 @@ absl::Status ToOpenStatus(const rocksdb::Status& status, const fs::path& path) {
 class RecoveryPolicy final : public rocksdb::EventListener {
  public:
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason,
-                            rocksdb::Status /*error*/,
-                            bool* auto_recovery) override {
+                            Status /*error*/, bool* auto_recovery) override {
     *auto_recovery = reason == rocksdb::BackgroundErrorReason::kCompaction;
   }
 };
@@ -111,7 +98,6 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options) {
   database.max_open_files = options.max_open_files;
   database.max_background_jobs = options.background_threads;
   database.max_manifest_file_size = 64u << 20;
-  database.skip_stats_update_on_db_open = true;
   database.info_log = std::make_shared<SilentLogger>();
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
@@ -130,7 +116,6 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   rocksdb::ColumnFamilyOptions options;
   options.compression = rocksdb::kNoCompression;
-  options.write_buffer_size = 1u << 20;  // never filled: all data is ingested
   if (family == Family::kManifest) {
     options.level0_file_num_compaction_trigger = 8;
   } else {
@@ -147,135 +132,71 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
   return options;
 }
 
-class RocksDbBulkWriter;
-
-class RocksDbEngine final : public Engine {
- public:
-  static absl::StatusOr<std::unique_ptr<Engine>> Open(
-      const fs::path& directory, const RocksDbOptions& options);
-
-  ~RocksDbEngine() override {
-    for (rocksdb::ColumnFamilyHandle* handle : handles_) {
-      db_->DestroyColumnFamilyHandle(handle);
+// An open database with our families.
+struct Database {
+  ~Database() {
+    for (ColumnFamilyHandle* handle : handles) {
+      db->DestroyColumnFamilyHandle(handle);
     }
-    db_->Close().PermitUncheckedError();
+    if (db != nullptr) db->Close().PermitUncheckedError();
   }
 
-  absl::StatusOr<PinnedValue> Get(Family family,
-                                  std::string_view key) override {
-    auto pin = std::make_shared<Pin>();
-    pin->block_cache = block_cache_;
-    const rocksdb::Status status =
-        db_->Get({}, Handle(family), ToSlice(key), &pin->value);
-    if (!status.ok()) return ToStatus(status, DescribeKey(family, key));
-    keys_read_[IndexOf(family)].fetch_add(1, std::memory_order_relaxed);
-    const ByteView bytes = AsBytes(ToView(pin->value));
-    return PinnedValue(bytes, std::move(pin));
-  }
-
-  absl::Status Scan(Family family, std::string_view begin, std::string_view end,
-                    const Visitor& visit) override {
-    const rocksdb::Slice upper_bound = ToSlice(end);
-    const auto iterator = NewIterator(family, &upper_bound);
-    for (iterator->Seek(ToSlice(begin)); iterator->Valid(); iterator->Next()) {
-      if (!visit(ToView(iterator->key()), AsBytes(ToView(iterator->value())))) {
-        return absl::OkStatus();
-      }
+  static absl::StatusOr<std::unique_ptr<Database>> Open(
+      const fs::path& directory, const RocksDbOptions& options) {
+    // Few shards: a shard smaller than a value could not keep any.
+    auto database = std::make_unique<Database>();
+    database->directory = directory;
+    database->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes,
+                                                 /*num_shard_bits=*/2);
+    std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+    for (const Family family : kAllFamilies) {
+      descriptors.emplace_back(std::string(FamilyName(family)),
+                               FamilyOptions(family, database->block_cache));
     }
-    return ToStatus(iterator->status(),
-                    absl::StrCat("scanning ", AbslView(FamilyName(family))));
+    // RocksDB wants its default family opened; nothing is stored there.
+    descriptors.emplace_back(
+        rocksdb::kDefaultColumnFamilyName,
+        FamilyOptions(Family::kManifest, database->block_cache));
+    rocksdb::DB* db = nullptr;
+    const Status status =
+        rocksdb::DB::Open(DatabaseOptions(options), directory.string(),
+                          descriptors, &database->handles, &db);
+    if (!status.ok()) return ToOpenStatus(status, directory);
+    database->db.reset(db);
+    return database;
   }
 
-  absl::StatusOr<std::vector<KeyRange>> BulkKeyRanges(Family family) override {
-    std::vector<KeyRange> ranges;
-    for (const TableFile& file : TableFiles(family))
-      ranges.push_back(file.range);
-    return ranges;
+  ColumnFamilyHandle* Handle(Family family) const {
+    return handles[FamilyIndex(family)];
   }
-
-  absl::StatusOr<std::string> LastKey(Family family) override {
-    const auto iterator = NewIterator(family, nullptr);
-    iterator->SeekToLast();
-    if (iterator->Valid()) return std::string(ToView(iterator->key()));
-    const std::string name(FamilyName(family));
-    if (!iterator->status().ok()) {
-      return ToStatus(iterator->status(),
-                      absl::StrCat("seeking the last key of ", name));
-    }
-    return absl::NotFoundError(absl::StrCat(name, " is empty"));
+  rocksdb::Options Options(Family family) const {
+    return db->GetOptions(Handle(family));
   }
-
-  absl::Status Commit(const WriteBatch& batch) override;
-  absl::StatusOr<std::unique_ptr<BulkWriter>> NewBulkWriter() override;
-  absl::Status DeleteRange(Family family, std::string_view begin,
-                           std::string_view end) override;
-  EngineCounters Counters() const override;
-  uint64_t DiskBytes() const override { return FileBytesUnder(directory_); }
-
- private:
-  friend class RocksDbBulkWriter;
-
-  // The cache comes first: it must outlive the slice that releases its block
-  // into it, which also makes a pin safe that outlives the engine.
-  struct Pin {
-    std::shared_ptr<rocksdb::Cache> block_cache;
-    rocksdb::PinnableSlice value;
-  };
-
-  struct TableFile {
-    std::string path;
-    KeyRange range;
-  };
-
-  RocksDbEngine(fs::path directory, std::shared_ptr<rocksdb::Cache> block_cache)
-      : directory_(std::move(directory)),
-        block_cache_(std::move(block_cache)) {}
-
-  rocksdb::ColumnFamilyHandle* Handle(Family family) const {
-    return handles_[IndexOf(family)];
-  }
-
-  std::unique_ptr<rocksdb::Iterator> NewIterator(
-      Family family, const rocksdb::Slice* upper_bound) const {
-    rocksdb::ReadOptions options;
-    options.fill_cache = false;
-    options.iterate_upper_bound = upper_bound;
-    return std::unique_ptr<rocksdb::Iterator>(
-        db_->NewIterator(options, Handle(family)));
-  }
-
-  fs::path StagingDirectory() const { return directory_ / "staging"; }
-  std::vector<TableFile> TableFiles(Family family) const;
-  absl::Status CheckTablesOverlapping(Family family, std::string_view begin,
-                                      std::string_view end) const;
+  fs::path StagingDirectory() const { return directory / "staging"; }
 
   // When a failure has stopped the database (as a full disk does), resumes it
   // and tries once more, so that writing works again as soon as there is space.
-  rocksdb::Status IngestResuming(
+  Status IngestResuming(
       const std::vector<rocksdb::IngestExternalFileArg>& tables) {
-    rocksdb::Status status = db_->IngestExternalFiles(tables);
-    if (!status.ok() && db_->Resume().ok()) {
-      status = db_->IngestExternalFiles(tables);
+    Status status = db->IngestExternalFiles(tables);
+    if (!status.ok() && db->Resume().ok()) {
+      status = db->IngestExternalFiles(tables);
     }
     return status;
   }
 
-  // Deletes files that nothing refers to any more.
-  void PurgeObsoleteFiles();
-
-  const fs::path directory_;
-  const std::shared_ptr<rocksdb::Cache> block_cache_;
-  std::unique_ptr<rocksdb::DB> db_;
-  std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount + 1> handles_ = {};
-  std::array<std::atomic<uint64_t>, kFamilyCount> keys_read_ = {};
-  std::atomic<uint64_t> next_staging_number_ = 0;
+  fs::path directory;
+  std::shared_ptr<rocksdb::Cache> block_cache;
+  std::unique_ptr<rocksdb::DB> db;
+  std::vector<ColumnFamilyHandle*> handles;
+  std::atomic<uint64_t> next_table_number = 0;
 };
 
 // One table file per family, in the staging directory until Ingest.
 class RocksDbBulkWriter final : public BulkWriter {
  public:
-  explicit RocksDbBulkWriter(RocksDbEngine* engine)
-      : engine_(engine), number_(engine->next_staging_number_++) {}
+  explicit RocksDbBulkWriter(Database* database)
+      : database_(*database), number_(database->next_table_number++) {}
 
   ~RocksDbBulkWriter() override {
     for (auto& table : tables_) table.reset();
@@ -288,7 +209,7 @@ class RocksDbBulkWriter final : public BulkWriter {
   absl::Status Put(Family family, std::string_view key,
                    ByteView value) override {
     QSTORE_RETURN_IF_ERROR(Write(family, key, [&](Table* table) {
-      return table->Put(ToSlice(key), ToSlice(value));
+      return table->Put(ToSlice(key), ToSlice(AsStringView(value)));
     }));
     size_bytes_ += key.size() + value.size();
     return absl::OkStatus();
@@ -296,7 +217,7 @@ class RocksDbBulkWriter final : public BulkWriter {
 
   absl::Status Delete(Family family, std::string_view key) {
     return Write(family, key,
-                 [&](Table* table) { return table->Delete(ToSlice(key)); });
+                 [&](Table* t) { return t->Delete(ToSlice(key)); });
   }
 
   absl::Status DeleteRange(Family family, std::string_view begin,
@@ -311,13 +232,13 @@ class RocksDbBulkWriter final : public BulkWriter {
       return absl::FailedPreconditionError("writer is spent");
     }
     std::vector<rocksdb::IngestExternalFileArg> arguments;
-    for (const Family family : kFamilies) {
-      const size_t i = IndexOf(family);
+    for (const Family family : kAllFamilies) {
+      const size_t i = FamilyIndex(family);
       if (tables_[i] == nullptr) continue;
-      const rocksdb::Status status = tables_[i]->Finish();
-      if (!status.ok()) return ToStatus(status, Describe("finishing", family));
+      const Status status = tables_[i]->Finish();
+      if (!status.ok()) return ToStatus(status, "finishing " + paths_[i]);
       rocksdb::IngestExternalFileArg argument;
-      argument.column_family = engine_->Handle(family);
+      argument.column_family = database_.Handle(family);
       argument.external_files = {paths_[i]};
       argument.options.move_files = true;
       argument.options.snapshot_consistency = false;
@@ -327,7 +248,7 @@ class RocksDbBulkWriter final : public BulkWriter {
     if (arguments.empty()) return absl::OkStatus();
     // RocksDB syncs the files and their directory before they become part of
     // the database, all families in one edit of its manifest.
-    return ToStatus(engine_->IngestResuming(arguments), "ingesting tables");
+    return ToStatus(database_.IngestResuming(arguments), "ingesting tables");
   }
 
   uint64_t size_bytes() const override { return size_bytes_; }
@@ -339,34 +260,30 @@ class RocksDbBulkWriter final : public BulkWriter {
   absl::Status Write(Family family, std::string_view key,
                      const WriteTo& write_to) {
     if (spent_) return absl::FailedPreconditionError("writer is spent");
-    auto& table = tables_[IndexOf(family)];
+    auto& table = tables_[FamilyIndex(family)];
     if (table == nullptr) QSTORE_RETURN_IF_ERROR(OpenTable(family));
-    const rocksdb::Status status = write_to(table.get());
+    const Status status = write_to(table.get());
     // A caller's mistake leaves the table as it was; a failed write does not.
     spent_ = !status.ok() && !status.IsInvalidArgument();
     return ToStatus(status, DescribeKey(family, key));
   }
 
-  static std::string Describe(const char* action, Family family) {
-    return absl::StrCat(action, " a table of ", AbslView(FamilyName(family)));
-  }
-
   absl::Status OpenTable(Family family) {
-    const size_t i = IndexOf(family);
-    const auto options = engine_->db_->GetOptions(engine_->Handle(family));
+    const size_t i = FamilyIndex(family);
+    const auto options = database_.Options(family);
     auto table = std::make_unique<Table>(rocksdb::EnvOptions(options), options,
-                                         engine_->Handle(family),
+                                         database_.Handle(family),
                                          /*invalidate_page_cache=*/false);
     paths_[i] =
-        engine_->StagingDirectory() /
+        database_.StagingDirectory() /
         absl::StrCat(number_, "-", AbslView(FamilyName(family)), ".sst");
-    const rocksdb::Status status = table->Open(paths_[i]);
-    if (!status.ok()) return ToStatus(status, Describe("opening", family));
+    const Status status = table->Open(paths_[i]);
+    if (!status.ok()) return ToStatus(status, "opening " + paths_[i]);
     tables_[i] = std::move(table);
     return absl::OkStatus();
   }
 
-  RocksDbEngine* const engine_;
+  Database& database_;
   const uint64_t number_;
   std::array<std::string, kFamilyCount> paths_;
   std::array<std::unique_ptr<Table>, kFamilyCount> tables_;
@@ -374,149 +291,212 @@ class RocksDbBulkWriter final : public BulkWriter {
   bool spent_ = false;
 };
 
-absl::StatusOr<std::unique_ptr<Engine>> RocksDbEngine::Open(
-    const fs::path& directory, const RocksDbOptions& options) {
-  QSTORE_RETURN_IF_ERROR(MakeDirectory(directory));
-  // Few shards: a shard smaller than a value could not keep any.
-  const auto block_cache =
-      rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/2);
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (const Family family : kFamilies) {
-    descriptors.emplace_back(std::string(FamilyName(family)),
-                             FamilyOptions(family, block_cache));
+class RocksDbEngine final : public Engine {
+ public:
+  explicit RocksDbEngine(std::unique_ptr<Database> database)
+      : database_(std::move(database)), db_(*database_->db) {}
+
+  absl::StatusOr<PinnedValue> Get(Family family,
+                                  std::string_view key) override {
+    auto pin = std::make_shared<Pin>();
+    pin->block_cache = database_->block_cache;
+    const Status status =
+        db_.Get({}, database_->Handle(family), ToSlice(key), &pin->value);
+    if (!status.ok()) return ToStatus(status, DescribeKey(family, key));
+    keys_read_[FamilyIndex(family)].fetch_add(1, std::memory_order_relaxed);
+    const ByteView bytes = AsBytes(ToView(pin->value));
+    return PinnedValue(bytes, std::move(pin));
   }
-  // RocksDB wants its default family opened; nothing is stored there.
-  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName,
-                           FamilyOptions(Family::kManifest, block_cache));
 
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(
-      DatabaseOptions(options), directory.string(), descriptors, &handles, &db);
-  if (!status.ok()) return ToOpenStatus(status, directory);
-  auto engine =
-      std::unique_ptr<RocksDbEngine>(new RocksDbEngine(directory, block_cache));
-  engine->db_.reset(db);
-  std::copy(handles.begin(), handles.end(), engine->handles_.begin());
-  // Only now, with RocksDB's lock held, does the staging directory have no
-  // other owner.
-  QSTORE_RETURN_IF_ERROR(MakeEmptyDirectory(engine->StagingDirectory()));
-  return engine;
-}
-
-// Records are ingested like bulk data rather than put through the write-ahead
-// log: RocksDB 7.8 cannot write to its log again after that met a full disk
-// (docs/decisions/0001-rocksdb-sst-ingestion.md).
-absl::Status RocksDbEngine::Commit(const WriteBatch& batch) {
-  RocksDbBulkWriter tables(this);
-  for (const WriteBatch::Operation* operation : LastOperations(batch)) {
-    const auto& [kind, family, key, value] = *operation;
-    QSTORE_RETURN_IF_ERROR(kind == WriteBatch::Operation::Kind::kPut
-                               ? tables.Put(family, key, AsBytes(value))
-                               : tables.Delete(family, key));
+  absl::Status Scan(Family family, std::string_view begin, std::string_view end,
+                    const Visitor& visit) override {
+    const Slice upper_bound = ToSlice(end);
+    const auto iterator = NewIterator(family, &upper_bound);
+    for (iterator->Seek(ToSlice(begin)); iterator->Valid(); iterator->Next()) {
+      if (!visit(ToView(iterator->key()), AsBytes(ToView(iterator->value())))) {
+        return absl::OkStatus();
+      }
+    }
+    return ToStatus(iterator->status(),
+                    absl::StrCat("scanning ", AbslView(FamilyName(family))));
   }
-  return tables.Ingest();
-}
 
-absl::StatusOr<std::unique_ptr<BulkWriter>> RocksDbEngine::NewBulkWriter() {
-  return std::make_unique<RocksDbBulkWriter>(this);
-}
+  absl::StatusOr<std::vector<KeyRange>> BulkKeyRanges(Family family) override {
+    std::vector<KeyRange> ranges;
+    for (TableFile& file : TableFiles(family)) {
+      ranges.push_back(std::move(file.range));
+    }
+    return ranges;
+  }
 
-std::vector<RocksDbEngine::TableFile> RocksDbEngine::TableFiles(
-    Family family) const {
-  rocksdb::ColumnFamilyMetaData metadata;
-  db_->GetColumnFamilyMetaData(Handle(family), &metadata);
-  std::vector<TableFile> files;
-  for (const rocksdb::LevelMetaData& level : metadata.levels) {
-    for (const rocksdb::SstFileMetaData& file : level.files) {
-      files.push_back({absl::StrCat(file.db_path, file.name),
-                       {file.smallestkey, file.largestkey}});
+  absl::StatusOr<std::string> LastKey(Family family) override {
+    const auto iterator = NewIterator(family, nullptr);
+    iterator->SeekToLast();
+    if (iterator->Valid()) return std::string(ToView(iterator->key()));
+    if (iterator->status().ok()) return absl::NotFoundError("no last key");
+    return ToStatus(iterator->status(), "seeking the last key");
+  }
+
+  // Records are ingested like bulk data rather than put through the write-ahead
+  // log: RocksDB 7.8 cannot write to its log again after that met a full disk
+  // (docs/decisions/0001-rocksdb-sst-ingestion.md).
+  absl::Status Commit(const WriteBatch& batch) override {
+    RocksDbBulkWriter tables(database_.get());
+    for (const WriteBatch::Operation* operation : LastOperations(batch)) {
+      const auto& [kind, family, key, value] = *operation;
+      QSTORE_RETURN_IF_ERROR(kind == WriteBatch::Operation::Kind::kPut
+                                 ? tables.Put(family, key, AsBytes(value))
+                                 : tables.Delete(family, key));
+    }
+    return tables.Ingest();
+  }
+
+  absl::StatusOr<std::unique_ptr<BulkWriter>> NewBulkWriter() override {
+    return std::make_unique<RocksDbBulkWriter>(database_.get());
+  }
+
+  absl::Status DeleteRange(Family family, std::string_view begin,
+                           std::string_view end) override {
+    if (begin >= end) return absl::OkStatus();
+    const Slice begin_slice = ToSlice(begin);
+    const Slice end_slice = ToSlice(end);
+    // Whole files go without being read.
+    const rocksdb::RangePtr range(&begin_slice, &end_slice);
+    const Status status = rocksdb::DeleteFilesInRanges(
+        &db_, database_->Handle(family), &range, 1, /*include_end=*/false);
+    if (!status.ok()) return ToStatus(status, "deleting tables");
+    bool any_left = true;
+    {
+      const auto iterator = NewIterator(family, &end_slice);
+      iterator->Seek(begin_slice);
+      any_left = iterator->Valid() || !iterator->status().ok();
+    }
+    if (any_left) QSTORE_RETURN_IF_ERROR(RewriteWithout(family, begin, end));
+    // A reader in mid-call keeps the files of the state it began with, and what
+    // replaced them does not look again; enabling deletions does.
+    if (db_.DisableFileDeletions().ok()) {
+      db_.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+    }
+    return absl::OkStatus();
+  }
+
+  EngineCounters Counters() const override {
+    EngineCounters counters;
+    for (const Family family : kAllFamilies) {
+      const size_t i = FamilyIndex(family);
+      counters.keys_read[i] = keys_read_[i].load(std::memory_order_relaxed);
+      std::string histograms;
+      if (db_.GetProperty(database_->Handle(family),
+                          rocksdb::DB::Properties::kCFFileHistogram,
+                          &histograms)) {
+        counters.native_file_reads[i] = SumOfHistogramCounts(histograms);
+      }
+    }
+    counters.native_keys_read = db_.GetDBOptions().statistics->getTickerCount(
+        rocksdb::NUMBER_KEYS_READ);
+    return counters;
+  }
+
+  uint64_t DiskBytes() const override {
+    return FileBytesUnder(database_->directory);
+  }
+
+  // Finishes what RewriteWithout of an earlier process began: only its marks
+  // lie in level 0. What cannot be finished is as good as deleted all the same.
+  void FinishRewriting() {
+    for (const Family family : kDataFamilies) {
+      for (const TableFile& file : TableFiles(family)) {
+        if (file.level == 0) {
+          Compact(family, file.range.first, file.range.last).IgnoreError();
+        }
+      }
     }
   }
-  return files;
-}
 
-// A compaction that meets a damaged block stops all writes until the database
-// is opened again; so damage is looked for before one is asked for.
-absl::Status RocksDbEngine::CheckTablesOverlapping(Family family,
-                                                   std::string_view begin,
-                                                   std::string_view end) const {
-  const rocksdb::Options options = db_->GetOptions(Handle(family));
-  for (const TableFile& file : TableFiles(family)) {
-    if (file.range.last < begin || file.range.first >= end) continue;
-    const rocksdb::Status status = rocksdb::VerifySstFileChecksum(
-        options, rocksdb::EnvOptions(options), file.path);
-    if (!status.ok()) return ToStatus(status, file.path);
+ private:
+  // The cache comes first: it must outlive the slice that releases its block
+  // into it, which also makes a pin safe that outlives the engine.
+  struct Pin {
+    std::shared_ptr<rocksdb::Cache> block_cache;
+    rocksdb::PinnableSlice value;
+  };
+
+  struct TableFile {
+    int level;
+    std::string path;
+    KeyRange range;
+  };
+
+  std::unique_ptr<rocksdb::Iterator> NewIterator(
+      Family family, const Slice* upper_bound) const {
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;
+    options.iterate_upper_bound = upper_bound;
+    return std::unique_ptr<rocksdb::Iterator>(
+        db_.NewIterator(options, database_->Handle(family)));
   }
-  return absl::OkStatus();
-}
 
-absl::Status RocksDbEngine::DeleteRange(Family family, std::string_view begin,
-                                        std::string_view end) {
-  if (begin >= end) return absl::OkStatus();
-  rocksdb::ColumnFamilyHandle* handle = Handle(family);
-  const rocksdb::Slice begin_slice = ToSlice(begin);
-  const rocksdb::Slice end_slice = ToSlice(end);
-  const std::string what =
-      absl::StrCat("deleting a range of ", AbslView(FamilyName(family)));
-
-  // Whole files go without being read.
-  const rocksdb::RangePtr range(&begin_slice, &end_slice);
-  rocksdb::Status status = rocksdb::DeleteFilesInRanges(
-      db_.get(), handle, &range, 1, /*include_end=*/false);
-  if (!status.ok()) return ToStatus(status, what);
-  {
-    const auto iterator = NewIterator(family, &end_slice);
-    iterator->Seek(begin_slice);
-    if (!iterator->Valid() && iterator->status().ok()) {
-      PurgeObsoleteFiles();
-      return absl::OkStatus();
+  std::vector<TableFile> TableFiles(Family family) const {
+    rocksdb::ColumnFamilyMetaData metadata;
+    db_.GetColumnFamilyMetaData(database_->Handle(family), &metadata);
+    std::vector<TableFile> files;
+    for (const rocksdb::LevelMetaData& level : metadata.levels) {
+      for (const rocksdb::SstFileMetaData& file : level.files) {
+        files.push_back({level.level,
+                         absl::StrCat(file.db_path, file.name),
+                         {file.smallestkey, file.largestkey}});
+      }
     }
+    return files;
   }
 
   // What shares a file with other keys is marked, then the file is rewritten.
-  RocksDbBulkWriter marks(this);
-  QSTORE_RETURN_IF_ERROR(marks.DeleteRange(family, begin, end));
-  QSTORE_RETURN_IF_ERROR(Annotate(marks.Ingest(), what));
-  QSTORE_RETURN_IF_ERROR(
-      Annotate(CheckTablesOverlapping(family, begin, end), what));
-  rocksdb::CompactRangeOptions options;
-  options.exclusive_manual_compaction = false;
-  status = db_->CompactRange(options, handle, &begin_slice, &end_slice);
-  PurgeObsoleteFiles();
-  return ToStatus(status, what);
-}
-
-// A reader in mid-call keeps the files of the state it began with, and the
-// compaction that replaces them does not look again.
-void RocksDbEngine::PurgeObsoleteFiles() {
-  if (db_->DisableFileDeletions().ok()) {
-    db_->EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+  absl::Status RewriteWithout(Family family, std::string_view begin,
+                              std::string_view end) {
+    RocksDbBulkWriter marks(database_.get());
+    QSTORE_RETURN_IF_ERROR(marks.DeleteRange(family, begin, end));
+    QSTORE_RETURN_IF_ERROR(marks.Ingest());
+    return Compact(family, begin, end);
   }
-}
 
-EngineCounters RocksDbEngine::Counters() const {
-  EngineCounters counters;
-  for (const Family family : kFamilies) {
-    const size_t i = IndexOf(family);
-    counters.keys_read[i] = keys_read_[i].load(std::memory_order_relaxed);
-    std::string histograms;
-    if (db_->GetProperty(Handle(family),
-                         rocksdb::DB::Properties::kCFFileHistogram,
-                         &histograms)) {
-      counters.native_file_reads[i] = SumOfHistogramCounts(histograms);
+  // A compaction that meets a damaged block stops all writes until the database
+  // is opened again; so damage is looked for before one is asked for.
+  absl::Status Compact(Family family, std::string_view first,
+                       std::string_view last) {
+    const rocksdb::Options native = database_->Options(family);
+    for (const TableFile& file : TableFiles(family)) {
+      if (file.range.last < first || file.range.first > last) continue;
+      const Status status = rocksdb::VerifySstFileChecksum(
+          native, rocksdb::EnvOptions(native), file.path);
+      if (!status.ok()) return ToStatus(status, file.path);
     }
+    rocksdb::CompactRangeOptions options;
+    options.exclusive_manual_compaction = false;
+    const Slice first_slice = ToSlice(first);
+    const Slice last_slice = ToSlice(last);
+    return ToStatus(db_.CompactRange(options, database_->Handle(family),
+                                     &first_slice, &last_slice),
+                    "rewriting tables");
   }
-  counters.native_keys_read =
-      db_->GetDBOptions().statistics->getTickerCount(rocksdb::NUMBER_KEYS_READ);
-  return counters;
-}
+
+  const std::unique_ptr<Database> database_;
+  rocksdb::DB& db_;
+  std::array<std::atomic<uint64_t>, kFamilyCount> keys_read_ = {};
+};
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> OpenRocksDbEngine(
     const std::filesystem::path& directory, const RocksDbOptions& options) {
-  return RocksDbEngine::Open(directory, options);
+  QSTORE_RETURN_IF_ERROR(MakeDirectory(directory));
+  QSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                          Database::Open(directory, options));
+  // Only now, with RocksDB's lock held, does the staging directory have no
+  // other owner.
+  QSTORE_RETURN_IF_ERROR(MakeEmptyDirectory(database->StagingDirectory()));
+  auto engine = std::make_unique<RocksDbEngine>(std::move(database));
+  engine->FinishRewriting();
+  return engine;
 }
 
 }  // namespace qstore::storage

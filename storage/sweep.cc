@@ -11,9 +11,6 @@
 namespace qstore::storage {
 namespace {
 
-constexpr Family kDataFamilies[] = {Family::kInt8, Family::kResidual,
-                                    Family::kPlain};
-
 absl::StatusOr<bool> HasData(Engine* engine, Family family,
                              const IdRange& range) {
   bool found = false;

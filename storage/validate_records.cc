@@ -13,6 +13,7 @@
 #include "base/quote.h"
 #include "base/safetensors.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "codec/chunk.h"
 
 namespace qstore::storage {
@@ -77,7 +78,8 @@ absl::Status ValidateQuantization(const v1::Object& object) {
                                 " with group size ",
                                 quantization.group_size()));
   }
-  if (quantization.quantizer().empty() || quantization.coder() == 0 ||
+  if (quantization.quantizer().empty() ||
+      !IsValidUtf8(quantization.quantizer()) || quantization.coder() == 0 ||
       quantization.coder() > std::numeric_limits<uint8_t>::max()) {
     return Invalid("quantizer or coder is missing");
   }
@@ -159,6 +161,10 @@ absl::Status ValidateChunks(const v1::Object& object) {
 absl::Status ValidateFile(const v1::File& file) {
   uint64_t size_bytes = 0;
   for (const v1::Segment& segment : file.segments()) {
+    // Protobuf would write such a name and refuse to read it.
+    if (!IsValidUtf8(segment.tensor_name())) {
+      return Invalid("the name of a tensor is not UTF-8");
+    }
     if (segment.object_id() == 0 ||
         segment.content_hash().size() != sizeof(Sha256Digest)) {
       return Invalid("a segment names no object");
@@ -207,6 +213,9 @@ absl::Status ValidateObject(const v1::Object& object) {
 
 absl::Status ValidateRevision(const v1::Revision& revision) {
   QSTORE_RETURN_IF_ERROR(ValidateModelName(revision.model()));
+  if (!IsValidUtf8(revision.quantizer())) {
+    return Invalid("the name of the quantizer is not UTF-8");
+  }
   std::set<std::string_view> paths;
   uint64_t original_bytes = 0;
   for (const v1::File& file : revision.files()) {

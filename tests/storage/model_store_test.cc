@@ -247,6 +247,11 @@ TYPED_TEST(ModelStoreTest, RefusesDraftsThatDoNotFit) {
       {"inside a file",
        [](auto* r) { r->mutable_files(1)->set_path("model.safetensors/x"); },
        "inside another file"},
+      {"tensor name",
+       [](auto* r) {
+         r->mutable_files(0)->mutable_segments(0)->set_tensor_name("w\xff");
+       },
+       "UTF-8"},
       {"model", [](auto* r) { r->set_model("org/other"); }, "org/other"},
   };
   for (const Case& c : cases) {
