@@ -114,7 +114,7 @@ class CommandRunner {
       Print(response, DescribeVerify(reference, response));
       return absl::OkStatus();
     }
-    const absl::Status damage = absl::DataLossError(
+    absl::Status damage = absl::DataLossError(
         absl::StrCat(reference, " is damaged (", response.problems_size(),
                      " problems, the first: ", response.problems(0),
                      "): upload it again from its source"));

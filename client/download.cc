@@ -83,7 +83,7 @@ absl::Status ExportDocuments(const ExportFormat& format,
   }
   for (const DownloadLayout::File& file : layout.files()) {
     const fs::path path(file.path);
-    if (exported.count(path.parent_path()) == 0) continue;
+    if (!exported.contains(path.parent_path())) continue;
     const bool config = path.filename() == "config.json";
     if (!config && !absl::EndsWith(file.path, kIndexSuffix)) continue;
     const std::vector<ExportTensor>& beside = tensors[path.parent_path()];

@@ -1,7 +1,7 @@
 // qstore-client: the command line of the model store.
 #include <malloc.h>
-#include <signal.h>
 
+#include <csignal>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"

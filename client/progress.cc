@@ -71,7 +71,8 @@ size_t TerminalColumns() {
 }  // namespace
 
 ProgressStyle ProgressStyleForStderr() {
-  const char* term = std::getenv("TERM");
+  // Read once, before there are threads.
+  const char* term = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe)
   const bool can_redraw = isatty(STDERR_FILENO) == 1 &&
                           (term == nullptr || std::string_view(term) != "dumb");
   return can_redraw ? ProgressStyle::kBar : ProgressStyle::kLines;

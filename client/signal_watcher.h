@@ -1,9 +1,8 @@
 // Turns SIGINT and SIGTERM into a cancellation.
 #pragma once
 
-#include <signal.h>
-
 #include <atomic>
+#include <csignal>
 #include <thread>
 
 #include "client/cancellation.h"

@@ -137,9 +137,9 @@ Staging::~Staging() {
   }
   if (lock_descriptor_ >= 0) close(lock_descriptor_);
   if (published_) return;
-  for (auto parent = created_parents_.rbegin();
-       parent != created_parents_.rend(); ++parent) {
-    rmdir(parent->c_str());
+  while (!created_parents_.empty()) {
+    rmdir(created_parents_.back().c_str());
+    created_parents_.pop_back();
   }
 }
 
@@ -192,12 +192,13 @@ absl::Status Staging::CreateParents() {
        parent = parent.parent_path()) {
     missing.push_back(parent);
   }
-  for (auto parent = missing.rbegin(); parent != missing.rend(); ++parent) {
-    if (mkdir(parent->c_str(), 0777) != 0) {
+  std::reverse(missing.begin(), missing.end());
+  for (const fs::path& parent : missing) {
+    if (mkdir(parent.c_str(), 0777) != 0) {
       if (errno == EEXIST) continue;
-      return ErrnoStatus(errno, absl::StrCat("creating ", Name(*parent)));
+      return ErrnoStatus(errno, absl::StrCat("creating ", Name(parent)));
     }
-    created_parents_.push_back(*parent);
+    created_parents_.push_back(parent);
   }
   return absl::OkStatus();
 }

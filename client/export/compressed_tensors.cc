@@ -78,7 +78,7 @@ absl::StatusOr<std::vector<Entry>> ListEntries(
                        /*scale=*/true});
   }
   for (const Entry& entry : entries) {
-    if (entry.scale && names.count(entry.tensor.name) > 0) {
+    if (entry.scale && names.contains(entry.tensor.name)) {
       return absl::FailedPreconditionError(absl::StrCat(
           "the model has a tensor ", Quoted(entry.tensor.name),
           " of its own, where compressed-tensors puts scales: download the "
@@ -245,8 +245,8 @@ absl::StatusOr<std::string> CompressedTensors::RewriteIndex(
 }  // namespace
 
 const ExportFormat* CompressedTensorsFormat() {
-  static const CompressedTensors format;
-  return &format;
+  static const CompressedTensors kFormat;
+  return &kFormat;
 }
 
 }  // namespace qstore::client

@@ -1,8 +1,6 @@
 #include "client/command_line.h"
 
 #include <cstdlib>
-#include <initializer_list>
-#include <map>
 #include <string>
 #include <utility>
 #include <variant>
@@ -32,22 +30,24 @@ Options ParseAs(const std::vector<const char*>& arguments) {
 
 class ScopedEnvironment {
  public:
-  explicit ScopedEnvironment(
-      std::initializer_list<std::pair<const std::string, std::string>>
-          variables)
-      : variables_(variables) {
+  using Variables = std::vector<std::pair<const char*, const char*>>;
+
+  explicit ScopedEnvironment(Variables variables)
+      : variables_(std::move(variables)) {
     for (const auto& [name, value] : variables_) {
-      setenv(name.c_str(), value.c_str(), 1);
+      setenv(name, value, 1);  // NOLINT(concurrency-mt-unsafe): one thread
     }
   }
   ~ScopedEnvironment() {
-    for (const auto& [name, value] : variables_) unsetenv(name.c_str());
+    for (const auto& [name, value] : variables_) {
+      unsetenv(name);  // NOLINT(concurrency-mt-unsafe): one thread
+    }
   }
   ScopedEnvironment(const ScopedEnvironment&) = delete;
   ScopedEnvironment& operator=(const ScopedEnvironment&) = delete;
 
  private:
-  const std::map<std::string, std::string> variables_;
+  const Variables variables_;
 };
 
 TEST(CommandLineTest, HasDefaults) {
@@ -122,10 +122,11 @@ TEST(CommandLineTest, ParsesTheOtherCommands) {
 }
 
 TEST(CommandLineTest, ReadsTheEnvironment) {
-  const ScopedEnvironment environment({{"QSTORE_SERVER", "env:1"},
-                                       {"QSTORE_JSON", "1"},
-                                       {"QSTORE_PRECISION", "int8"},
-                                       {"QSTORE_MEMORY", "77"}});
+  const ScopedEnvironment environment(
+      ScopedEnvironment::Variables{{"QSTORE_SERVER", "env:1"},
+                                   {"QSTORE_JSON", "1"},
+                                   {"QSTORE_PRECISION", "int8"},
+                                   {"QSTORE_MEMORY", "77"}});
   const ParsedCommandLine parsed = Parse({"download", "org/m", "out"});
   ASSERT_TRUE(parsed.command_line.has_value()) << parsed.error;
   EXPECT_EQ(parsed.command_line->server, "env:1");
@@ -136,9 +137,10 @@ TEST(CommandLineTest, ReadsTheEnvironment) {
 }
 
 TEST(CommandLineTest, ReadsUploadOptionsFromTheEnvironment) {
-  const ScopedEnvironment environment({{"QSTORE_EXCLUDE", "a*,b*"},
-                                       {"QSTORE_QUANTIZER", "none"},
-                                       {"QSTORE_NO_DEFAULT_EXCLUDES", "1"}});
+  const ScopedEnvironment environment(
+      ScopedEnvironment::Variables{{"QSTORE_EXCLUDE", "a*,b*"},
+                                   {"QSTORE_QUANTIZER", "none"},
+                                   {"QSTORE_NO_DEFAULT_EXCLUDES", "1"}});
   const auto options = ParseAs<UploadOptions>({"upload", "dir", "org/m"});
   EXPECT_THAT(options.exclude, ElementsAre("a*", "b*"));
   EXPECT_EQ(options.quantizer, "none");
@@ -146,7 +148,8 @@ TEST(CommandLineTest, ReadsUploadOptionsFromTheEnvironment) {
 }
 
 TEST(CommandLineTest, ArgumentsWinOverTheEnvironment) {
-  const ScopedEnvironment environment({{"QSTORE_SERVER", "env:1"}});
+  const ScopedEnvironment environment(
+      ScopedEnvironment::Variables{{"QSTORE_SERVER", "env:1"}});
   const ParsedCommandLine parsed = Parse({"list", "--server", "argument:2"});
   ASSERT_TRUE(parsed.command_line.has_value());
   EXPECT_EQ(parsed.command_line->server, "argument:2");

@@ -52,7 +52,7 @@ grpc::Status FakeServer::Download(
   // change what is served meanwhile.
   const std::vector<v1::DownloadResponse> messages = stream;
   const bool hang = hang_after_stream;
-  const grpc::Status end = status;
+  grpc::Status end = status;
   for (const v1::DownloadResponse& message : messages) {
     if (!writer->Write(message)) break;
   }
