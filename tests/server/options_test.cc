@@ -23,13 +23,16 @@ ServerOptions Options(const std::vector<const char*>& arguments) {
   return serve == nullptr ? ServerOptions() : serve->options;
 }
 
-// An environment variable for the life of this object.
+// An environment variable for the life of this object. These tests have one
+// thread.
 class ScopedVariable {
  public:
   ScopedVariable(const char* name, const char* value) : name_(name) {
-    setenv(name, value, 1);
+    setenv(name, value, 1);  // NOLINT(concurrency-mt-unsafe)
   }
-  ~ScopedVariable() { unsetenv(name_); }
+  ~ScopedVariable() {
+    unsetenv(name_);  // NOLINT(concurrency-mt-unsafe)
+  }
 
  private:
   const char* name_;
@@ -73,7 +76,7 @@ TEST(Options, OtherCommands) {
 }
 
 TEST(Options, ErrorsAreOneSentence) {
-  const std::vector<std::vector<const char*>> kCases = {
+  const std::vector<std::vector<const char*>> cases = {
       {},
       {"--nonsense"},
       {"--data-dir", "d", "--grace", "-1"},
@@ -82,7 +85,7 @@ TEST(Options, ErrorsAreOneSentence) {
       {"--data-dir", "d", "--verify-ingest", "maybe"},
       {"--data-dir", "d", "--log-level", "loud"},
   };
-  for (const auto& arguments : kCases) {
+  for (const auto& arguments : cases) {
     const Command command = Parse(arguments);
     const auto* exit = std::get_if<ExitCommand>(&command);
     ASSERT_NE(exit, nullptr);
