@@ -255,8 +255,8 @@ void DownloadSource::CountSent(storage::Family family, uint64_t bytes) {
 }
 
 std::string DownloadSource::LabelOf(const StreamObject& object) const {
-  const std::string file = absl::StrCat("model ", object_name(), ": file ",
-                                        Quoted(object.file->path()));
+  std::string file = absl::StrCat("model ", object_name(), ": file ",
+                                  Quoted(object.file->path()));
   if (object.segment->tensor_name().empty()) return file;
   return absl::StrCat(file, ": tensor ", Quoted(object.segment->tensor_name()));
 }

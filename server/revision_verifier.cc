@@ -162,7 +162,7 @@ absl::Status RevisionVerifier::VerifyChunk(
 
 absl::Status RevisionVerifier::Note(const absl::Status& status,
                                     const std::string& where) {
-  const absl::Status annotated = Annotate(status, where);
+  absl::Status annotated = Annotate(status, where);
   if (!IsDamage(status.code())) return annotated;
   AddProblem(std::string(annotated.message()));
   return absl::OkStatus();

@@ -48,7 +48,7 @@ class RevisionVerifier {
   };
 
   std::vector<NamedObject> ListObjects() const;
-  absl::Status VerifyObject(const NamedObject& object);
+  absl::Status VerifyObject(const NamedObject& named);
   absl::Status VerifyChunk(const NamedObject& named,
                            std::shared_ptr<const storage::v1::Object> object,
                            uint32_t chunk_index);

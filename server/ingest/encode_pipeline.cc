@@ -29,7 +29,7 @@ EncodePipeline::~EncodePipeline() {
   Close();
 }
 
-void EncodePipeline::Reserve(uint64_t raw_bytes, ChunkWork* work) {
+void EncodePipeline::Reserve(uint64_t raw_bytes, ChunkWork* work) const {
   // Two leases, since the received bytes go first. Uploads that hold one while
   // they wait for the other cannot block each other: the budget covers
   // kMaxChunkLeaseBytes for each of them (Daemon::Start checks it).
@@ -46,7 +46,7 @@ absl::Status EncodePipeline::SubmitChunk(std::unique_ptr<ChunkWork> work) {
     const std::lock_guard lock(mutex_);
     ++tasks_in_flight_;
   }
-  const absl::Status status = Push(slot);
+  absl::Status status = Push(slot);
   if (!status.ok()) {
     const std::lock_guard lock(mutex_);
     --tasks_in_flight_;

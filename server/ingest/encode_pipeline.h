@@ -47,7 +47,7 @@ class EncodePipeline {
 
   // Takes room for a chunk of `raw_bytes` and its blobs; blocks while other
   // chunks have it.
-  void Reserve(uint64_t raw_bytes, ChunkWork* work);
+  void Reserve(uint64_t raw_bytes, ChunkWork* work) const;
 
   // Chunks of one object follow each other; then EndObject. Both return early
   // with the first error of an earlier chunk.

@@ -22,7 +22,7 @@ TEST_P(BadUploadTest, OrderOfMessages) {
   const struct {
     std::vector<v1::UploadRequest> messages;
     const char* text;
-  } kCases[] = {
+  } cases[] = {
       {{}, "without an end message"},
       {{v1::UploadRequest()}, "is empty or of a kind"},
       {{file}, "before the begin message"},
@@ -44,7 +44,7 @@ TEST_P(BadUploadTest, OrderOfMessages) {
       {{begin, file, bytes, EndMessage(2, 3)}, "counts 2 files, but 1"},
       {{begin, file, bytes, EndMessage(1, 4)}, "counts 4 bytes, but 3"},
   };
-  for (const auto& test : kCases) {
+  for (const auto& test : cases) {
     EXPECT_THAT(UploadFails(test.messages),
                 StatusIs(StatusCode::INVALID_ARGUMENT, test.text));
   }
@@ -91,7 +91,7 @@ TEST_P(BadUploadTest, SafetensorsHeaders) {
   const struct {
     std::string file;
     const char* text;
-  } kCases[] = {
+  } cases[] = {
       {"", "header"},
       {std::string(7, '\0'), "header"},
       {std::string(8, '\0'), ""},
@@ -131,7 +131,7 @@ TEST_P(BadUploadTest, SafetensorsHeaders) {
            4),
        "\"a\""},
   };
-  for (const auto& test : kCases) {
+  for (const auto& test : cases) {
     const grpc::Status status = UploadFileFails("m.safetensors", test.file);
     EXPECT_THAT(status, StatusIs(StatusCode::INVALID_ARGUMENT, test.text));
     EXPECT_THAT(status,

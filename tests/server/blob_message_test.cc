@@ -30,9 +30,9 @@ TEST(BlobMessage, IsWhatTheGeneratedClassWrites) {
   const auto owner = std::make_shared<std::string>(300'000, 'x');
   (*owner)[150'000] = 'y';
   constexpr uint32_t kMax32 = std::numeric_limits<uint32_t>::max();
-  const BlobPosition kPositions[] = {
+  const BlobPosition positions[] = {
       {0, 0, 0}, {1, 2, 3}, {127, 128, 16'384}, {~uint64_t{0}, kMax32, kMax32}};
-  for (const BlobPosition& position : kPositions) {
+  for (const BlobPosition& position : positions) {
     for (const auto& [offset, size] : std::vector<std::pair<size_t, size_t>>{
              {0, 1}, {0, 127}, {5, 128}, {0, 300'000}, {149'999, 3}}) {
       grpc::ByteBuffer message =

@@ -21,7 +21,7 @@ TEST(QuantizationPolicy, NamesOfRealModels) {
   const struct {
     const char* name;
     bool quantized;
-  } kCases[] = {
+  } cases[] = {
       // BERT, MiniLM
       {"embeddings.word_embeddings.weight", false},
       {"bert.embeddings.position_embeddings.weight", false},
@@ -82,7 +82,7 @@ TEST(QuantizationPolicy, NamesOfRealModels) {
       {"layer.weight_scale", false},
       {"layerweight", false},
   };
-  for (const auto& test : kCases) {
+  for (const auto& test : cases) {
     EXPECT_EQ(policy.Selects(Tensor(test.name)), test.quantized) << test.name;
     EXPECT_FALSE(policy.Selects(Tensor(test.name, Dtype::kBF16, {64})));
   }
@@ -139,7 +139,7 @@ TEST(QuantizationPolicy, Refusals) {
   EXPECT_TRUE(
       absl::IsInvalidArgument(QuantizationPolicy::Create(options).status()));
   options.Clear();
-  for (int i = 0; i < 1001; ++i) options.add_exclude("x");
+  for (int i = 0; i < 1001; ++i) options.add_exclude(std::string(5, 'x'));
   EXPECT_TRUE(
       absl::IsInvalidArgument(QuantizationPolicy::Create(options).status()));
 }

@@ -66,7 +66,7 @@ grpc::Status ServerTest::UploadFails(
     const std::vector<v1::UploadRequest>& messages) {
   const int keys_before = DataKeyCount();
   v1::UploadResponse response;
-  const grpc::Status status = SendUpload(*stub_, messages, &response);
+  grpc::Status status = SendUpload(*stub_, messages, &response);
   EXPECT_FALSE(status.ok()) << response.ShortDebugString();
   ExpectIdle();
   EXPECT_EQ(DataKeyCount(), keys_before);
