@@ -25,13 +25,12 @@ class Ingestion {
   ~Ingestion() {
     const std::lock_guard lock(state_.mutex);
     for (size_t i = 0; i < begun_count_; ++i) {
-      if (!found_[i].has_value()) {
-        state_.objects.EndIngesting(hashes_[i]);
-      } else if (!succeeded_) {
-        state_.objects.Unpin(found_[i]->object_id);
+      const uint64_t id = objects_[i].object_id();
+      if (!found_[i].has_value()) state_.objects.EndIngesting(hashes_[i]);
+      if (!succeeded_) {
+        state_.objects.Unpin(found_[i].has_value() ? found_[i]->object_id : id);
       }
       if (!ingest_tried_) continue;
-      const uint64_t id = objects_[i].object_id();
       if (found_[i].has_value()) {
         state_.objects.AddDoomedData(id);
       } else if (!succeeded_) {
@@ -42,6 +41,8 @@ class Ingestion {
   }
 
   // Pins the objects that the store has, keeps others from storing the rest.
+  // Those are pinned too, before anybody can find them: another upload could
+  // use one, and its deletion collect it, while this one is still ingesting.
   absl::Status Begin() {
     std::unique_lock lock(state_.mutex);
     state_.objects.WaitUntilNoneIngesting(hashes_, &lock);
@@ -50,6 +51,7 @@ class Ingestion {
                               state_.objects.FindAndPin(hashes_[begun_count_]));
       if (!found_[begun_count_].has_value()) {
         state_.objects.BeginIngesting(hashes_[begun_count_]);
+        state_.objects.Pin(objects_[begun_count_].object_id());
         any_new_ = true;
       }
     }
@@ -73,7 +75,6 @@ class Ingestion {
     const std::lock_guard lock(state_.mutex);
     for (size_t i = 0; i < objects_.size(); ++i) {
       if (found_[i].has_value()) continue;
-      state_.objects.Pin(objects_[i].object_id());
       state_.objects.MarkUnreferenced(objects_[i].object_id());
     }
     return absl::OkStatus();

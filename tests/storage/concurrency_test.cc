@@ -90,6 +90,22 @@ TYPED_TEST(ConcurrencyTest, AbandonedUploadsBesideEqualOnes) {
   }
 }
 
+// Objects can be found as soon as they are ingested. That another upload has
+// used them and is deleted again, all before the first one goes on, must not
+// take them away from it.
+TYPED_TEST(ConcurrencyTest, DeletionOfWhatIsBeingIngested) {
+  for (const SampleObject& sample : {QuantizedSample(1), LargeSample(2)}) {
+    this->faults_->AfterNextIngest([&, this] {
+      this->MustUpload("org/other", "main", {sample});
+      EXPECT_TRUE(this->store_->Delete(Ref("org/other:main")).ok());
+    });
+    this->MustUpload("org/m", "main", {sample});
+    EXPECT_TRUE(this->Check("org/m:main").ok());
+    ASSERT_TRUE(this->store_->Delete(Ref("org/m:main")).ok());
+    EXPECT_EQ(this->DataKeyCount(), 0);
+  }
+}
+
 // A reader sees a whole revision or none, whatever is deleted and uploaded.
 TYPED_TEST(ConcurrencyTest, ReadersUploadsAndDeletions) {
   std::atomic<bool> done = false;

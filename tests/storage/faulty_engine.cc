@@ -16,8 +16,10 @@ class FaultyBulkWriter final : public BulkWriter {
                        [&] { return writer_->Put(family, key, value); });
   }
   absl::Status Ingest() override {
-    return engine_.Run(FaultyEngine::Call::kIngest,
-                       [&] { return writer_->Ingest(); });
+    const absl::Status status = engine_.Run(FaultyEngine::Call::kIngest,
+                                            [&] { return writer_->Ingest(); });
+    if (const auto then = engine_.TakeAfterIngest(); then) then();
+    return status;
   }
   uint64_t size_bytes() const override { return writer_->size_bytes(); }
 
@@ -43,6 +45,16 @@ void FaultyEngine::Heal() {
   const std::lock_guard lock(mutex_);
   faults_.clear();
   damaged_.clear();
+}
+
+void FaultyEngine::AfterNextIngest(std::function<void()> then) {
+  const std::lock_guard lock(mutex_);
+  after_ingest_ = std::move(then);
+}
+
+std::function<void()> FaultyEngine::TakeAfterIngest() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(after_ingest_, nullptr);
 }
 
 void FaultyEngine::DamageReads(Family family) {

@@ -1,6 +1,7 @@
 // A decorator over any engine that fails chosen calls and damages what is read.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,6 +27,10 @@ class FaultyEngine final : public BorrowedEngine {
   void FailAll(Call call, absl::Status status);
   void Heal();
 
+  // `then` runs once, in the thread of the next ingest, as soon as that is
+  // visible and before its caller knows.
+  void AfterNextIngest(std::function<void()> then);
+
   // From now on one bit of every value that Get returns from `family` is
   // different.
   void DamageReads(Family family);
@@ -35,6 +40,8 @@ class FaultyEngine final : public BorrowedEngine {
   absl::StatusOr<std::unique_ptr<BulkWriter>> NewBulkWriter() override;
   absl::Status DeleteRange(Family family, std::string_view begin,
                            std::string_view end) override;
+
+  std::function<void()> TakeAfterIngest();
 
   // Runs `call`, or what was asked for instead of it.
   template <typename Function>
@@ -54,8 +61,9 @@ class FaultyEngine final : public BorrowedEngine {
   Fault Next(Call call);
 
   std::mutex mutex_;
-  std::map<Call, Fault> faults_;  // guarded by mutex_
-  std::set<Family> damaged_;      // guarded by mutex_
+  std::map<Call, Fault> faults_;        // guarded by mutex_
+  std::set<Family> damaged_;            // guarded by mutex_
+  std::function<void()> after_ingest_;  // guarded by mutex_
 };
 
 }  // namespace qstore::storage
