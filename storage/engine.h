@@ -148,7 +148,9 @@ class Engine {
   virtual absl::StatusOr<std::vector<KeyRange>> BulkKeyRanges(
       Family family) = 0;
 
-  // The greatest key of the family; NOT_FOUND when it is empty.
+  // A key that none of the family exceeds: the greatest, or one that was
+  // deleted. NOT_FOUND when there is none. Found without reading values, so
+  // that damage to them cannot keep a store from opening.
   virtual absl::StatusOr<std::string> LastKey(Family family) = 0;
 
   // Atomic and synced: once it returns OK the batch survives power loss.

@@ -51,7 +51,8 @@ struct SweepReport {
   uint64_t object_count = 0;      // objects that no revision names
   uint64_t data_range_count = 0;  // runs of data that no object names
   uint64_t reclaimed_bytes = 0;
-  // Why the sweep ended early; the store works, leftovers may remain.
+  // The first thing that could not be swept; the store works, leftovers may
+  // remain.
   absl::Status problem;
 };
 

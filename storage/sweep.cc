@@ -23,6 +23,16 @@ absl::StatusOr<bool> HasData(Engine* engine, Family family,
   return found;
 }
 
+// Whether there was anything to delete.
+absl::StatusOr<bool> DeleteData(Engine* engine, Family family,
+                                const IdRange& range) {
+  QSTORE_ASSIGN_OR_RETURN(const bool has_data, HasData(engine, family, range));
+  if (!has_data) return false;
+  QSTORE_RETURN_IF_ERROR(engine->DeleteRange(family, DataKeyBound(range.first),
+                                             DataKeyBound(range.end)));
+  return true;
+}
+
 // The runs of ids in [range.first, range.end) that are not in `live`, which
 // ascends.
 std::vector<IdRange> Gaps(const IdRange& range,
@@ -50,12 +60,10 @@ absl::Status SweepData(StoreState* state, SweepReport* report) {
       const std::optional<uint64_t> last = LeadingId(keys.last);
       if (!first.has_value() || !last.has_value()) continue;
       for (const IdRange& gap : Gaps({*first, *last + 1}, live)) {
-        QSTORE_ASSIGN_OR_RETURN(const bool has_data,
-                                HasData(engine, family, gap));
-        if (!has_data) continue;
-        QSTORE_RETURN_IF_ERROR(engine->DeleteRange(
-            family, DataKeyBound(gap.first), DataKeyBound(gap.end)));
-        ++report->data_range_count;
+        // What cannot be deleted, as beside damage, does not keep the rest.
+        const absl::StatusOr<bool> deleted = DeleteData(engine, family, gap);
+        report->problem.Update(deleted.status());
+        if (deleted.ok() && *deleted) ++report->data_range_count;
       }
     }
   }
@@ -85,7 +93,7 @@ SweepReport Sweep(StoreState* state) {
   SweepReport report;
   const uint64_t before_bytes = state->engine->DiskBytes();
   report.problem = SweepObjects(state, &report);
-  if (report.problem.ok()) report.problem = SweepData(state, &report);
+  if (report.problem.ok()) report.problem.Update(SweepData(state, &report));
   const uint64_t after_bytes = state->engine->DiskBytes();
   report.reclaimed_bytes =
       before_bytes > after_bytes ? before_bytes - after_bytes : 0;

@@ -145,6 +145,20 @@ TEST_F(RocksDbEngineTest, FlippedBitInATableIsDataLossAndNamed) {
   EXPECT_TRUE(Get(3).ok());
 }
 
+// Whatever bytes of values are damaged, a store can be opened, to say which and
+// to serve the rest.
+TEST_F(RocksDbEngineTest, LastKeyNeedsNoValue) {
+  ASSERT_TRUE(Ingest({1, 2, 9}, 1000).ok());
+  engine_ = nullptr;
+  FlipBitOnDisk(path(), PatternBytes(1000, 9));
+  Open();
+  EXPECT_THAT(Get(9), StatusIs(absl::StatusCode::kDataLoss));
+  const auto last = engine_->LastKey(Family::kPlain);
+  ASSERT_TRUE(last.ok()) << last.status();
+  EXPECT_EQ(LeadingId(*last), 9u);
+  EXPECT_TRUE(Get(1).ok());
+}
+
 // A compaction that met the damage would stop all writes; it is not begun.
 TEST_F(RocksDbEngineTest, DeletingBesideDamageIsRefusedAndWritesGoOn) {
   ASSERT_TRUE(Ingest({1, 2, 3}, 100'000).ok());
