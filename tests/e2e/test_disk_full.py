@@ -51,9 +51,10 @@ class DiskFull(harness.EndToEndTest):
         self.assert_round_trip(self.client, medium, "org/medium")
 
     def test_deletion_makes_room(self):
-        first = models.write_large_model(self.path / "first", 2)
+        # Either takes 33 MB; the disk has room for one and a half.
+        first = models.write_large_model(self.path / "first", 3)
         self.client.json("upload", first, "org/first")
-        second = models.write_large_model(self.path / "second", 2, rows=4093)
+        second = models.write_large_model(self.path / "second", 3, rows=4093)
         self.assert_fails(self.client.run("upload", second, "org/second"))
         self.client.json("delete", "org/first")
         self.wait_until(
