@@ -12,11 +12,6 @@
 namespace qstore::client {
 namespace {
 
-absl::Status Contradiction(const std::string& text) {
-  return absl::InternalError(
-      absl::StrCat("the server contradicts itself: ", text));
-}
-
 absl::StatusOr<ExportTensor> ReadTensorSummary(
     const v1::TensorSummary& summary) {
   ExportTensor tensor;

@@ -13,11 +13,6 @@
 namespace qstore::client {
 namespace {
 
-absl::Status Contradiction(const std::string& text) {
-  return absl::InternalError(
-      absl::StrCat("the server contradicts itself: ", text));
-}
-
 // False on overflow.
 bool AddTo(uint64_t* sum, uint64_t value) {
   return !__builtin_add_overflow(*sum, value, sum);
@@ -196,6 +191,11 @@ absl::Status CheckObject(ObjectPlan* plan, uint64_t expected_index,
 }
 
 }  // namespace
+
+absl::Status Contradiction(const std::string& text) {
+  return absl::InternalError(
+      absl::StrCat("the server contradicts itself: ", text));
+}
 
 std::string DescribeSegment(const v1::FileManifest& file,
                             const v1::SegmentManifest& segment) {

@@ -22,6 +22,9 @@ inline constexpr uint64_t kMaxChunkRawBytes = 64u << 20;
 inline constexpr uint64_t kMaxChunkStoredBytes = 160u << 20;
 inline constexpr int kMaxChunkBlobs = 1024;
 
+// INTERNAL: what the server sent cannot be true.
+absl::Status Contradiction(const std::string& text);
+
 // Where an object is used first, for messages: "tensor "w" of file "m"".
 std::string DescribeSegment(const v1::FileManifest& file,
                             const v1::SegmentManifest& segment);

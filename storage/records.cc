@@ -12,8 +12,6 @@
 namespace qstore::storage {
 namespace {
 
-constexpr size_t kSealBytes = sizeof(uint64_t);
-
 uint64_t Checksum(std::string_view key, std::string_view payload) {
   return Xxh3(AsBytes(std::string(key).append(payload)));
 }

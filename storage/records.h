@@ -8,6 +8,7 @@
 // whatever the version.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +19,9 @@
 #include "qstore/storage/v1/manifest.pb.h"
 
 namespace qstore::storage {
+
+// What sealing adds to a payload.
+inline constexpr size_t kSealBytes = sizeof(uint64_t);
 
 std::string SealRecord(std::string_view key, std::string_view payload);
 

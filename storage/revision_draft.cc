@@ -14,8 +14,6 @@
 namespace qstore::storage {
 namespace {
 
-constexpr uint64_t kSealBytes = sizeof(uint64_t);
-
 // Completes one segment from its object.
 absl::Status FillSegment(const HeldObjects& held, v1::Segment* segment) {
   const ObjectSummary* object = held(segment->object_id());

@@ -148,12 +148,12 @@ TEST_F(DirectoryWalkTest, TakesOneSafetensorsFileAndNoOther) {
 }
 
 TEST_F(DirectoryWalkTest, ChecksSafetensorsHeaders) {
-  const std::string json =
+  const std::string header =
       R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
   std::string length(8, '\0');
-  StoreLittleEndian<uint64_t>(json.size(), length.data());
-  directory_.Write("good.safetensors", length + json + "abcd");
-  directory_.Write("cut.safetensors", length + json + "abc");
+  StoreLittleEndian<uint64_t>(header.size(), length.data());
+  directory_.Write("good.safetensors", length + header + "abcd");
+  directory_.Write("cut.safetensors", length + header + "abc");
   directory_.Write("short.safetensors", "abc");
   directory_.Write("huge.safetensors", std::string(16, '\xff'));
   const auto check = [this](const std::string& name) {

@@ -84,7 +84,6 @@ class EngineTest : public ::testing::Test {
   std::unique_ptr<Engine> engine_;
 };
 
-using Makers = ::testing::Types<MemoryEngineMaker, RocksDbEngineMaker>;
 TYPED_TEST_SUITE(EngineTest, Makers);
 
 TYPED_TEST(EngineTest, AbsentKeyIsNotFoundAndNamed) {
@@ -285,6 +284,7 @@ TYPED_TEST(EngineTest, ReadersAndWritersTogether) {
   constexpr uint64_t kObjects = 8;
   std::atomic<int> running = kWriters;
   std::vector<std::thread> threads;
+  threads.reserve(kWriters);
   for (int w = 0; w < kWriters; ++w) {
     threads.emplace_back([&, w] {
       for (uint64_t i = 0; i < kObjects; ++i) {

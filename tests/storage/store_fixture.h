@@ -112,6 +112,4 @@ class StoreTest : public ::testing::Test {
   std::unique_ptr<ModelStore> store_;
 };
 
-using Makers = ::testing::Types<MemoryEngineMaker, RocksDbEngineMaker>;
-
 }  // namespace qstore::storage
