@@ -16,9 +16,9 @@ namespace qstore::client {
 namespace {
 
 const std::map<std::string, Dtype>& PrecisionDtypes() {
-  static const std::map<std::string, Dtype> dtypes = {
+  static const std::map<std::string, Dtype> kDtypes = {
       {"fp16", Dtype::kF16}, {"bf16", Dtype::kBF16}, {"fp32", Dtype::kF32}};
-  return dtypes;
+  return kDtypes;
 }
 
 // Types of the quantized tensors or, where nothing is quantized, of all

@@ -110,8 +110,8 @@ class ModelStoreImpl final : public ModelStore {
   absl::Status UnknownModel(const std::string& model) const;
   // The record of a revision that a tag or the listing names.
   absl::StatusOr<v1::Revision> NamedRevision(const std::string& model,
-                                             const std::string& id);
-  absl::StatusOr<ModelSummary> Summarize(const std::string& model);
+                                             const std::string& id) const;
+  absl::StatusOr<ModelSummary> Summarize(const std::string& model) const;
   absl::Status DeleteRecords(const ModelReference& reference,
                              DeleteResult* result);
 
@@ -169,7 +169,7 @@ absl::StatusOr<std::string> ModelStoreImpl::ResolvePrefix(
 }
 
 absl::StatusOr<v1::Revision> ModelStoreImpl::NamedRevision(
-    const std::string& model, const std::string& id) {
+    const std::string& model, const std::string& id) const {
   absl::StatusOr<v1::Revision> revision = state_.records.Revision(model, id);
   if (!absl::IsNotFound(revision.status())) return revision;
   return absl::DataLossError(
@@ -177,7 +177,7 @@ absl::StatusOr<v1::Revision> ModelStoreImpl::NamedRevision(
 }
 
 absl::StatusOr<ModelSummary> ModelStoreImpl::Summarize(
-    const std::string& model) {
+    const std::string& model) const {
   ModelSummary summary;
   summary.name = model;
   QSTORE_ASSIGN_OR_RETURN(const RecordTable::Tags tags,

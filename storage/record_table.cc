@@ -282,7 +282,7 @@ absl::Status RecordTable::Commit(const RecordBatch& batch) {
       writes.Delete(operation.family, operation.key);
     }
   }
-  const absl::Status status = engine_->Commit(writes);
+  absl::Status status = engine_->Commit(writes);
   if (status.ok()) {
     keys_in_doubt_.clear();
   } else {

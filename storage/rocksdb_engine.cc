@@ -39,8 +39,8 @@ absl::Status ToStatus(const Status& status, const std::string& what) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
   const std::string message = absl::StrCat(what, ": ", text);
-  if (status.IsNoSpace() || text.find("File too large") != text.npos ||
-      text.find("Disk quota exceeded") != text.npos) {
+  if (status.IsNoSpace() || text.find("File too large") != std::string::npos ||
+      text.find("Disk quota exceeded") != std::string::npos) {
     return absl::ResourceExhaustedError(
         absl::StrCat(message, "; free disk space and try again"));
   }
@@ -62,7 +62,7 @@ absl::Status ToStatus(const Status& status, const std::string& what) {
 // The same for opening, where a foreign lock or format is the caller's matter.
 absl::Status ToOpenStatus(const Status& status, const fs::path& path) {
   const std::string text = status.ToString();
-  if (text.find("lock ") != text.npos) {
+  if (text.find("lock ") != std::string::npos) {
     return absl::FailedPreconditionError(absl::StrCat(
         path.string(), " is in use by another process: stop it (", text, ")"));
   }
@@ -150,6 +150,7 @@ struct Database {
     database->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes,
                                                  /*num_shard_bits=*/2);
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+    descriptors.reserve(kFamilyCount + 1);
     for (const Family family : kAllFamilies) {
       descriptors.emplace_back(std::string(FamilyName(family)),
                                FamilyOptions(family, database->block_cache));
@@ -178,7 +179,7 @@ struct Database {
   // When a failure has stopped the database (as a full disk does), resumes it
   // and tries once more, so that writing works again as soon as there is space.
   Status IngestResuming(
-      const std::vector<rocksdb::IngestExternalFileArg>& tables) {
+      const std::vector<rocksdb::IngestExternalFileArg>& tables) const {
     Status status = db->IngestExternalFiles(tables);
     if (!status.ok() && db->Resume().ok()) {
       status = db->IngestExternalFiles(tables);

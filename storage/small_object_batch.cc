@@ -58,10 +58,10 @@ SmallObjectBatch::Ingest() {
   std::unique_ptr<BulkWriter> writer = std::move(writer_);
   std::vector<Ingested> result;
   if (objects.empty()) return result;
-  QSTORE_ASSIGN_OR_RETURN(std::vector<ObjectSummary> summaries,
+  QSTORE_ASSIGN_OR_RETURN(const std::vector<ObjectSummary> summaries,
                           IngestObjects(&state_, std::move(writer), objects));
   for (size_t i = 0; i < objects.size(); ++i) {
-    result.push_back({objects[i].object_id(), std::move(summaries[i])});
+    result.push_back({objects[i].object_id(), summaries[i]});
   }
   return result;
 }

@@ -15,6 +15,7 @@ class ConcurrencyTest : public StoreTest<Maker> {
   template <typename Work>
   void InThreads(int count, const Work& work) {
     std::vector<std::thread> threads;
+    threads.reserve(static_cast<size_t>(count));
     for (int i = 0; i < count; ++i)
       threads.emplace_back([&work, i] { work(i); });
     for (std::thread& thread : threads) thread.join();
@@ -24,7 +25,7 @@ TYPED_TEST_SUITE(ConcurrencyTest, Makers);
 
 TYPED_TEST(ConcurrencyTest, UploadsOfDifferentModels) {
   this->InThreads(4, [this](int i) {
-    const auto seed = static_cast<uint64_t>(10 * i);
+    const auto seed = uint64_t{10} * static_cast<uint64_t>(i);
     this->MustUpload(
         "org/m" + std::to_string(i), "main",
         {QuantizedSample(seed), LargeSample(seed + 1), PlainSample(seed + 2)},

@@ -16,8 +16,8 @@ class FaultyBulkWriter final : public BulkWriter {
                        [&] { return writer_->Put(family, key, value); });
   }
   absl::Status Ingest() override {
-    const absl::Status status = engine_.Run(FaultyEngine::Call::kIngest,
-                                            [&] { return writer_->Ingest(); });
+    absl::Status status = engine_.Run(FaultyEngine::Call::kIngest,
+                                      [&] { return writer_->Ingest(); });
     if (const auto then = engine_.TakeAfterIngest(); then) then();
     return status;
   }

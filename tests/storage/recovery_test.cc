@@ -1,10 +1,11 @@
 // Processes that are killed, refused and doubtful commits, damaged records.
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <random>
 
 #include "storage/keys.h"
 #include "storage/records.h"
@@ -118,7 +119,7 @@ TEST_F(KilledProcessTest, MidDeleteIsFinishedByTheNextProcess) {
 
 // At random moments: an acknowledged revision is whole, others are invisible.
 TEST_F(KilledProcessTest, AtRandomMoments) {
-  std::srand(7);
+  std::minstd_rand random(7);
   for (int round = 0; round < 8; ++round) {
     store_ = nullptr;
     int acknowledged[2] = {};
@@ -143,7 +144,7 @@ TEST_F(KilledProcessTest, AtRandomMoments) {
     // Wait for the first, so that the kill falls into the work.
     uint8_t last = 0;
     int count = static_cast<int>(::read(acknowledged[0], &last, 1));
-    ::usleep(static_cast<useconds_t>(std::rand() % 100'000));
+    ::usleep(static_cast<useconds_t>(random() % 100'000));
     ::kill(child, SIGKILL);
     uint8_t next = 0;
     while (::read(acknowledged[0], &next, 1) == 1) {

@@ -36,7 +36,7 @@ class RocksDbEngineTest : public ::testing::Test {
     auto writer = engine_->NewBulkWriter();
     if (!writer.ok()) return writer.status();
     for (const uint64_t id : ids) {
-      const absl::Status status =
+      absl::Status status =
           (*writer)->Put(family, Key(id), PatternBytes(size, id));
       if (!status.ok()) return status;
     }

@@ -79,9 +79,9 @@ void CheckSealed(const std::string& sealed) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes) {
   if (size_bytes == 0) return 0;
   // Protobuf prints a line for every name that is not UTF-8.
-  static const google::protobuf::LogHandler* const silenced =
+  static google::protobuf::LogHandler* const kSilenced =
       google::protobuf::SetLogHandler(nullptr);
-  static_cast<void>(silenced);
+  static_cast<void>(kSilenced);
   const std::string rest(reinterpret_cast<const char*>(input) + 1,
                          size_bytes - 1);
   switch (input[0]) {
