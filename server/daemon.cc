@@ -36,6 +36,8 @@ constexpr size_t kQueuedTasksPerThread = 4;
 
 // Slices that gRPC still holds after its shutdown are a matter of moments.
 constexpr auto kUnpinTimeout = std::chrono::seconds(10);
+// How long the answers of finished calls may take to be sent.
+constexpr std::chrono::milliseconds kAnswerTimeout{1000};
 
 uint32_t ThreadCount(const ServerOptions& options) {
   if (options.threads != 0) return options.threads;
@@ -166,9 +168,11 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   if (!admission_.WaitUntilIdle(deadline) && grace.count() > 0) {
     spdlog::warn("the grace period is over; cancelling the calls that run");
   }
-  // Cancels what is left, health watches and reflection among it, and returns
-  // when every handler has.
-  server_->Shutdown(std::chrono::system_clock::now());
+  // An answer is sent after its handler has returned; a call that was done in
+  // time must not look cancelled to its client. Then cancels what is left,
+  // health watches and reflection among it, which never end by themselves.
+  server_->Shutdown(std::chrono::system_clock::now() +
+                    std::min(grace, kAnswerTimeout));
   server_.reset();
   if (!pinned_bytes_->WaitUntilZero(std::chrono::steady_clock::now() +
                                     kUnpinTimeout)) {
