@@ -64,7 +64,7 @@ bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
                                           std::span<const float> chunk_scales) {
   const Kernels& kernels = BestKernels();
   const uint64_t max_exceptions = MaxExceptions(shape);
-  ranks.Start();
+  ranks.Start(shape.format, kernels);
   IntervalTable table;
   const absl::Status status = ForEachRun(
       shape, [&](size_t scale, uint64_t first, uint64_t count) -> absl::Status {
@@ -96,7 +96,8 @@ absl::Status ChunkEncoder::Workspace::AppendIntervalBlobs(
   head.mode = ResidualMode::kInterval;
   head.format = shape.format;
   head.grid = static_cast<uint8_t>(grid);
-  head.code_zero_count = static_cast<uint32_t>(ranks.code_zeros().size());
+  head.code_zero_count = static_cast<uint32_t>(ranks.code_zeros().size() /
+                                               FloatBytes(shape.format));
   head.extra_bit_count = ranks.extra_bit_count();
   head.exception_count = static_cast<uint32_t>(ranks.exceptions().size());
   ResidualBlob& head_blob = residual->emplace_back();
