@@ -35,29 +35,32 @@ HWY_INLINE uint32_t MaskBits(const __m256i (&words)[2]) {
 // What a table gives for 32 codes.
 template <FloatFormat kFormat>
 struct Tables16 {
-  // Without the high bytes of the thresholds where they are 0.
-  static constexpr size_t kUsed = kHasTwoPlanes<kFormat> ? 5 : 4;
-  ByteTable tables[kUsed];
+  ByteTable tables[4];  // widths, lowest's low and high bytes, threshold's low
+  // The thresholds' high bytes, in FP16. From code 16 on an interval is at most
+  // 1/15 of its end wide, thus fewer than 256 ordinals: the rest is 0.
+  __m256i threshold_high;
 
   HWY_INLINE explicit Tables16(const IntervalTable& table) {
     FillWidthTable(table, &tables[0]);
     FillByteTables(table.lowest, &tables[1], &tables[2]);
-    ByteTable unused;
-    FillByteTables(table.threshold, &tables[3],
-                   kHasTwoPlanes<kFormat> ? &tables[kUsed - 1] : &unused);
+    ByteTable high;
+    FillByteTables(table.threshold, &tables[3], &high);
+    threshold_high = _mm256_broadcastsi128_si256(high.rows[0]);
   }
 
   HWY_INLINE void Find(__m256i magnitudes, __m256i* widths,
                        __m256i (&lowest)[2], __m256i (&threshold)[2]) const {
-    __m256i found[kUsed];
+    __m256i found[4];
     LookUp(tables, magnitudes, found);
     *widths = found[0];
     Unpack(found[1], found[2], lowest);
+    __m256i high = _mm256_setzero_si256();
     if constexpr (kHasTwoPlanes<kFormat>) {
-      Unpack(found[3], found[kUsed - 1], threshold);
-    } else {
-      Unpack(found[3], _mm256_setzero_si256(), threshold);
+      // Sets bit 7 of magnitudes from 16 on, which gives 0.
+      high = _mm256_shuffle_epi8(
+          threshold_high, _mm256_add_epi8(magnitudes, _mm256_set1_epi8(112)));
     }
+    Unpack(found[3], high, threshold);
   }
 };
 
