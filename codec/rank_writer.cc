@@ -12,18 +12,29 @@ namespace {
 // What may stay allocated between chunks. The streams of one chunk of FP32 have
 // at most 12 MiB, but those of many chunks together may differ.
 constexpr size_t kKeptBytes = 24u << 20;
+// A caller who finds more than half of a chunk gives up.
+constexpr size_t kMostExceptions = kChunkWeights / 2 + 2 * kBlockWeights;
 
-// Makes `vector` hold `used` + a block's worth, keeping the first `used`.
+// Makes `vector` hold `used` + a block's worth, keeping the first `used`. It
+// never needs more than `most`.
 template <typename T>
-void Grow(size_t used, size_t block, std::vector<T>* vector) {
+void Grow(size_t used, size_t block, size_t most, std::vector<T>* vector) {
   if (vector->size() < used + block) {
-    vector->resize(used + std::max(used / 2, size_t{4} * block));
+    vector->resize(
+        std::min(used + std::max(used / 4, size_t{4} * block), most));
   }
+}
+
+// The same for what nearly always stays small. Growing takes old and new room
+// at the same time, so once it is large it grows to all that it may need.
+template <typename T>
+void GrowSmall(size_t used, size_t block, size_t most, std::vector<T>* vector) {
+  Grow(used < most / 8 ? used : most - block, block, most, vector);
 }
 
 }  // namespace
 
-void RankWriter::ReleaseIfLarge() {
+bool RankWriter::IsLarge() const {
   size_t bytes = extra_.buffer.size() + code_zeros_.size() +
                  exceptions_.size() * sizeof(Exception);
   for (const auto& plane : ranks_) {
@@ -31,17 +42,22 @@ void RankWriter::ReleaseIfLarge() {
       bytes += stream.buffer.size();
     }
   }
-  if (bytes <= kKeptBytes) {
+  return bytes > kKeptBytes;
+}
+
+void RankWriter::ReleaseIfLarge() {
+  if (!IsLarge()) {
     return;
   }
   for (auto& plane : ranks_) {
     for (Stream& stream : plane) {
-      stream.buffer = {};
+      stream = {};
     }
   }
-  extra_.buffer = {};
-  code_zeros_ = {};
-  exceptions_ = {};
+  extra_ = {};
+  // `= {}` would keep their memory.
+  code_zeros_ = ByteVector();
+  exceptions_ = std::vector<Exception>();
 }
 
 void RankWriter::Start(FloatFormat format, const Kernels& kernels) {
@@ -77,7 +93,8 @@ void RankWriter::Pack(uint32_t width, size_t groups) {
     Stream& stream = ranks_[plane][width];
     const uint32_t bits = PlaneBits(width, plane);
     const size_t packed_bytes = groups * (kPackedGroup / 8) * bits;
-    Grow(stream.used_bytes, packed_bytes + kVectorSlackBytes, &stream.buffer);
+    Grow(stream.used_bytes, packed_bytes + kVectorSlackBytes,
+         kChunkWeights / 8 * bits + kVectorSlackBytes, &stream.buffer);
     kernels_->pack_values(stages_[width].planes[plane], groups, bits,
                           stream.buffer.data() + stream.used_bytes);
     stream.used_bytes += packed_bytes;
@@ -123,10 +140,12 @@ EncodeCursor* RankWriter::PrepareBlock(uint32_t widths,
     }
   }
   UpdateCounts();
-  Grow(extra_.used_bytes, kBlockExtraBytes, &extra_.buffer);
-  Grow(code_zero_bytes_, kBlockWeights * weight_bytes_ + kVectorSlackBytes,
-       &code_zeros_);
-  Grow(exception_count_, kBlockWeights, &exceptions_);
+  Grow(extra_.used_bytes, kBlockExtraBytes,
+       kChunkWeights / 8 + kBlockExtraBytes, &extra_.buffer);
+  GrowSmall(code_zero_bytes_, kBlockWeights * weight_bytes_ + kVectorSlackBytes,
+            (kChunkWeights + kBlockWeights) * weight_bytes_ + kVectorSlackBytes,
+            &code_zeros_);
+  GrowSmall(exception_count_, kBlockWeights, kMostExceptions, &exceptions_);
   cursor_.extra.next = extra_.buffer.data() + extra_.used_bytes;
   cursor_.next_code_zero = code_zeros_.data() + code_zero_bytes_;
   cursor_.next_exception = exceptions_.data() + exception_count_;
@@ -143,36 +162,34 @@ void RankWriter::Finish() {
   }
 }
 
-uint64_t RankWriter::TotalBytes() const {
-  uint64_t bytes = extra_.used_bytes;
-  for (const auto& plane : ranks_) {
-    for (const Stream& stream : plane) {
-      bytes += stream.used_bytes;
-    }
-  }
-  return bytes;
-}
-
-void RankWriter::AppendBlobs(std::vector<ResidualBlob>* blobs) const {
+void RankWriter::AppendBlobs(ResidualBuilder* blobs) {
+  const bool is_large = IsLarge();
   for (uint32_t width = 1; width <= kMaxWidth; ++width) {
     if (rank_counts_[width] == 0) {
       continue;
     }
-    ResidualBlob& blob = blobs->emplace_back();
-    blob.subgroup = static_cast<uint8_t>(kFirstRankSubgroup + width - 1);
+    ByteVector* blob =
+        blobs->Append(static_cast<uint8_t>(kFirstRankSubgroup + width - 1));
     if (width > 8) {
-      blob.bytes.resize(sizeof(uint32_t));
-      StoreLittleEndian(rank_counts_[width], blob.bytes.data());
+      uint64_t blob_bytes = sizeof(uint32_t);
+      for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
+        blob_bytes += ranks_[plane][width].used_bytes;
+      }
+      blob->reserve(blob_bytes);
+      blob->resize(sizeof(uint32_t));
+      StoreLittleEndian(rank_counts_[width], blob->data());
     }
     for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
-      const ByteView bytes = ranks_[plane][width].bytes();
-      blob.bytes.insert(blob.bytes.end(), bytes.begin(), bytes.end());
+      Stream& stream = ranks_[plane][width];
+      blob->insert(blob->end(), stream.bytes().begin(), stream.bytes().end());
+      if (is_large) {
+        stream = {};
+      }
     }
   }
   if (extra_.used_bytes > 0) {
-    ResidualBlob& blob = blobs->emplace_back();
-    blob.subgroup = kExtraBitsSubgroup;
-    blob.bytes.assign(extra_.bytes().begin(), extra_.bytes().end());
+    blobs->Append(kExtraBitsSubgroup)
+        ->assign(extra_.bytes().begin(), extra_.bytes().end());
   }
 }
 

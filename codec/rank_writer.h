@@ -7,16 +7,17 @@
 
 #include "base/bytes.h"
 #include "codec/chunk.h"
-#include "codec/chunk_codec.h"
 #include "codec/kernels.h"
 #include "codec/rank_cursor.h"
+#include "codec/residual_builder.h"
 
 namespace qstore::codec {
 
 // Keeps its buffers from chunk to chunk, up to a bound. Not thread-safe.
 class RankWriter {
  public:
-  // Starts a chunk, whose blocks come from these kernels.
+  // Starts a chunk of at most kChunkWeights, whose blocks come from these
+  // kernels.
   void Start(FloatFormat format, const Kernels& kernels);
 
   // Makes room for a block under a table with these widths. Returns the cursor
@@ -35,10 +36,13 @@ class RankWriter {
   // Elements of the chunk's format; see EncodeCursor.
   ByteView code_zeros() const { return {code_zeros_.data(), code_zero_bytes_}; }
 
-  // Bytes of the subgroups 1..23 and 32.
-  uint64_t TotalBytes() const;
-  // Appends those of them that are not empty, in ascending order.
-  void AppendBlobs(std::vector<ResidualBlob>* blobs) const;
+  // Moves those of the subgroups 1..23 and 32 that are not empty to *blobs, in
+  // ascending order. Once only.
+  void AppendBlobs(ResidualBuilder* blobs);
+
+  // Gives memory back if there is much, and with it code-0 weights and
+  // exceptions.
+  void ReleaseIfLarge();
 
  private:
   struct Stream {
@@ -48,7 +52,7 @@ class RankWriter {
     ByteView bytes() const { return {buffer.data(), used_bytes}; }
   };
 
-  void ReleaseIfLarge();
+  bool IsLarge() const;
   void UpdateCounts();
   // Packs the first values of a width's stages, whole groups of them.
   void Pack(uint32_t width, size_t groups);

@@ -68,6 +68,7 @@ absl::Status EncodeCodeZeros(FloatFormat format, ByteView values,
     using Layout = CodeZeroLayout<kFormat>;
     const size_t count = values.size() / FloatBytes(kFormat);
     scratch->resize(count);
+    blob->reserve(values.size() + ZstdEncoder::Bound(count));
     for (size_t i = 0; i < count; ++i) {
       (*scratch)[i] = Layout::Deficit(LoadWeight<kFormat>(values.data(), i));
     }
@@ -121,6 +122,9 @@ absl::Status EncodeExceptions(FloatFormat format,
                               ZstdEncoder* zstd, ByteVector* scratch,
                               ByteVector* blob) {
   blob->clear();
+  // The higher planes of the gaps are nearly nothing.
+  blob->reserve(exceptions.size() * (1 + FloatBytes(format)) +
+                2 * ZstdEncoder::Bound(exceptions.size()));
   scratch->resize(exceptions.size());
   for (uint32_t plane = 0; plane < kGapBytes; ++plane) {
     uint32_t next = 0;

@@ -97,8 +97,8 @@ class RankPipeline {
           writer_.PrepareBlock(table_.widths, static_cast<uint32_t>(at)));
     }
     writer_.Finish();
-    blobs_.clear();
-    writer_.AppendBlobs(&blobs_);
+    builder_.Start(&blobs_);
+    writer_.AppendBlobs(&builder_);
   }
 
   void Decode(FloatFormat format, std::span<const int8_t> codes,
@@ -140,6 +140,7 @@ class RankPipeline {
   IntervalTable table_;
   RankWriter writer_;
   RankReader reader_;
+  ResidualBuilder builder_;
   std::vector<ResidualBlob> blobs_;
 };
 
