@@ -17,6 +17,8 @@ struct MemoryCount {
 };
 
 MemoryCount CountedMemory();
+// Whether malloc is counted.
+bool CountsAll();
 void ResetPeak();
 
 }  // namespace qstore::codec
