@@ -31,6 +31,11 @@ ZstdEncoder::ZstdEncoder()
   // No frame checksums: every blob and its content carry an XXH3 outside.
   ZSTD_CCtx_setParameter(codes_context_, ZSTD_c_compressionLevel, 1);
   ZSTD_CCtx_setParameter(plane_context_, ZSTD_c_compressionLevel, 1);
+  // Planes are skewed but hardly repeat. The short matches that level 1 finds
+  // cost more than the Huffman codes that they replace.
+  ZSTD_CCtx_setParameter(plane_context_, ZSTD_c_strategy, ZSTD_fast);
+  ZSTD_CCtx_setParameter(plane_context_, ZSTD_c_minMatch, 7);
+  ZSTD_CCtx_setParameter(plane_context_, ZSTD_c_hashLog, 6);
 }
 
 ZstdEncoder::~ZstdEncoder() {
@@ -55,6 +60,8 @@ absl::Status ZstdEncoder::AppendPlane(ByteView plane, ByteVector* out) {
       out->data() + start);
   return absl::OkStatus();
 }
+
+size_t ZstdEncoder::Bound(size_t bytes) { return ZSTD_compressBound(bytes); }
 
 ZstdDecoder::ZstdDecoder() : context_(ZSTD_createDCtx()) {}
 
