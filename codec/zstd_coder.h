@@ -12,7 +12,7 @@ struct ZSTD_DCtx_s;
 
 namespace qstore::codec {
 
-// Compresses frame by frame. Contexts are made once. Not thread-safe.
+// Compresses frame by frame. The context is made once. Not thread-safe.
 class ZstdEncoder {
  public:
   ZstdEncoder();
@@ -20,16 +20,15 @@ class ZstdEncoder {
   ZstdEncoder(const ZstdEncoder&) = delete;
   ZstdEncoder& operator=(const ZstdEncoder&) = delete;
 
-  // Appends one frame of INT8 codes.
-  absl::Status AppendCodes(ByteView codes, ByteVector* out);
+  // Appends one frame.
+  absl::Status AppendFrame(ByteView bytes, ByteVector* out);
 
   // Appends a plane: u32 length L, then L bytes. L equal to the plane's size
   // means raw, smaller a zstd frame; the smaller of the two is kept.
   absl::Status AppendPlane(ByteView plane, ByteVector* out);
 
  private:
-  ZSTD_CCtx_s* codes_context_;
-  ZSTD_CCtx_s* plane_context_;
+  ZSTD_CCtx_s* context_;
 };
 
 class ZstdDecoder {
