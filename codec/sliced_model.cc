@@ -163,10 +163,11 @@ void SlicedModel::ChooseClasses(const ChunkShape& shape) {
 
 void SlicedModel::CountMagnitudes(const ChunkShape& shape,
                                   std::span<const int8_t> codes) {
-  // Two of each, since equal magnitudes in a row would wait for each other.
-  uint32_t counts[2][kSlicedTables][kSlicedMagnitudes] = {};
+  // Two of each, since equal ones in a row would wait for each other.
+  uint32_t counts[2][kSlicedTables * kSlicedMagnitudes] = {};
   const uint64_t batches = (codes.size() + kSlicedBatch - 1) / kSlicedBatch;
   uint8_t table_of[kSlicedBatch];
+  uint16_t slots[kSlicedBatch];
   for (uint64_t batch = 0; batch < batches; ++batch) {
     if (!IsCounted(batch, batches)) {
       continue;
@@ -176,13 +177,24 @@ void SlicedModel::CountMagnitudes(const ChunkShape& shape,
     classes_.FillTables(shape, first, count, table_of);
     const int8_t* batch_codes = codes.data() + first;
     for (uint64_t i = 0; i < count; ++i) {
-      const int code = batch_codes[i];
-      ++counts[i % 2][table_of[i]][code ^ (code >> 7)];
+      const auto magnitude =
+          static_cast<uint8_t>(batch_codes[i] ^ (batch_codes[i] >> 7));
+      slots[i] =
+          static_cast<uint16_t>(table_of[i] * kSlicedMagnitudes + magnitude);
+    }
+    uint64_t i = 0;
+    for (; i + 2 <= count; i += 2) {
+      ++counts[0][slots[i]];
+      ++counts[1][slots[i + 1]];
+    }
+    if (i < count) {
+      ++counts[0][slots[i]];
     }
   }
   for (uint32_t table = 0; table < table_count_; ++table) {
     for (uint32_t i = 0; i < kSlicedMagnitudes; ++i) {
-      counts_[table][i] = uint64_t{counts[0][table][i]} + counts[1][table][i];
+      const uint32_t slot = table * kSlicedMagnitudes + i;
+      counts_[table][i] = uint64_t{counts[0][slot]} + counts[1][slot];
     }
   }
 }
