@@ -55,6 +55,9 @@ class ChunkEncoder {
   ChunkEncoder(const ChunkEncoder&) = delete;
   ChunkEncoder& operator=(const ChunkEncoder&) = delete;
 
+  // Of the chunks from now on.
+  void set_coder(Int8Coder coder);
+
   // Quantizes (round to nearest, scale = absmax / 127; see codec/quantizer.h)
   // and encodes. `shape.strategy` must be kChannel or kGroup. `weights` has
   // shape.weight_bytes() bytes, any alignment, any bit patterns. Deterministic:

@@ -158,6 +158,10 @@ ChunkEncoder::ChunkEncoder(EncodeOptions options)
 
 ChunkEncoder::~ChunkEncoder() = default;
 
+void ChunkEncoder::set_coder(Int8Coder coder) {
+  workspace_->options.coder = coder;
+}
+
 absl::Status ChunkEncoder::Encode(const ChunkShape& shape, ByteView weights,
                                   EncodedChunk* out) {
   QSTORE_RETURN_IF_ERROR(CheckShape(shape));
