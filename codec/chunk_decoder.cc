@@ -65,6 +65,7 @@ struct ChunkDecoder::Workspace {
   std::vector<int8_t> codes;
   std::vector<float> scales;
   ZstdDecoder zstd;
+  Int8Decoder int8;
   RankReader ranks;
   PlainCodec plain;
   ByteVector scratch;
@@ -158,7 +159,7 @@ absl::Status ChunkDecoder::Workspace::DecodeInterval(
   codes.resize(shape.weight_count());
   scales.resize(shape.scale_count());
   QSTORE_RETURN_IF_ERROR(
-      DecodeInt8Blob(shape, int8_blob, &zstd, &scratch, codes, scales));
+      int8.Decode(shape, int8_blob, &zstd, &scratch, codes, scales));
   QSTORE_RETURN_IF_ERROR(AddStreams(head, blobs));
   QSTORE_RETURN_IF_ERROR(
       DecodeRanks(shape, head.grid, head.code_zero_count, weights));
@@ -190,8 +191,8 @@ absl::Status ChunkDecoder::DecodeInt8(const ChunkShape& shape,
                      " scales is given, but the chunk has ",
                      shape.weight_count(), " and ", shape.scale_count()));
   }
-  return DecodeInt8Blob(shape, int8_blob, &workspace_->zstd,
-                        &workspace_->scratch, codes, scales);
+  return workspace_->int8.Decode(shape, int8_blob, &workspace_->zstd,
+                                 &workspace_->scratch, codes, scales);
 }
 
 absl::Status ChunkDecoder::DecodeWeights(

@@ -21,7 +21,7 @@ struct ChunkEncoder::Workspace {
   EncodeOptions options;
   std::vector<int8_t> codes;
   std::vector<float> scales;
-  ZstdEncoder zstd;
+  ZstdEncoder zstd{ZstdSearch::kLeast};  // of planes
   Int8Encoder int8;
   RankWriter ranks;
   PlainCodec plain;
@@ -151,6 +151,10 @@ ChunkEncoder::ChunkEncoder(EncodeOptions options)
 }
 
 ChunkEncoder::~ChunkEncoder() = default;
+
+void ChunkEncoder::set_coder(Int8Coder coder) {
+  workspace_->options.coder = coder;
+}
 
 absl::Status ChunkEncoder::Encode(const ChunkShape& shape, ByteView weights,
                                   EncodedChunk* out) {

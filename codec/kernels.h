@@ -58,5 +58,6 @@ const Kernels& BestKernels();
 
 // For tests and benchmarks: while true, BestKernels is ScalarKernels.
 void ForceScalarKernels(bool force);
+bool ScalarKernelsForced();
 
 }  // namespace qstore::codec

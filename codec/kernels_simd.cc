@@ -129,13 +129,16 @@ std::atomic<bool> force_scalar = false;
 }  // namespace
 
 const Kernels& BestKernels() {
-  return force_scalar.load(std::memory_order_relaxed)
-             ? ScalarKernels()
-             : *HWY_DYNAMIC_DISPATCH(TargetKernels)();
+  return ScalarKernelsForced() ? ScalarKernels()
+                               : *HWY_DYNAMIC_DISPATCH(TargetKernels)();
 }
 
 void ForceScalarKernels(bool force) {
   force_scalar.store(force, std::memory_order_relaxed);
+}
+
+bool ScalarKernelsForced() {
+  return force_scalar.load(std::memory_order_relaxed);
 }
 
 }  // namespace qstore::codec
