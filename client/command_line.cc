@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "client/export/export_format.h"
+#include "codec/int8_coder.h"
 
 namespace qstore::client {
 namespace {
@@ -54,6 +55,14 @@ CLI::App* AddReferenceCommand(CLI::App* app, const char* name,
   return command;
 }
 
+std::vector<std::string> Int8CoderChoices() {
+  std::vector<std::string> names;
+  for (const codec::Int8CoderEntry* coder : codec::Int8Coders()) {
+    names.emplace_back(coder->name);
+  }
+  return names;
+}
+
 void AddUpload(CLI::App* app, Arguments* arguments) {
   CLI::App* command = app->add_subcommand(
       "upload", "Store a model directory or a single .safetensors file");
@@ -74,6 +83,13 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
                    "losslessly without INT8")
       ->envname("QSTORE_QUANTIZER")
       ->check(CLI::IsMember({"absmax", "none"}))
+      ->capture_default_str();
+  command
+      ->add_option("--int8-coder", options.int8_coder,
+                   "How INT8 codes are compressed: zstd, or sliced, which is "
+                   "smaller and on x86 faster to download")
+      ->envname("QSTORE_INT8_CODER")
+      ->check(CLI::IsMember(Int8CoderChoices()))
       ->capture_default_str();
   command
       ->add_option("--include", options.include,

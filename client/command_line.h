@@ -17,6 +17,7 @@ struct UploadOptions {
   std::string model;
   std::string tag;
   std::string quantizer = "absmax";
+  std::string int8_coder = "zstd";
   std::vector<std::string> include;
   std::vector<std::string> exclude;
   bool no_default_excludes = false;

@@ -24,6 +24,9 @@ ordered_json TensorJson(const std::string& file,
           {"dtype", tensor.dtype()},
           {"shape", ordered_json(tensor.shape())},
           {"quantized", tensor.quantized()},
+          {"int8_coder", tensor.int8_coder().empty()
+                             ? ordered_json(nullptr)
+                             : ordered_json(tensor.int8_coder())},
           {"raw_bytes", tensor.raw_bytes()},
           {"int8_bytes", tensor.int8_bytes()},
           {"residual_bytes", tensor.residual_bytes()},

@@ -65,6 +65,7 @@ v1::UploadRequest BeginRequest(const UploadOptions& options,
   begin->set_tag(options.tag);
   v1::QuantizationOptions* quantization = begin->mutable_quantization();
   quantization->set_quantizer(quantizer);
+  quantization->set_int8_coder(options.int8_coder);
   for (const std::string& glob : options.include) {
     quantization->add_include(glob);
   }

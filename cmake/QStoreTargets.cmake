@@ -46,6 +46,10 @@ if(QSTORE_SANITIZE)
   add_compile_options(-fsanitize=${QSTORE_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${QSTORE_SANITIZE})
 endif()
+if(QSTORE_FUZZ)
+  # libFuzzer is guided by the coverage of what it fuzzes, not only of itself.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 
 function(qstore_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})

@@ -19,9 +19,10 @@
 namespace qstore::codec {
 
 // Entropy coder of the codes. DO NOT CHANGE THESE VALUES.
-enum class Int8Coder : uint8_t { kZstd = 1 };
+enum class Int8Coder : uint8_t { kZstd = 1, kSliced = 2 };
 
 struct EncodeOptions {
+  // Chunks that kZstd makes smaller are left to it. codec/int8_coder.h.
   Int8Coder coder = Int8Coder::kZstd;
   // What ChunkEncoder::Encode quantizes with: a name of codec/quantizer.h,
   // which must live as long as the encoder.
@@ -53,6 +54,9 @@ class ChunkEncoder {
   ~ChunkEncoder();
   ChunkEncoder(const ChunkEncoder&) = delete;
   ChunkEncoder& operator=(const ChunkEncoder&) = delete;
+
+  // Of the chunks from now on.
+  void set_coder(Int8Coder coder);
 
   // Quantizes (round to nearest, scale = absmax / 127; see codec/quantizer.h)
   // and encodes. `shape.strategy` must be kChannel or kGroup. `weights` has

@@ -11,6 +11,7 @@
 #include "codec/plain_residual.h"
 #include "codec/quantizer.h"
 #include "codec/rank_writer.h"
+#include "codec/residual_builder.h"
 #include "codec/residual_format.h"
 #include "codec/sparse_subgroups.h"
 
@@ -20,10 +21,11 @@ struct ChunkEncoder::Workspace {
   EncodeOptions options;
   std::vector<int8_t> codes;
   std::vector<float> scales;
-  ZstdEncoder zstd;
+  ZstdEncoder zstd{ZstdSearch::kLeast};  // of planes
   Int8Encoder int8;
   RankWriter ranks;
   PlainCodec plain;
+  ResidualBuilder blobs;
   ByteVector scratch;
 
   absl::Status Quantize(const ChunkShape& shape, ByteView weights);
@@ -35,8 +37,7 @@ struct ChunkEncoder::Workspace {
   bool EncodeRanks(const ChunkShape& shape, ByteView weights, uint32_t grid,
                    std::span<const int8_t> chunk_codes,
                    std::span<const float> chunk_scales);
-  absl::Status AppendIntervalBlobs(const ChunkShape& shape, uint32_t grid,
-                                   std::vector<ResidualBlob>* residual);
+  absl::Status AppendIntervalBlobs(const ChunkShape& shape, uint32_t grid);
 };
 
 absl::Status ChunkEncoder::Workspace::Quantize(const ChunkShape& shape,
@@ -64,7 +65,7 @@ bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
                                           std::span<const float> chunk_scales) {
   const Kernels& kernels = BestKernels();
   const uint64_t max_exceptions = MaxExceptions(shape);
-  ranks.Start();
+  ranks.Start(shape.format, kernels);
   IntervalTable table;
   const absl::Status status = ForEachRun(
       shape, [&](size_t scale, uint64_t first, uint64_t count) -> absl::Status {
@@ -75,7 +76,7 @@ bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
           EncodeCursor* cursor =
               ranks.PrepareBlock(table.widths, static_cast<uint32_t>(at));
           if (ranks.exception_count() > max_exceptions) {
-            return absl::OutOfRangeError("too many exceptions");
+            return absl::CancelledError();  // without a message: no allocation
           }
           kernels.encode_ranks(shape.format, table,
                                weights.data() + at * FloatBytes(shape.format),
@@ -90,30 +91,26 @@ bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
 }
 
 absl::Status ChunkEncoder::Workspace::AppendIntervalBlobs(
-    const ChunkShape& shape, uint32_t grid,
-    std::vector<ResidualBlob>* residual) {
+    const ChunkShape& shape, uint32_t grid) {
   ResidualHead head;
   head.mode = ResidualMode::kInterval;
   head.format = shape.format;
   head.grid = static_cast<uint8_t>(grid);
-  head.code_zero_count = static_cast<uint32_t>(ranks.code_zeros().size());
+  head.code_zero_count = static_cast<uint32_t>(ranks.code_zeros().size() /
+                                               FloatBytes(shape.format));
   head.extra_bit_count = ranks.extra_bit_count();
   head.exception_count = static_cast<uint32_t>(ranks.exceptions().size());
-  ResidualBlob& head_blob = residual->emplace_back();
-  head_blob.subgroup = kHeadSubgroup;
-  head.EncodeTo(&head_blob.bytes);
-  ranks.AppendBlobs(residual);
+  head.EncodeTo(blobs.Append(kHeadSubgroup));
+  ranks.AppendBlobs(&blobs);
   if (!ranks.code_zeros().empty()) {
-    ResidualBlob& blob = residual->emplace_back();
-    blob.subgroup = kCodeZeroSubgroup;
     QSTORE_RETURN_IF_ERROR(EncodeCodeZeros(shape.format, ranks.code_zeros(),
-                                           &zstd, &scratch, &blob.bytes));
+                                           &zstd, &scratch,
+                                           blobs.Append(kCodeZeroSubgroup)));
   }
   if (!ranks.exceptions().empty()) {
-    ResidualBlob& blob = residual->emplace_back();
-    blob.subgroup = kExceptionsSubgroup;
     QSTORE_RETURN_IF_ERROR(EncodeExceptions(shape.format, ranks.exceptions(),
-                                            &zstd, &scratch, &blob.bytes));
+                                            &zstd, &scratch,
+                                            blobs.Append(kExceptionsSubgroup)));
   }
   return absl::OkStatus();
 }
@@ -122,32 +119,29 @@ absl::Status ChunkEncoder::Workspace::EncodeResidual(
     const ChunkShape& shape, ByteView weights,
     std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
     std::vector<ResidualBlob>* residual) {
-  residual->clear();
+  blobs.Start(residual);
   const uint32_t grid = ChooseGrid(shape.format, weights, chunk_codes);
   // Without the head, which both modes have.
   uint64_t interval_bytes = std::numeric_limits<uint64_t>::max() / 2;
   if (EncodeRanks(shape, weights, grid, chunk_codes, chunk_scales)) {
-    QSTORE_RETURN_IF_ERROR(AppendIntervalBlobs(shape, grid, residual));
-    interval_bytes = 0;
-    for (const ResidualBlob& blob : *residual) {
-      interval_bytes += blob.bytes.size();
-    }
-    interval_bytes -= kResidualHeadBytes;
+    QSTORE_RETURN_IF_ERROR(AppendIntervalBlobs(shape, grid));
+    interval_bytes = blobs.TotalBytes() - kResidualHeadBytes;
   }
-  ResidualBlob plain_blob;
-  plain_blob.subgroup = kPlainSubgroup;
-  QSTORE_RETURN_IF_ERROR(EncodePlainIfSmaller(shape.format, weights,
-                                              interval_bytes, &plain, &scratch,
-                                              &plain_blob.bytes));
-  if (!plain_blob.bytes.empty()) {
+  ranks.ReleaseIfLarge();
+  ByteVector plain_blob = blobs.Take(kPlainSubgroup);
+  QSTORE_RETURN_IF_ERROR(EncodePlainIfSmaller(
+      shape.format, weights, interval_bytes, &plain, &scratch, &plain_blob));
+  if (plain_blob.empty()) {
+    blobs.GiveBack(kPlainSubgroup, std::move(plain_blob));
+  } else {
     ResidualHead head;
     head.mode = ResidualMode::kPlain;
     head.format = shape.format;
-    residual->resize(1);
-    (*residual)[0].subgroup = kHeadSubgroup;
-    head.EncodeTo(&(*residual)[0].bytes);
-    residual->push_back(std::move(plain_blob));
+    blobs.Start(residual);
+    head.EncodeTo(blobs.Append(kHeadSubgroup));
+    blobs.Append(kPlainSubgroup, std::move(plain_blob));
   }
+  blobs.Finish();
   return absl::OkStatus();
 }
 
@@ -157,6 +151,10 @@ ChunkEncoder::ChunkEncoder(EncodeOptions options)
 }
 
 ChunkEncoder::~ChunkEncoder() = default;
+
+void ChunkEncoder::set_coder(Int8Coder coder) {
+  workspace_->options.coder = coder;
+}
 
 absl::Status ChunkEncoder::Encode(const ChunkShape& shape, ByteView weights,
                                   EncodedChunk* out) {

@@ -8,13 +8,24 @@
 #include "base/status.h"
 
 namespace qstore::codec {
-namespace {
 
-absl::Status Append(ZSTD_CCtx* context, ByteView bytes, ByteVector* out) {
+ZstdEncoder::ZstdEncoder(ZstdSearch search) : context_(ZSTD_createCCtx()) {
+  // No frame checksums: every blob and its content carry an XXH3 outside.
+  ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, 1);
+  if (search == ZstdSearch::kLeast) {
+    ZSTD_CCtx_setParameter(context_, ZSTD_c_strategy, ZSTD_fast);
+    ZSTD_CCtx_setParameter(context_, ZSTD_c_minMatch, 7);
+    ZSTD_CCtx_setParameter(context_, ZSTD_c_hashLog, 6);
+  }
+}
+
+ZstdEncoder::~ZstdEncoder() { ZSTD_freeCCtx(context_); }
+
+absl::Status ZstdEncoder::AppendFrame(ByteView bytes, ByteVector* out) {
   const size_t start = out->size();
   out->resize(start + ZSTD_compressBound(bytes.size()));
   const size_t size =
-      ZSTD_compress2(context, out->data() + start, out->size() - start,
+      ZSTD_compress2(context_, out->data() + start, out->size() - start,
                      bytes.data(), bytes.size());
   if (ZSTD_isError(size) != 0) {
     return absl::InternalError(
@@ -24,28 +35,10 @@ absl::Status Append(ZSTD_CCtx* context, ByteView bytes, ByteVector* out) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-ZstdEncoder::ZstdEncoder()
-    : codes_context_(ZSTD_createCCtx()), plane_context_(ZSTD_createCCtx()) {
-  // No frame checksums: every blob and its content carry an XXH3 outside.
-  ZSTD_CCtx_setParameter(codes_context_, ZSTD_c_compressionLevel, 1);
-  ZSTD_CCtx_setParameter(plane_context_, ZSTD_c_compressionLevel, 1);
-}
-
-ZstdEncoder::~ZstdEncoder() {
-  ZSTD_freeCCtx(codes_context_);
-  ZSTD_freeCCtx(plane_context_);
-}
-
-absl::Status ZstdEncoder::AppendCodes(ByteView codes, ByteVector* out) {
-  return Append(codes_context_, codes, out);
-}
-
 absl::Status ZstdEncoder::AppendPlane(ByteView plane, ByteVector* out) {
   const size_t start = out->size();
   out->resize(start + sizeof(uint32_t));
-  QSTORE_RETURN_IF_ERROR(Append(plane_context_, plane, out));
+  QSTORE_RETURN_IF_ERROR(AppendFrame(plane, out));
   if (out->size() - start - sizeof(uint32_t) >= plane.size()) {
     out->resize(start + sizeof(uint32_t));
     out->insert(out->end(), plane.begin(), plane.end());
@@ -55,6 +48,8 @@ absl::Status ZstdEncoder::AppendPlane(ByteView plane, ByteVector* out) {
       out->data() + start);
   return absl::OkStatus();
 }
+
+size_t ZstdEncoder::Bound(size_t bytes) { return ZSTD_compressBound(bytes); }
 
 ZstdDecoder::ZstdDecoder() : context_(ZSTD_createDCtx()) {}
 

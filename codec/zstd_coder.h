@@ -12,24 +12,31 @@ struct ZSTD_DCtx_s;
 
 namespace qstore::codec {
 
-// Compresses frame by frame. Contexts are made once. Not thread-safe.
+// How hard to look for repeats. kLeast is for bytes that are skewed but hardly
+// repeat, where short matches cost more than the Huffman codes that they
+// replace.
+enum class ZstdSearch { kOrdinary, kLeast };
+
+// Compresses frame by frame. The context is made once. Not thread-safe.
 class ZstdEncoder {
  public:
-  ZstdEncoder();
+  explicit ZstdEncoder(ZstdSearch search = ZstdSearch::kOrdinary);
   ~ZstdEncoder();
   ZstdEncoder(const ZstdEncoder&) = delete;
   ZstdEncoder& operator=(const ZstdEncoder&) = delete;
 
-  // Appends one frame of INT8 codes.
-  absl::Status AppendCodes(ByteView codes, ByteVector* out);
+  // Appends one frame.
+  absl::Status AppendFrame(ByteView bytes, ByteVector* out);
 
   // Appends a plane: u32 length L, then L bytes. L equal to the plane's size
   // means raw, smaller a zstd frame; the smaller of the two is kept.
   absl::Status AppendPlane(ByteView plane, ByteVector* out);
 
+  // Room that is needed while a frame of `bytes` is made.
+  static size_t Bound(size_t bytes);
+
  private:
-  ZSTD_CCtx_s* codes_context_;
-  ZSTD_CCtx_s* plane_context_;
+  ZSTD_CCtx_s* context_;
 };
 
 class ZstdDecoder {

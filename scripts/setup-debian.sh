@@ -16,7 +16,8 @@ build_packages=(
   libgtest-dev libgmock-dev
 )
 demo_packages=(python3 python3-numpy python3-venv python3-pip ca-certificates)
-test_packages=(clang-format-14 clang-tidy-14 python3-grpcio python3-yaml python3-zstandard util-linux)
+test_packages=(clang-format-14 clang-tidy-14 python3-grpcio python3-yaml python3-zstandard util-linux
+  g++-aarch64-linux-gnu)
 
 case "${1:-test}" in
   build) wanted=("${build_packages[@]}") ;;

@@ -3,10 +3,18 @@
 #include "absl/strings/str_cat.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "codec/int8_coder.h"
 #include "server/wire_records.h"
 
 namespace qstore::server {
 namespace {
+
+// Of a coder of a later build, its number.
+std::string CoderName(uint32_t number) {
+  const codec::Int8CoderEntry* coder =
+      codec::FindInt8Coder(static_cast<uint8_t>(number));
+  return coder == nullptr ? absl::StrCat(number) : std::string(coder->name);
+}
 
 void AddTensor(const storage::v1::Segment& segment,
                const storage::v1::Object& object, v1::FileSummary* file) {
@@ -20,6 +28,9 @@ void AddTensor(const storage::v1::Segment& segment,
   tensor->set_residual_bytes(stored.residual());
   tensor->set_plain_bytes(stored.plain());
   tensor->set_raw_bytes(object.raw_bytes());
+  if (tensor->quantized()) {
+    tensor->set_int8_coder(CoderName(object.quantization().coder()));
+  }
 }
 
 absl::Status SummarizeFile(storage::RevisionReader& reader,

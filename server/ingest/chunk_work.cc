@@ -29,6 +29,7 @@ absl::Status EncodeQuantized(bool verify, CodecSet& codecs, ChunkWork* work) {
   work->record.set_rows(static_cast<uint32_t>(work->raw.size() / row_bytes));
   QSTORE_ASSIGN_OR_RETURN(const codec::ChunkShape shape,
                           ShapeOfChunk(work->plan->record, work->record));
+  codecs.encoder.set_coder(work->plan->coder());
   QSTORE_RETURN_IF_ERROR(
       codecs.encoder.Encode(shape, work->raw, &work->encoded));
   work->record.set_codes_xxh3(work->encoded.codes_xxh3);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/dtype.h"
-#include "codec/chunk_codec.h"
 
 namespace qstore::server {
 namespace {
@@ -61,14 +60,15 @@ ObjectPlan PlanPlainTensor(std::string label, const TensorEntry& tensor) {
   return plan;
 }
 
-ObjectPlan PlanQuantizedTensor(std::string label, const TensorEntry& tensor) {
+ObjectPlan PlanQuantizedTensor(std::string label, const TensorEntry& tensor,
+                               codec::Int8Coder coder) {
   ObjectPlan plan;
   DescribeTensor(tensor, storage::v1::OBJECT_KIND_QUANTIZED, &plan.record);
   storage::v1::Quantization* quantization = plan.record.mutable_quantization();
   quantization->set_quantizer(kAbsmaxQuantizer);
   quantization->set_strategy(
       static_cast<uint32_t>(codec::ScaleStrategy::kChannel));
-  quantization->set_coder(static_cast<uint32_t>(codec::EncodeOptions{}.coder));
+  quantization->set_coder(static_cast<uint32_t>(coder));
   plan.label = std::move(label);
   plan.chunk_raw_bytes =
       codec::RowsPerChunk(tensor.shape[1]) * plan.row_bytes();

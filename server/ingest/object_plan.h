@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/safetensors.h"
 #include "codec/chunk.h"
+#include "codec/chunk_codec.h"
 #include "codec/plain_codec.h"
 #include "qstore/storage/v1/manifest.pb.h"
 
@@ -33,13 +34,17 @@ struct ObjectPlan {
   }
   // Of a quantized tensor.
   uint64_t row_bytes() const;
+  codec::Int8Coder coder() const {
+    return static_cast<codec::Int8Coder>(record.quantization().coder());
+  }
   uint64_t chunk_count() const;
 };
 
 ObjectPlan PlanOpaque(std::string label, uint64_t raw_bytes);
 ObjectPlan PlanPlainTensor(std::string label, const TensorEntry& tensor);
 // `tensor` is one that QuantizationPolicy selects. One scale per row.
-ObjectPlan PlanQuantizedTensor(std::string label, const TensorEntry& tensor);
+ObjectPlan PlanQuantizedTensor(std::string label, const TensorEntry& tensor,
+                               codec::Int8Coder coder);
 
 // SHA-256 over the canonical header of docs/format.md, "Content hash", to which
 // each chunk adds its own size and SHA-256, in order.

@@ -10,6 +10,7 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "codec/chunk.h"
+#include "codec/int8_coder.h"
 #include "server/ingest/object_plan.h"
 
 namespace qstore::server {
@@ -93,6 +94,16 @@ absl::StatusOr<QuantizationPolicy> QuantizationPolicy::Create(
     return absl::InvalidArgumentError(absl::StrCat(
         "unknown quantizer ", Quoted(policy.quantizer_), "; use \"",
         kAbsmaxQuantizer, "\" or \"", kNoQuantizer, "\""));
+  }
+  if (!options.int8_coder().empty()) {
+    const codec::Int8CoderEntry* coder =
+        codec::FindInt8Coder(std::string_view(options.int8_coder()));
+    if (coder == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown INT8 coder ", Quoted(options.int8_coder()),
+                       "; there are: ", codec::Int8CoderNames()));
+    }
+    policy.coder_ = coder->coder;
   }
   QSTORE_RETURN_IF_ERROR(CheckPatterns(options.include(), "include"));
   QSTORE_RETURN_IF_ERROR(CheckPatterns(options.exclude(), "exclude"));

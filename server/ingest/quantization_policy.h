@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/safetensors.h"
+#include "codec/chunk_codec.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::server {
@@ -26,7 +27,8 @@ std::span<const std::string_view> DefaultExcludes();
 
 class QuantizationPolicy {
  public:
-  // INVALID_ARGUMENT: unknown quantizer, too many or too long patterns.
+  // INVALID_ARGUMENT: unknown quantizer or coder, too many or too long
+  // patterns.
   static absl::StatusOr<QuantizationPolicy> Create(
       const v1::QuantizationOptions& options);
 
@@ -34,9 +36,11 @@ class QuantizationPolicy {
 
   // "absmax" or "none".
   const std::string& quantizer() const { return quantizer_; }
+  codec::Int8Coder coder() const { return coder_; }
 
  private:
   std::string quantizer_;
+  codec::Int8Coder coder_ = codec::EncodeOptions{}.coder;
   std::vector<std::string> include_;  // empty: everything
   std::vector<std::string> exclude_;
 };

@@ -115,7 +115,8 @@ absl::Status SafetensorsIngest::BeginNextTensor() {
   std::string label = absl::StrCat(label_, ": tensor ", Quoted(tensor.name));
   splitter_.emplace(context_.pipeline,
                     context_.policy->Selects(tensor)
-                        ? PlanQuantizedTensor(std::move(label), tensor)
+                        ? PlanQuantizedTensor(std::move(label), tensor,
+                                              context_.policy->coder())
                         : PlanPlainTensor(std::move(label), tensor));
   return absl::OkStatus();
 }

@@ -75,15 +75,18 @@ TEST(CommandLineTest, ParsesUpload) {
   EXPECT_EQ(plain.model, "org/m");
   EXPECT_EQ(plain.tag, "latest");
   EXPECT_EQ(plain.quantizer, "absmax");
+  EXPECT_EQ(plain.int8_coder, "zstd");
   const auto full = ParseAs<UploadOptions>(
       {"upload", "--exclude", "a*", "--exclude", "b*", "--include", "c?",
-       "--no-default-excludes", "--quantizer", "none", "dir", "org/m:v1"});
+       "--no-default-excludes", "--quantizer", "none", "--int8-coder", "sliced",
+       "dir", "org/m:v1"});
   EXPECT_EQ(full.source, "dir");
   EXPECT_EQ(full.tag, "v1");
   EXPECT_THAT(full.exclude, ElementsAre("a*", "b*"));
   EXPECT_THAT(full.include, ElementsAre("c?"));
   EXPECT_TRUE(full.no_default_excludes);
   EXPECT_EQ(full.quantizer, "none");
+  EXPECT_EQ(full.int8_coder, "sliced");
 }
 
 TEST(CommandLineTest, AGlobDoesNotSwallowWhatFollows) {
@@ -140,10 +143,12 @@ TEST(CommandLineTest, ReadsUploadOptionsFromTheEnvironment) {
   const ScopedEnvironment environment(
       ScopedEnvironment::Variables{{"QSTORE_EXCLUDE", "a*,b*"},
                                    {"QSTORE_QUANTIZER", "none"},
+                                   {"QSTORE_INT8_CODER", "sliced"},
                                    {"QSTORE_NO_DEFAULT_EXCLUDES", "1"}});
   const auto options = ParseAs<UploadOptions>({"upload", "dir", "org/m"});
   EXPECT_THAT(options.exclude, ElementsAre("a*", "b*"));
   EXPECT_EQ(options.quantizer, "none");
+  EXPECT_EQ(options.int8_coder, "sliced");
   EXPECT_TRUE(options.no_default_excludes);
 }
 
@@ -167,6 +172,7 @@ TEST(CommandLineTest, RefusesMistakes) {
            {"show", "org/m@xyz"},
            {"upload", "dir", "org/m@0123abcd"},
            {"upload", "dir", "org/m", "--quantizer", "magic"},
+           {"upload", "dir", "org/m", "--int8-coder", "lz4"},
            {"download", "org/m", "out", "--precision", "int4"},
            {"download", "org/m", "out", "--format", "gguf"},
            {"download", "org/m", "out", "--threads", "-1"},

@@ -97,6 +97,7 @@ TEST_F(UploadTest, PassesQuantizationOptionsOn) {
   options_.include = {"a*"};
   options_.exclude = {"b*", "c"};
   options_.no_default_excludes = true;
+  options_.int8_coder = "sliced";
   server_.upload_response.set_received_bytes(1);
   ASSERT_TRUE(Send().ok());
   const v1::QuantizationOptions& sent =
@@ -104,6 +105,7 @@ TEST_F(UploadTest, PassesQuantizationOptionsOn) {
   EXPECT_THAT(sent.include(), ElementsAre("a*"));
   EXPECT_THAT(sent.exclude(), ElementsAre("b*", "c"));
   EXPECT_TRUE(sent.replace_default_excludes());
+  EXPECT_EQ(sent.int8_coder(), "sliced");
 }
 
 TEST_F(UploadTest, QuantizesNothingThatIsQuantizedAlready) {

@@ -64,22 +64,21 @@ inline void CheckDecodes(const ChunkShape& shape, const EncodedChunk& chunk,
   EXPECT_EQ(Xxh3(decoded), chunk.weights_xxh3);
 }
 
-// Round trip with every kernel; all must agree. `codes` and `scales` are given,
-// or empty to let the encoder quantize. Returns the chunk.
-inline EncodedChunk CheckRoundTrip(const ChunkShape& shape, ByteView weights,
-                                   std::span<const int8_t> codes = {},
-                                   std::span<const float> scales = {}) {
-  // Used for all chunks of a test binary, so that what one leaves behind would
-  // show in the next.
-  static ChunkEncoder encoder{EncodeOptions()};
+// Encodes with every kernel; all must agree. `codes` and `scales` are given, or
+// empty to let the encoder quantize. Returns the chunk.
+inline EncodedChunk CheckRoundTripWith(ChunkEncoder* encoder,
+                                       const ChunkShape& shape,
+                                       ByteView weights,
+                                       std::span<const int8_t> codes,
+                                       std::span<const float> scales) {
   static ChunkDecoder decoder;
   EncodedChunk expected;
   ForEachKernels([&] {
     EncodedChunk chunk;
     const absl::Status status =
         codes.empty()
-            ? encoder.Encode(shape, weights, &chunk)
-            : encoder.EncodePair(shape, weights, codes, scales, &chunk);
+            ? encoder->Encode(shape, weights, &chunk)
+            : encoder->EncodePair(shape, weights, codes, scales, &chunk);
     ASSERT_TRUE(status.ok()) << status;
     if (expected.residual.empty()) {
       expected = chunk;
@@ -95,6 +94,18 @@ inline EncodedChunk CheckRoundTrip(const ChunkShape& shape, ByteView weights,
     CheckDecodes(shape, chunk, weights, &decoder);
   });
   return expected;
+}
+
+// With every coder of the codes. Returns the chunk of the default one.
+inline EncodedChunk CheckRoundTrip(const ChunkShape& shape, ByteView weights,
+                                   std::span<const int8_t> codes = {},
+                                   std::span<const float> scales = {}) {
+  // Used for all chunks of a test binary, so that what one leaves behind would
+  // show in the next.
+  static ChunkEncoder encoder{EncodeOptions()};
+  static ChunkEncoder sliced_encoder{{.coder = Int8Coder::kSliced}};
+  CheckRoundTripWith(&sliced_encoder, shape, weights, codes, scales);
+  return CheckRoundTripWith(&encoder, shape, weights, codes, scales);
 }
 
 }  // namespace qstore::codec

@@ -7,6 +7,21 @@
 
 #include "tests/codec/chunk_file.h"
 #include "tests/codec/golden_cases.h"
+#include "tests/codec/int8_golden_cases.h"
+
+namespace {
+
+void WriteIfAbsent(const std::filesystem::path& path,
+                   const qstore::ByteVector& file) {
+  if (std::filesystem::exists(path)) {
+    std::printf("%s is there already\n", path.c_str());
+    return;
+  }
+  std::ofstream(path, std::ios::binary) << qstore::AsStringView(file);
+  std::printf("%s: %zu bytes\n", path.c_str(), file.size());
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace qstore::codec;  // NOLINT(google-build-using-namespace)
@@ -22,16 +37,12 @@ int main(int argc, char** argv) {
                    status.ToString().c_str());
       return 1;
     }
-    const std::filesystem::path path =
-        std::filesystem::path(argv[1]) / (golden.name + ".chunk");
-    if (std::filesystem::exists(path)) {
-      std::printf("%s is there already\n", path.c_str());
-      continue;
-    }
-    const qstore::ByteVector file =
-        WriteChunkFile(golden.shape, chunk, golden.Weights());
-    std::ofstream(path, std::ios::binary) << qstore::AsStringView(file);
-    std::printf("%s: %zu bytes\n", path.c_str(), file.size());
+    WriteIfAbsent(std::filesystem::path(argv[1]) / (golden.name + ".chunk"),
+                  WriteChunkFile(golden.shape, chunk, golden.Weights()));
+  }
+  for (const Int8GoldenCase& golden : Int8GoldenCases()) {
+    WriteIfAbsent(std::filesystem::path(argv[1]) / (golden.name + ".int8"),
+                  golden.Bytes());
   }
   return 0;
 }

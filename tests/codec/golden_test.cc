@@ -8,6 +8,7 @@
 #include "tests/codec/chunk_file.h"
 #include "tests/codec/chunk_round_trip.h"
 #include "tests/codec/golden_cases.h"
+#include "tests/codec/int8_golden_cases.h"
 
 namespace qstore::codec {
 namespace {
@@ -17,9 +18,9 @@ std::string ReadFile(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-std::string GoldenFile(const std::string& name) {
+std::string GoldenFile(const std::string& name, const char* extension) {
   return ReadFile(std::filesystem::path(QSTORE_GOLDEN_DIRECTORY) /
-                  (name + ".chunk"));
+                  (name + extension));
 }
 
 TEST(GoldenTest, FilesAreSmallAndAllKnown) {
@@ -29,14 +30,14 @@ TEST(GoldenTest, FilesAreSmallAndAllKnown) {
     EXPECT_LE(entry.file_size(), 200u) << entry.path();
     ++files;
   }
-  EXPECT_EQ(files, GoldenCases().size());
+  EXPECT_EQ(files, GoldenCases().size() + Int8GoldenCases().size());
 }
 
 TEST(GoldenTest, FilesDecode) {
   ChunkDecoder decoder;
   for (const GoldenCase& golden : GoldenCases()) {
     SCOPED_TRACE(golden.name);
-    const std::string bytes = GoldenFile(golden.name);
+    const std::string bytes = GoldenFile(golden.name, ".chunk");
     const auto file = ParseChunkFile(AsBytes(bytes));
     ASSERT_TRUE(file.has_value());
     EXPECT_EQ(file->shape, golden.shape);
@@ -55,12 +56,32 @@ TEST(GoldenTest, FilesDecode) {
 TEST(GoldenTest, EncoderWritesThem) {
   for (const GoldenCase& golden : GoldenCases()) {
     SCOPED_TRACE(golden.name);
-    const std::string bytes = GoldenFile(golden.name);
+    const std::string bytes = GoldenFile(golden.name, ".chunk");
     ForEachKernels([&] {
       EncodedChunk chunk;
       ASSERT_TRUE(golden.Encode(&chunk).ok());
       EXPECT_TRUE(AsStringView(WriteChunkFile(golden.shape, chunk,
                                               golden.Weights())) == bytes);
+    });
+  }
+}
+
+TEST(GoldenTest, Int8FilesDecodeAndAreWritten) {
+  ChunkDecoder decoder;
+  for (const Int8GoldenCase& golden : Int8GoldenCases()) {
+    SCOPED_TRACE(golden.name);
+    const std::string bytes = GoldenFile(golden.name, ".int8");
+    ASSERT_FALSE(bytes.empty());
+    ForEachKernels([&] {
+      std::vector<int8_t> codes(golden.codes.size());
+      std::vector<float> scales(golden.scales.size());
+      const absl::Status status = decoder.DecodeInt8(
+          golden.shape, AsBytes(bytes).subspan(8), codes, scales);
+      ASSERT_TRUE(status.ok()) << status;
+      EXPECT_EQ(codes, golden.codes);
+      EXPECT_EQ(scales, golden.scales);
+      const ByteVector written = golden.Bytes();
+      EXPECT_TRUE(AsStringView(written) == bytes);
     });
   }
 }

@@ -87,6 +87,13 @@ class Exporter {
     Write(name, shape, weights, chunk);
   }
 
+  void SlicedChunk(const std::string& name, const ChunkShape& shape,
+                   const ByteVector& weights) {
+    EncodedChunk chunk;
+    Require(sliced_encoder_.Encode(shape, weights, &chunk));
+    Write(name, shape, weights, chunk);
+  }
+
   void Pair(const std::string& name, const ChunkShape& shape,
             const ByteVector& weights, const std::vector<int8_t>& codes,
             const std::vector<float>& scales) {
@@ -131,6 +138,7 @@ class Exporter {
 
   const std::filesystem::path directory_;
   ChunkEncoder encoder_{EncodeOptions()};
+  ChunkEncoder sliced_encoder_{{.coder = Int8Coder::kSliced}};
   ChunkDecoder decoder_;
   PlainCodec plain_codec_;
 };
@@ -157,6 +165,32 @@ void ExportPair(const std::string& name, FloatFormat format,
     codes[i] = static_cast<int8_t>(std::fmin(std::fmax(code, -128), 127));
   }
   exporter->Pair(name, shape, weights, codes, scales);
+}
+
+// Weights whose rows, and columns, differ in deviation by about 2^spread: of
+// the larger spreads the sliced coder makes classes.
+void ExportSliced(const std::string& name, const ChunkShape& shape,
+                  float row_spread, float column_spread,
+                  std::mt19937* generator, Exporter* exporter) {
+  std::normal_distribution<float> normal;
+  std::vector<float> by_column(shape.columns);
+  for (float& factor : by_column) {
+    factor = std::exp2(column_spread * normal(*generator));
+  }
+  ByteVector weights(shape.weight_bytes());
+  for (size_t row = 0; row < shape.rows; ++row) {
+    const float narrow = std::exp2(row_spread * normal(*generator));
+    // The scale follows the one outlier, so that rows differ in their codes.
+    const float outlier = 5 * std::exp2(3 * column_spread);
+    for (size_t column = 0; column < shape.columns; ++column) {
+      const float value = column == row % shape.columns
+                              ? outlier
+                              : narrow * by_column[column] * normal(*generator);
+      SetWeight(shape.format, BitsOf(shape.format, 0.01F * value),
+                row * shape.columns + column, &weights);
+    }
+  }
+  exporter->SlicedChunk(name, shape, weights);
 }
 
 void ExportMadeUp(Exporter* exporter) {
@@ -194,6 +228,21 @@ void ExportMadeUp(Exporter* exporter) {
     ExportPair(name + "_pair_odd", f.format, 500, true, &generator, exporter);
     exporter->Plain(name, f.layout, weights(channel, 0, 0));
   }
+  const ChunkShape large = {
+      .format = FloatFormat::kBF16, .rows = 160, .columns = 203};
+  ExportSliced("sliced", large, 0, 0, &generator, exporter);
+  ExportSliced("sliced_rows", large, 0.6F, 0, &generator, exporter);
+  ExportSliced("sliced_columns", large, 0, 0.6F, &generator, exporter);
+  ExportSliced("sliced_both", large, 0.4F, 0.4F, &generator, exporter);
+  const ChunkShape narrow = {
+      .format = FloatFormat::kF16, .rows = 700, .columns = 3};
+  ExportSliced("sliced_narrow", narrow, 0, 0, &generator, exporter);
+  const ChunkShape grouped = {.format = FloatFormat::kF32,
+                              .rows = 33,
+                              .columns = 250,
+                              .strategy = ScaleStrategy::kGroup,
+                              .group_size = 64};
+  ExportSliced("sliced_groups", grouped, 0, 0, &generator, exporter);
   // Between the widths of FP16 and those of FP32.
   const ChunkShape wide = {
       .format = FloatFormat::kF32, .rows = 37, .columns = 211};

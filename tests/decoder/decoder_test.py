@@ -45,6 +45,12 @@ def residual_of(found):
     return {kind: value for kind, value in found.items() if kind < SCALES}
 
 
+def coder_of(blob):
+    """Its number, and of the sliced coder which classes it has."""
+    content = 8 + int.from_bytes(blob[4:8], "little")
+    return blob[9], blob[content + 2] if blob[9] == 2 else 0
+
+
 def export(*arguments):
     """Chunks in a directory that is removed when the test ends."""
     directory = tempfile.TemporaryDirectory()
@@ -61,6 +67,17 @@ class GoldenFilesTest(unittest.TestCase):
                 shape, found = read_golden_file(path)
                 decoded = format_reader.read_weights(shape, found[BLOB], residual_of(found))
                 self.assertEqual(decoded, found[ORIGINAL])
+
+    def test_decode_int8(self):
+        for name, code in (
+            ("sliced", lambda i: (i * i + 3 * i) % 20 - 10),
+            ("sliced_classes", lambda i: (i * i + 5 * i) % 8 - 4),
+        ):
+            with self.subTest(name):
+                reader = Reader((GOLDEN / f"{name}.int8").read_bytes())
+                shape = Shape(*struct.unpack("<BBHHH", reader.take(8)))
+                codes, _ = format_reader.read_int8(shape, reader.rest)
+                self.assertEqual(codes.tolist(), [code(i) for i in range(shape.weight_count)])
 
     def test_worked_plain_example(self):
         blob = bytes.fromhex("01 06 04000000 00 02000000 00 02000000 0001 7F80")
@@ -79,6 +96,7 @@ class ExportedTest(unittest.TestCase):
 
     def test_chunks(self):
         seen = set()
+        seen_coders = set()
         for path in sorted(self.root.glob("*.chunk")):
             with self.subTest(path.stem):
                 shape, found = read_chunk_file(path)
@@ -89,10 +107,13 @@ class ExportedTest(unittest.TestCase):
                 decoded = format_reader.read_weights(shape, found[BLOB], residual)
                 self.assertTrue(decoded == found[ORIGINAL], "the weights differ")
                 seen |= set(residual)
+                seen_coders.add(coder_of(found[BLOB]))
         # Otherwise the chunks above leave part of the format untried.
         special = {format_reader.EXTRA, format_reader.ZERO}
         special |= {format_reader.EXCEPTIONS, format_reader.PLAIN}
         self.assertEqual(seen, {*range(24), *special})
+        # zstd; sliced without classes, with those of rows, of columns, of both.
+        self.assertEqual(seen_coders, {(1, 0), (2, 0), (2, 1), (2, 2), (2, 3)})
 
     def test_plain_blobs(self):
         paths = sorted(self.root.glob("*.plain"))

@@ -145,7 +145,7 @@ def read_int8(shape, blob):
     require(reader.u32() == 0x184D2A50, "no skippable frame")
     header = Reader(reader.take(reader.u32()))
     require(header.u8() == 1, "unknown version")
-    require(header.u8() == 1, "unknown coder")
+    coder = header.u8()
     float_format, strategy = header.u8(), header.u8()
     scale_coding = header.u8()
     require(header.unsigned(3) == 0, "the three bytes at 5 are not 0")
@@ -164,8 +164,65 @@ def read_int8(shape, blob):
     if scale_coding == 1:
         scales = scales / np.float32(127)
 
-    codes = np.frombuffer(zstd_frame(reader.rest, shape.weight_count), np.int8)
+    if coder == 1:
+        codes = np.frombuffer(zstd_frame(reader.rest, shape.weight_count), np.int8)
+    else:
+        require(coder == 2, "unknown coder")
+        codes = read_sliced(shape, reader)
     return codes, scales
+
+
+def halves(reader, count):
+    """`count` numbers of 4 bits, two a byte."""
+    stored = np.frombuffer(reader.take((count + 1) // 2), np.uint8)
+    return np.stack([stored & 15, stored >> 4], 1).ravel()[:count].astype(np.int64)
+
+
+def read_sliced(shape, reader):
+    """"Sliced codes": the codes as int8."""
+    shortest, levels, flags = reader.u8(), reader.u8(), reader.u8()
+    require(shortest <= 6 and levels <= 8 and flags <= 3, "a bad sliced header")
+    table_count = 16 if flags else 1
+    bounds = np.frombuffer(reader.take(levels * table_count), np.uint8)
+    bounds = bounds.reshape(levels, table_count).astype(np.int64)
+    nodes = np.full(table_count, 1 << shortest)
+    previous = np.zeros(table_count, np.int64)
+    for bound in bounds:
+        require(((previous <= bound) & (bound <= nodes)).all(), "a bad bound")
+        nodes, previous = 2 * nodes - bound, bound
+        require((nodes <= 128).all(), "too many nodes")
+
+    row_classes = halves(reader, shape.rows) if flags & 1 else np.zeros(shape.rows, np.int64)
+    column_classes = (
+        halves(reader, shape.columns) if flags & 2 else np.zeros(shape.columns, np.int64)
+    )
+    sizes = [reader.u32() for _ in range(levels)]
+    blocks, rest = divmod(shape.weight_count, 64)
+    width = shortest + 1
+    records = np.frombuffer(reader.take(8 * width * blocks), np.uint8).reshape(blocks, 8 * width)
+    values = np.zeros((blocks, 64), np.int64)
+    begin = shift = 0
+    for bits in (4, 2, 1):
+        if width & bits:
+            field = records[:, begin : begin + 8 * bits].astype(np.int64)
+            parts = [field >> first & ((1 << bits) - 1) for first in range(0, 8, bits)]
+            values |= np.concatenate(parts, axis=1) << shift
+            begin, shift = begin + 8 * bits, shift + bits
+    values = values.ravel()
+    negative = values >> shortest == 1
+    node = values & ((1 << shortest) - 1)
+
+    table = (row_classes[:, None] + column_classes[None, :]).ravel()[: 64 * blocks]
+    table = table % 16 if flags else table
+    for level, size in enumerate(sizes):
+        bound = bounds[level][table]
+        goes_on = np.flatnonzero(node >= bound)
+        bits = bit_array(reader.take(size), 1, len(goes_on))
+        node[goes_on] = 2 * node[goes_on] - bound[goes_on] + bits
+    codes = np.where(negative, ~node, node).astype(np.int8)
+    last = np.frombuffer(reader.take(rest), np.int8)
+    reader.end()
+    return np.concatenate([codes, last])
 
 
 @dataclasses.dataclass(frozen=True)

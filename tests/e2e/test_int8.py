@@ -125,6 +125,24 @@ class Int8Download(harness.EndToEndTest):
                 self.assertEqual(before["weight_map"][name], shard.name)
         self.assertEqual(index["metadata"]["total_size"], total)
 
+    def test_sliced_coder_gives_the_same_files_in_less_space(self):
+        model = models.write_model(self.path / "m", models.small_tensors("BF16", 320, 256))
+        shown = {}
+        for coder in ("zstd", "sliced"):
+            self.client.json("upload", model, f"org/{coder}", "--int8-coder", coder)
+            self.client.json("download", f"org/{coder}", self.path / coder)
+            self.assert_same_files(model, self.path / coder)
+            self.client.json("download", f"org/{coder}", self.path / f"{coder}-int8",
+                             "--precision", "int8")
+            self.assertTrue(self.client.json("verify", f"org/{coder}")["ok"])
+            shown[coder] = self.client.json("show", f"org/{coder}")
+            for tensor in shown[coder]["tensors"]:
+                self.assertEqual(tensor["int8_coder"], coder if tensor["quantized"] else None)
+        self.assert_same_files(self.path / "zstd-int8", self.path / "sliced-int8")
+        self.assertLess(shown["sliced"]["stored_bytes"]["int8"],
+                        shown["zstd"]["stored_bytes"]["int8"])
+        self.assertNotEqual(shown["sliced"]["revision"], shown["zstd"]["revision"])
+
     def test_quantizer_none_keeps_everything_plain(self):
         model = models.write_model(self.path / "m", models.small_tensors("BF16"))
         self.client.json("upload", model, "org/m", "--quantizer", "none")

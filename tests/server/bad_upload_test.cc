@@ -139,11 +139,15 @@ TEST_P(BadUploadTest, SafetensorsHeaders) {
   }
 }
 
-TEST_P(BadUploadTest, UnknownQuantizerAndPatterns) {
+TEST_P(BadUploadTest, UnknownQuantizerCoderAndPatterns) {
   auto begin = BeginMessage(kModel);
   begin.mutable_begin()->mutable_quantization()->set_quantizer("magic");
   EXPECT_THAT(UploadFails({begin}),
               StatusIs(StatusCode::INVALID_ARGUMENT, "\"magic\""));
+  begin = BeginMessage(kModel);
+  begin.mutable_begin()->mutable_quantization()->set_int8_coder("lz4");
+  EXPECT_THAT(UploadFails({begin}),
+              StatusIs(StatusCode::INVALID_ARGUMENT, "zstd, sliced"));
   begin = BeginMessage(kModel);
   begin.mutable_begin()->mutable_quantization()->add_exclude("");
   EXPECT_THAT(UploadFails({begin}), StatusIs(StatusCode::INVALID_ARGUMENT));

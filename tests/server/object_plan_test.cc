@@ -7,6 +7,8 @@
 namespace qstore::server {
 namespace {
 
+constexpr codec::Int8Coder kZstd = codec::Int8Coder::kZstd;
+
 TensorEntry Tensor(Dtype dtype, std::vector<uint64_t> shape,
                    uint64_t size_bytes) {
   return {"t.weight", dtype, std::move(shape), 0, size_bytes};
@@ -51,34 +53,41 @@ TEST(ContentHash, IsTheHashOfTheDocumentedBytes) {
   bytes += AsStringView(Sha256Of(AsBytes(raw)));
   EXPECT_EQ(bytes.size(), 129u);
   EXPECT_EQ(
-      HashOf(PlanQuantizedTensor("", Tensor(Dtype::kBF16, {2, 3}, 12)), raw),
+      HashOf(PlanQuantizedTensor("", Tensor(Dtype::kBF16, {2, 3}, 12), kZstd),
+             raw),
       HexEncode(Sha256Of(AsBytes(bytes))));
 }
 
 TEST(ContentHash, DiffersByEverythingThatMatters) {
   const std::string raw = "abcdefghijkl";
   const std::set<std::string> hashes = {
-      HashOf(PlanQuantizedTensor("", Tensor(Dtype::kBF16, {2, 3}, 12)), raw),
-      HashOf(PlanQuantizedTensor("", Tensor(Dtype::kBF16, {3, 2}, 12)), raw),
-      HashOf(PlanQuantizedTensor("", Tensor(Dtype::kF16, {2, 3}, 12)), raw),
+      HashOf(PlanQuantizedTensor("", Tensor(Dtype::kBF16, {2, 3}, 12), kZstd),
+             raw),
+      HashOf(PlanQuantizedTensor("", Tensor(Dtype::kBF16, {2, 3}, 12),
+                                 codec::Int8Coder::kSliced),
+             raw),
+      HashOf(PlanQuantizedTensor("", Tensor(Dtype::kBF16, {3, 2}, 12), kZstd),
+             raw),
+      HashOf(PlanQuantizedTensor("", Tensor(Dtype::kF16, {2, 3}, 12), kZstd),
+             raw),
       HashOf(PlanPlainTensor("", Tensor(Dtype::kBF16, {2, 3}, 12)), raw),
       HashOf(PlanPlainTensor("", Tensor(Dtype::kBF16, {6}, 12)), raw),
       HashOf(PlanOpaque("", 12), raw),
       HashOf(PlanOpaque("", 12), "abcdefghijkm"),
       HashOf(PlanOpaque("", 11), "abcdefghijk"),
   };
-  EXPECT_EQ(hashes.size(), 8u);
+  EXPECT_EQ(hashes.size(), 9u);
   EXPECT_EQ(HashOf(PlanOpaque("a", 12), raw), HashOf(PlanOpaque("b", 12), raw));
 }
 
 TEST(ObjectPlan, Chunks) {
   const ObjectPlan small =
-      PlanQuantizedTensor("", Tensor(Dtype::kF32, {10, 1000}, 40'000));
+      PlanQuantizedTensor("", Tensor(Dtype::kF32, {10, 1000}, 40'000), kZstd);
   EXPECT_EQ(small.row_bytes(), 4000u);
   EXPECT_EQ(small.chunk_count(), 1u);
   const uint64_t rows = 10'000;
-  const ObjectPlan large =
-      PlanQuantizedTensor("", Tensor(Dtype::kBF16, {rows, 1000}, rows * 2000));
+  const ObjectPlan large = PlanQuantizedTensor(
+      "", Tensor(Dtype::kBF16, {rows, 1000}, rows * 2000), kZstd);
   EXPECT_EQ(large.chunk_raw_bytes % large.row_bytes(), 0u);
   EXPECT_LE(large.chunk_raw_bytes, codec::kChunkWeights * 2);
   EXPECT_EQ(large.chunk_count(), 3u);

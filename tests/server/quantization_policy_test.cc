@@ -129,6 +129,20 @@ TEST(QuantizationPolicy, PatternsOfTheRequest) {
   EXPECT_FALSE(Policy(options).Selects(Tensor("layers.1.mlp.up.weight")));
 }
 
+TEST(QuantizationPolicy, CoderByName) {
+  EXPECT_EQ(Policy().coder(), codec::Int8Coder::kZstd);
+  v1::QuantizationOptions options;
+  options.set_int8_coder("zstd");
+  EXPECT_EQ(Policy(options).coder(), codec::Int8Coder::kZstd);
+  options.set_int8_coder("sliced");
+  EXPECT_EQ(Policy(options).coder(), codec::Int8Coder::kSliced);
+  options.set_int8_coder("lz4");
+  const absl::Status status = QuantizationPolicy::Create(options).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(status.message(),
+            "unknown INT8 coder \"lz4\"; there are: zstd, sliced");
+}
+
 TEST(QuantizationPolicy, Refusals) {
   v1::QuantizationOptions options;
   options.set_quantizer("int4");

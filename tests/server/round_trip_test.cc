@@ -134,6 +134,52 @@ TEST_P(RoundTripTest, EqualTensorsAreStoredOnceAndSentOnce) {
   EXPECT_EQ(DataKeyCount(), keys_before);
 }
 
+TEST_P(RoundTripTest, TheCoderIsChosenPerUpload) {
+  TestModel model = VariedModel(4);
+  model["more.safetensors"] =
+      SafetensorsFile({{"more.weight", Dtype::kBF16, {128, 160}, 24}});
+  const auto upload = [&](const std::string& name, const char* coder) {
+    auto messages = UploadMessages(name, model);
+    messages[0].mutable_begin()->mutable_quantization()->set_int8_coder(coder);
+    v1::UploadResponse response;
+    const grpc::Status status = SendUpload(*stub_, messages, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  };
+  const v1::UploadResponse zstd = upload("org/zstd", "zstd");
+  const v1::UploadResponse sliced = upload("org/sliced", "sliced");
+  EXPECT_EQ(MustUpload("org/default", model).revision(), zstd.revision());
+  EXPECT_NE(sliced.revision(), zstd.revision());
+  EXPECT_LT(sliced.stored().int8(), zstd.stored().int8());
+  EXPECT_EQ(sliced.stored().residual(), zstd.stored().residual());
+
+  std::map<uint64_t, std::vector<int8_t>> codes[2];
+  for (const bool is_sliced : {false, true}) {
+    const v1::Reference reference =
+        MakeReference(is_sliced ? "org/sliced" : "org/zstd");
+    const DownloadResult original =
+        Download(*stub_, reference, v1::PRECISION_ORIGINAL);
+    ASSERT_TRUE(original.status.ok()) << original.status.error_message();
+    EXPECT_EQ(original.files, model);
+    codes[is_sliced ? 1 : 0] =
+        Download(*stub_, reference, v1::PRECISION_INT8).codes;
+    v1::GetRevisionRequest request;
+    *request.mutable_reference() = reference;
+    grpc::ClientContext context;
+    v1::GetRevisionResponse revision;
+    ASSERT_TRUE(stub_->GetRevision(&context, request, &revision).ok());
+    for (const v1::FileSummary& file : revision.files()) {
+      for (const v1::TensorSummary& tensor : file.tensors()) {
+        EXPECT_EQ(tensor.int8_coder(), !tensor.quantized() ? ""
+                                       : is_sliced         ? "sliced"
+                                                           : "zstd");
+      }
+    }
+  }
+  EXPECT_FALSE(codes[0].empty());
+  EXPECT_EQ(codes[0], codes[1]);
+}
+
 TEST_P(RoundTripTest, QuantizerNoneStoresEverythingPlain) {
   const TestModel model = VariedModel(3);
   auto messages = UploadMessages(kModel, model);

@@ -1,10 +1,11 @@
-// The INT8 decoder against any bytes: it stays within its buffers and fails
-// only with DATA_LOSS.
+// The INT8 decoder against any bytes: it stays within its buffers, fails only
+// with DATA_LOSS, and gives the same codes with every kernel.
 //
 // Input: u8 float format | u8 strategy | u16 rows | u16 columns | u16 group
 // size | blob.
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
+#include "codec/kernels.h"
 #include "tests/fuzz_check.h"
 
 namespace qstore::codec {
@@ -20,6 +21,12 @@ void CheckDecode(const ChunkShape& shape, ByteView blob) {
   const absl::Status status = decoder.DecodeInt8(shape, blob, codes, scales);
   QSTORE_FUZZ_CHECK(status.ok() ||
                     status.code() == absl::StatusCode::kDataLoss);
+  std::vector<int8_t> again(shape.weight_count());
+  ForceScalarKernels(true);
+  const absl::Status scalar = decoder.DecodeInt8(shape, blob, again, scales);
+  ForceScalarKernels(false);
+  QSTORE_FUZZ_CHECK(scalar == status);
+  QSTORE_FUZZ_CHECK(!status.ok() || again == codes);
 }
 
 }  // namespace

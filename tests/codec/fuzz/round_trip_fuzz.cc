@@ -1,9 +1,9 @@
 // Any weights, codes and scales: the encoder never fails, gives the same bytes
 // twice and with every kernel, and decoding gives everything back.
 //
-// Input: u8 format | u8 strategy | u8 columns | u8 group size | u8 whether
-// codes and scales are given | bytes, cut into rows. Given codes and scales are
-// made from the same bytes.
+// Input: u8 format | u8 strategy | u8 columns | u8 group size | u8 flags, bit 0
+// whether codes and scales are given, bit 1 whether the coder is sliced |
+// bytes, cut into rows. Given codes and scales are made from the same bytes.
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
 #include "codec/kernels.h"
@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kParameterBytes = 5;
 
 struct Input {
+  Int8Coder coder = Int8Coder::kZstd;
   ChunkShape shape;
   ByteView weights;
   std::vector<int8_t> codes;  // empty: the encoder quantizes
@@ -40,12 +41,17 @@ bool SameBytes(const EncodedChunk& a, const EncodedChunk& b) {
 }
 
 void CheckRoundTrip(const Input& input) {
-  static ChunkEncoder reused_encoder{EncodeOptions()};
+  static ChunkEncoder zstd_encoder{{.coder = Int8Coder::kZstd}};
+  static ChunkEncoder sliced_encoder{{.coder = Int8Coder::kSliced}};
   static ChunkDecoder reused_decoder;
   EncodedChunk chunk;
-  QSTORE_FUZZ_CHECK(Encode(input, &reused_encoder, &chunk).ok());
+  QSTORE_FUZZ_CHECK(
+      Encode(input,
+             input.coder == Int8Coder::kZstd ? &zstd_encoder : &sliced_encoder,
+             &chunk)
+          .ok());
   ForceScalarKernels(true);
-  ChunkEncoder fresh_encoder{EncodeOptions()};
+  ChunkEncoder fresh_encoder{{.coder = input.coder}};
   EncodedChunk again;
   QSTORE_FUZZ_CHECK(Encode(input, &fresh_encoder, &again).ok());
   ForceScalarKernels(false);
@@ -84,6 +90,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size_bytes) {
   Input input;
   input.shape.format = static_cast<FloatFormat>(bytes[0] % 3 + 1);
   const bool given = bytes[4] % 2 != 0;
+  if ((bytes[4] & 2) != 0) {
+    input.coder = Int8Coder::kSliced;
+  }
   input.shape.strategy = static_cast<ScaleStrategy>(bytes[1] % 3 + 1);
   if (input.shape.strategy == ScaleStrategy::kTensor && !given) {
     return 0;
