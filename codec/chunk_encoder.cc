@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -5,6 +6,7 @@
 #include "base/status.h"
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
+#include "codec/code_differences.h"
 #include "codec/grid.h"
 #include "codec/int8_blob.h"
 #include "codec/kernels.h"
@@ -16,6 +18,34 @@
 
 namespace qstore::codec {
 
+namespace {
+
+// With more exceptions than this the interval mode is given up at once: coding
+// the differences to the nearest codes is smaller.
+uint64_t RareExceptions(const ChunkShape& shape) {
+  constexpr uint64_t kSmallChunk = 16u << 10;
+  return shape.weight_count() <= kSmallChunk ? MaxExceptions(shape)
+                                             : shape.weight_count() / 32;
+}
+
+// With more than this, differences are tried too.
+uint64_t NegligibleExceptions(const ChunkShape& shape) {
+  return shape.weight_count() / 1024;
+}
+
+// What differences must save: they take another key and decode more slowly.
+constexpr uint64_t kDifferencesMustSaveBytes = 64;
+
+uint64_t TotalBytes(const std::vector<ResidualBlob>& residual) {
+  uint64_t bytes = 0;
+  for (const ResidualBlob& blob : residual) {
+    bytes += blob.bytes.size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
 struct ChunkEncoder::Workspace {
   EncodeOptions options;
   std::vector<int8_t> codes;
@@ -24,6 +54,8 @@ struct ChunkEncoder::Workspace {
   Int8Encoder int8;
   RankWriter ranks;
   PlainCodec plain;
+  CodeDifferenceEncoder differences;
+  std::vector<ResidualBlob> other_residual;
   ByteVector scratch;
 
   absl::Status Quantize(const ChunkShape& shape, ByteView weights);
@@ -31,11 +63,28 @@ struct ChunkEncoder::Workspace {
                               std::span<const int8_t> chunk_codes,
                               std::span<const float> chunk_scales,
                               std::vector<ResidualBlob>* residual);
-  // False when there are too many exceptions for the interval mode.
+  // Ranks in the intervals of `chunk_codes`. *residual is left empty when there
+  // are more exceptions than `max_exceptions`.
+  absl::Status EncodeInterval(ResidualMode mode, const ChunkShape& shape,
+                              ByteView weights,
+                              std::span<const int8_t> chunk_codes,
+                              std::span<const float> chunk_scales,
+                              uint64_t max_exceptions,
+                              std::vector<ResidualBlob>* residual);
+  // Ranks in the intervals of the nearest codes, and what these are; in the
+  // interval mode when `chunk_codes` are the nearest. *residual is left empty
+  // when neither can be.
+  absl::Status EncodeDifferences(const ChunkShape& shape, ByteView weights,
+                                 std::span<const int8_t> chunk_codes,
+                                 std::span<const float> chunk_scales,
+                                 std::vector<ResidualBlob>* residual);
+  // False when there are too many exceptions.
   bool EncodeRanks(const ChunkShape& shape, ByteView weights, uint32_t grid,
                    std::span<const int8_t> chunk_codes,
-                   std::span<const float> chunk_scales);
-  absl::Status AppendIntervalBlobs(const ChunkShape& shape, uint32_t grid,
+                   std::span<const float> chunk_scales,
+                   uint64_t max_exceptions);
+  absl::Status AppendIntervalBlobs(ResidualMode mode, const ChunkShape& shape,
+                                   uint32_t grid,
                                    std::vector<ResidualBlob>* residual);
 };
 
@@ -61,9 +110,9 @@ absl::Status ChunkEncoder::Workspace::Quantize(const ChunkShape& shape,
 bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
                                           ByteView weights, uint32_t grid,
                                           std::span<const int8_t> chunk_codes,
-                                          std::span<const float> chunk_scales) {
+                                          std::span<const float> chunk_scales,
+                                          uint64_t max_exceptions) {
   const Kernels& kernels = BestKernels();
-  const uint64_t max_exceptions = MaxExceptions(shape);
   ranks.Start();
   IntervalTable table;
   const absl::Status status = ForEachRun(
@@ -90,10 +139,10 @@ bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
 }
 
 absl::Status ChunkEncoder::Workspace::AppendIntervalBlobs(
-    const ChunkShape& shape, uint32_t grid,
+    ResidualMode mode, const ChunkShape& shape, uint32_t grid,
     std::vector<ResidualBlob>* residual) {
   ResidualHead head;
-  head.mode = ResidualMode::kInterval;
+  head.mode = mode;
   head.format = shape.format;
   head.grid = static_cast<uint8_t>(grid);
   head.code_zero_count = static_cast<uint32_t>(ranks.code_zeros().size());
@@ -118,27 +167,66 @@ absl::Status ChunkEncoder::Workspace::AppendIntervalBlobs(
   return absl::OkStatus();
 }
 
+absl::Status ChunkEncoder::Workspace::EncodeInterval(
+    ResidualMode mode, const ChunkShape& shape, ByteView weights,
+    std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
+    uint64_t max_exceptions, std::vector<ResidualBlob>* residual) {
+  residual->clear();
+  const uint32_t grid = ChooseGrid(shape.format, weights, chunk_codes);
+  if (!EncodeRanks(shape, weights, grid, chunk_codes, chunk_scales,
+                   max_exceptions)) {
+    return absl::OkStatus();
+  }
+  return AppendIntervalBlobs(mode, shape, grid, residual);
+}
+
+absl::Status ChunkEncoder::Workspace::EncodeDifferences(
+    const ChunkShape& shape, ByteView weights,
+    std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
+    std::vector<ResidualBlob>* residual) {
+  differences.Start(shape, weights, chunk_codes, chunk_scales);
+  const ResidualMode mode =
+      differences.none() ? ResidualMode::kInterval : ResidualMode::kDifferences;
+  QSTORE_RETURN_IF_ERROR(EncodeInterval(
+      mode, shape, weights, differences.nearest(), differences.nearest_scales(),
+      MaxExceptions(shape), residual));
+  if (mode == ResidualMode::kInterval || residual->empty()) {
+    return absl::OkStatus();
+  }
+  if (!differences.few_are_far()) {
+    residual->clear();
+    return absl::OkStatus();
+  }
+  ResidualBlob& blob = residual->emplace_back();
+  blob.subgroup = kCodeDifferencesSubgroup;
+  return differences.AppendTo(&zstd, &blob.bytes);
+}
+
 absl::Status ChunkEncoder::Workspace::EncodeResidual(
     const ChunkShape& shape, ByteView weights,
     std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
     std::vector<ResidualBlob>* residual) {
-  residual->clear();
-  const uint32_t grid = ChooseGrid(shape.format, weights, chunk_codes);
-  // Without the head, which both modes have.
-  uint64_t interval_bytes = std::numeric_limits<uint64_t>::max() / 2;
-  if (EncodeRanks(shape, weights, grid, chunk_codes, chunk_scales)) {
-    QSTORE_RETURN_IF_ERROR(AppendIntervalBlobs(shape, grid, residual));
-    interval_bytes = 0;
-    for (const ResidualBlob& blob : *residual) {
-      interval_bytes += blob.bytes.size();
+  QSTORE_RETURN_IF_ERROR(EncodeInterval(ResidualMode::kInterval, shape, weights,
+                                        chunk_codes, chunk_scales,
+                                        RareExceptions(shape), residual));
+  if (ranks.exception_count() > NegligibleExceptions(shape)) {
+    QSTORE_RETURN_IF_ERROR(EncodeDifferences(shape, weights, chunk_codes,
+                                             chunk_scales, &other_residual));
+    if (residual->empty() ||
+        (!other_residual.empty() &&
+         TotalBytes(other_residual) + kDifferencesMustSaveBytes <=
+             TotalBytes(*residual))) {
+      residual->swap(other_residual);
     }
-    interval_bytes -= kResidualHeadBytes;
   }
+  // Without the head, which every mode has.
+  const uint64_t other_bytes = residual->empty()
+                                   ? std::numeric_limits<uint64_t>::max() / 2
+                                   : TotalBytes(*residual) - kResidualHeadBytes;
   ResidualBlob plain_blob;
   plain_blob.subgroup = kPlainSubgroup;
-  QSTORE_RETURN_IF_ERROR(EncodePlainIfSmaller(shape.format, weights,
-                                              interval_bytes, &plain, &scratch,
-                                              &plain_blob.bytes));
+  QSTORE_RETURN_IF_ERROR(EncodePlainIfSmaller(
+      shape.format, weights, other_bytes, &plain, &scratch, &plain_blob.bytes));
   if (!plain_blob.bytes.empty()) {
     ResidualHead head;
     head.mode = ResidualMode::kPlain;

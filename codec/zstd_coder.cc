@@ -26,11 +26,16 @@ absl::Status Append(ZSTD_CCtx* context, ByteView bytes, ByteVector* out) {
 
 }  // namespace
 
-ZstdEncoder::ZstdEncoder()
+ZstdEncoder::ZstdEncoder(ZstdSearch search)
     : codes_context_(ZSTD_createCCtx()), plane_context_(ZSTD_createCCtx()) {
   // No frame checksums: every blob and its content carry an XXH3 outside.
   ZSTD_CCtx_setParameter(codes_context_, ZSTD_c_compressionLevel, 1);
   ZSTD_CCtx_setParameter(plane_context_, ZSTD_c_compressionLevel, 1);
+  if (search == ZstdSearch::kLeast) {
+    ZSTD_CCtx_setParameter(plane_context_, ZSTD_c_strategy, ZSTD_fast);
+    ZSTD_CCtx_setParameter(plane_context_, ZSTD_c_minMatch, 7);
+    ZSTD_CCtx_setParameter(plane_context_, ZSTD_c_hashLog, 6);
+  }
 }
 
 ZstdEncoder::~ZstdEncoder() {

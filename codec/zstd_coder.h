@@ -12,10 +12,15 @@ struct ZSTD_DCtx_s;
 
 namespace qstore::codec {
 
+// How hard to look for repeats. kLeast is for bytes that are skewed but hardly
+// repeat, where short matches cost more than the Huffman-coded bytes that they
+// replace.
+enum class ZstdSearch { kOrdinary, kLeast };
+
 // Compresses frame by frame. Contexts are made once. Not thread-safe.
 class ZstdEncoder {
  public:
-  ZstdEncoder();
+  explicit ZstdEncoder(ZstdSearch search = ZstdSearch::kOrdinary);
   ~ZstdEncoder();
   ZstdEncoder(const ZstdEncoder&) = delete;
   ZstdEncoder& operator=(const ZstdEncoder&) = delete;

@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "codec/chunk_codec.h"
 #include "codec/plain_codec.h"
+#include "tests/codec/given_pairs.h"
 #include "tests/codec/sample_weights.h"
 
 namespace qstore::codec {
@@ -159,6 +160,16 @@ void ExportPair(const std::string& name, FloatFormat format,
   exporter->Pair(name, shape, weights, codes, scales);
 }
 
+// What every kind of tool makes of the weights.
+void ExportGiven(const std::string& name, const ChunkShape& shape,
+                 const ByteVector& weights, Exporter* exporter) {
+  for (const GivenKind kind : kAllGivenKinds) {
+    const GivenPair pair = MakeGivenPair(kind, shape, weights, 1);
+    exporter->Pair(name + "_" + std::to_string(static_cast<int>(kind)), shape,
+                   pair.weights, pair.codes, pair.scales);
+  }
+}
+
 void ExportMadeUp(Exporter* exporter) {
   std::mt19937 generator(20250504);
   const struct {
@@ -178,6 +189,11 @@ void ExportMadeUp(Exporter* exporter) {
                               .strategy = ScaleStrategy::kGroup,
                               .group_size = 32};
     const ChunkShape one = {.format = f.format, .rows = 1, .columns = 1};
+    const ChunkShape tall = {.format = f.format,
+                             .rows = 307,
+                             .columns = 21,
+                             .strategy = ScaleStrategy::kGroup,
+                             .group_size = 8};
     const auto weights = [&](const ChunkShape& shape, uint32_t odd_one_in,
                              uint32_t clear_bits) {
       return MakeWeights(shape, odd_one_in, clear_bits, &generator);
@@ -192,6 +208,8 @@ void ExportMadeUp(Exporter* exporter) {
     ExportPair(name + "_pair_rare", f.format, 500, false, &generator, exporter);
     ExportPair(name + "_pair_often", f.format, 4, false, &generator, exporter);
     ExportPair(name + "_pair_odd", f.format, 500, true, &generator, exporter);
+    ExportGiven(name + "_given", channel, weights(channel, 50, 0), exporter);
+    ExportGiven(name + "_given_group", tall, weights(tall, 0, 0), exporter);
     exporter->Plain(name, f.layout, weights(channel, 0, 0));
   }
   // Between the widths of FP16 and those of FP32.

@@ -55,7 +55,7 @@ def export(*arguments):
 class GoldenFilesTest(unittest.TestCase):
     def test_decode(self):
         paths = sorted(GOLDEN.glob("*.chunk"))
-        self.assertGreaterEqual(len(paths), 6)
+        self.assertGreaterEqual(len(paths), 8)
         for path in paths:
             with self.subTest(path.stem):
                 shape, found = read_golden_file(path)
@@ -91,7 +91,7 @@ class ExportedTest(unittest.TestCase):
                 seen |= set(residual)
         # Otherwise the chunks above leave part of the format untried.
         special = {format_reader.EXTRA, format_reader.ZERO}
-        special |= {format_reader.EXCEPTIONS, format_reader.PLAIN}
+        special |= {format_reader.EXCEPTIONS, format_reader.PLAIN, format_reader.DIFFERENCES}
         self.assertEqual(seen, {*range(24), *special})
 
     def test_plain_blobs(self):
