@@ -9,6 +9,7 @@ METHOD: gptq         llm-compressor's GPTQ, W8A8: codes make up for each other's
         smooth       columns times SmoothQuant's factors, then the nearest codes; the
                      factors, which come from real activations, are not kept
         smooth-gptq  the two together
+        shuffled     the nearest codes of each row in any order: they say nothing
 
 MODEL_DIR is an encoder that Transformers loads. Calibration text are the licenses
 in /usr/share/common-licenses. OUT_DIR gets original/ and int8/, for
@@ -124,9 +125,21 @@ def smooth(model, largest, out):
     save_file(tensors, out / "model.safetensors")
 
 
+def shuffled(model, out):
+    generator = torch.Generator().manual_seed(1)
+    tensors = {}
+    for name, module in linear_layers(model).items():
+        codes, scale = nearest_codes(module.weight)
+        order = torch.rand(codes.shape, generator=generator).argsort(1)
+        tensors[f"{name}.weight"] = codes.gather(1, order)
+        tensors[f"{name}.weight_scale"] = scale
+    out.mkdir()
+    save_file(tensors, out / "model.safetensors")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("method", choices=["gptq", "bnb", "smooth", "smooth-gptq"])
+    parser.add_argument("method", choices=["gptq", "bnb", "smooth", "smooth-gptq", "shuffled"])
     parser.add_argument("model_dir")
     parser.add_argument("out_dir", type=pathlib.Path)
     parser.add_argument("--dtype", default="bfloat16",
@@ -143,6 +156,8 @@ def main():
     texts = calibration_text(arguments.texts)
     if arguments.method == "bnb":
         return bitsandbytes(model, out)
+    if arguments.method == "shuffled":
+        return shuffled(model, out)
     if arguments.method == "gptq":
         return gptq(model, tokenizer, texts, out)
     largest = largest_inputs(model, tokenizer, texts)
