@@ -216,6 +216,8 @@ void ExportMadeUp(Exporter* exporter) {
   const ChunkShape wide = {
       .format = FloatFormat::kF32, .rows = 37, .columns = 211};
   exporter->Chunk("f32_grid_7", wide, MakeWeights(wide, 0, 7, &generator));
+  exporter->Plain("f32_from_bf16", PlainLayout::kFloat32,
+                  MakeWeights(wide, 0, 16, &generator));
   for (const PlainLayout layout :
        {PlainLayout::kBytes, PlainLayout::kPlanes2, PlainLayout::kPlanes4,
         PlainLayout::kPlanes8}) {

@@ -96,7 +96,7 @@ class ExportedTest(unittest.TestCase):
 
     def test_plain_blobs(self):
         paths = sorted(self.root.glob("*.plain"))
-        self.assertEqual(len(paths), 11)
+        self.assertEqual(len(paths), 12)
         for path in paths:
             with self.subTest(path.stem):
                 found = entries(Reader(path.read_bytes()), 4)

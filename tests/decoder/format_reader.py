@@ -424,6 +424,8 @@ def read_plain(blob, size):
         if coding == 0:
             require(stored_size == plane_size, "a raw plane of the wrong size")
             planes.append(np.frombuffer(stored, np.uint8))
+        elif coding == 2:
+            planes.append(bit_array(stored, 1, plane_size).astype(np.uint8))
         else:
             require(coding == 1, "unknown coding")
             require(stored_size < plane_size, "a zstd plane that is not smaller")
