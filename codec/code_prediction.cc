@@ -103,7 +103,7 @@ void CodeDifferenceEncoder::Start(const ChunkShape& shape, ByteView weights,
   }
   const DifferencePacking packing(reach_);
   far_.clear();
-  for (size_t i = 0; i < differences_.size(); ++i) {
+  for (size_t i = 0; i < differences_.size() && few_are_far(); ++i) {
     if (packing.IsFar(differences_[i])) {
       far_.push_back(static_cast<uint32_t>(i));
     }
