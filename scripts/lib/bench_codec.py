@@ -44,6 +44,7 @@ class Row:
         self.int8_bytes = None
         self.speeds = collections.defaultdict(list)  # by (operation, threads)
         self.cores = []  # that the runs on several threads had
+        self.cpu_times = collections.defaultdict(list)  # as speeds
 
     def speed(self, operation, threads):
         samples = self.speeds.get((operation, threads))
@@ -68,6 +69,7 @@ def add_benchmark(report, rows):
         row.percent = run["percent"]
         row.int8_bytes = run["int8_bytes"]
         row.speeds[operation, int(threads)].append(run["bytes_per_second"])
+        row.cpu_times[operation, int(threads)].append(run["cpu_time"])
         if int(threads) > 1:
             row.cores.append(run["cpu_time"] / run["real_time"])
 
@@ -97,6 +99,15 @@ def measure(case, arguments, threads):
             add_zipnn(arguments.zipnn, case, threads, arguments.seconds,
                       float(report["context"]["two_copies_bytes"]), rows)
     return report["context"], rows
+
+
+def cpu_costs(rows, threads):
+    """What several threads cost this codec beyond one: 1 where nothing is in the way."""
+    for name, row in rows.items():
+        if name.startswith("qstore"):
+            for operation in OPERATIONS:
+                one, several = (row.cpu_times[operation, count] for count in (1, threads))
+                yield statistics.median(several) / statistics.median(one)
 
 
 def losses_to_zipnn(case, rows):
@@ -160,18 +171,20 @@ def main():
         parser.error("no CASE is given")
     threads = os.cpu_count() or 1
 
-    lines, losses, cores = [], [], []
+    lines, losses, cores, costs = [], [], [], []
     for case in arguments.cases:
         print(f"measuring {case.label}", file=sys.stderr, flush=True)
         context, rows = measure(case, arguments, threads)
         lines += table_lines(case, context, rows, threads)
         losses += losses_to_zipnn(case, rows)
         cores += [share for row in rows.values() for share in row.cores]
+        costs += cpu_costs(rows, threads)
     print(f"kernels: {context['kernels']}")
     print_table(lines, threads)
     if cores:
         print(f"What ran on {threads} threads had {statistics.median(cores):.2f} cores: figures for"
-              f" {threads} cores mean something when that is near {threads}.")
+              f" {threads} cores mean something when that is near {threads}.\nOurs took"
+              f" {statistics.median(costs):.2f} times the CPU time of one thread.")
     if arguments.smoke and ("memcpy" not in rows or any(row.percent is None for row in rows.values())):
         sys.exit("the table lacks a row or a size")
     if losses:
