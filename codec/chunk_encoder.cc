@@ -36,6 +36,13 @@ uint64_t NegligibleExceptions(const ChunkShape& shape) {
 // What differences must save: they take another key and decode more slowly.
 constexpr uint64_t kDifferencesMustSaveBytes = 64;
 
+uint64_t ExceptionBytes(const std::vector<ResidualBlob>& residual) {
+  // The last of the interval mode.
+  return residual.back().subgroup == kExceptionsSubgroup
+             ? residual.back().bytes.size()
+             : 0;
+}
+
 uint64_t TotalBytes(const std::vector<ResidualBlob>& residual) {
   uint64_t bytes = 0;
   for (const ResidualBlob& blob : residual) {
@@ -55,7 +62,7 @@ struct ChunkEncoder::Workspace {
   RankWriter ranks;
   PlainCodec plain;
   CodeDifferenceEncoder differences;
-  std::vector<ResidualBlob> other_residual;
+  ByteVector difference_blob;
   ByteVector scratch;
 
   absl::Status Quantize(const ChunkShape& shape, ByteView weights);
@@ -71,13 +78,13 @@ struct ChunkEncoder::Workspace {
                               std::span<const float> chunk_scales,
                               uint64_t max_exceptions,
                               std::vector<ResidualBlob>* residual);
-  // Ranks in the intervals of the nearest codes, and what these are; in the
-  // interval mode when `chunk_codes` are the nearest. *residual is left empty
-  // when neither can be.
-  absl::Status EncodeDifferences(const ChunkShape& shape, ByteView weights,
-                                 std::span<const int8_t> chunk_codes,
-                                 std::span<const float> chunk_scales,
-                                 std::vector<ResidualBlob>* residual);
+  // Replaces what EncodeInterval gave by ranks in the intervals of the nearest
+  // codes and what these are, if that takes less. Ranks take about the same, so
+  // that exceptions and differences are what to compare.
+  absl::Status TryDifferences(const ChunkShape& shape, ByteView weights,
+                              std::span<const int8_t> chunk_codes,
+                              std::span<const float> chunk_scales,
+                              std::vector<ResidualBlob>* residual);
   // False when there are too many exceptions.
   bool EncodeRanks(const ChunkShape& shape, ByteView weights, uint32_t grid,
                    std::span<const int8_t> chunk_codes,
@@ -180,26 +187,37 @@ absl::Status ChunkEncoder::Workspace::EncodeInterval(
   return AppendIntervalBlobs(mode, shape, grid, residual);
 }
 
-absl::Status ChunkEncoder::Workspace::EncodeDifferences(
+absl::Status ChunkEncoder::Workspace::TryDifferences(
     const ChunkShape& shape, ByteView weights,
     std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
     std::vector<ResidualBlob>* residual) {
   differences.Start(shape, weights, chunk_codes, chunk_scales);
-  const ResidualMode mode =
-      differences.none() ? ResidualMode::kInterval : ResidualMode::kDifferences;
-  QSTORE_RETURN_IF_ERROR(EncodeInterval(
-      mode, shape, weights, differences.nearest(), differences.nearest_scales(),
-      MaxExceptions(shape), residual));
-  if (mode == ResidualMode::kInterval || residual->empty()) {
-    return absl::OkStatus();
+  if (differences.none()) {
+    // Too many weights are off the grid, or the codes were given up too early.
+    return residual->empty()
+               ? EncodeInterval(ResidualMode::kInterval, shape, weights,
+                                chunk_codes, chunk_scales, MaxExceptions(shape),
+                                residual)
+               : absl::OkStatus();
   }
   if (!differences.few_are_far()) {
-    residual->clear();
     return absl::OkStatus();
   }
-  ResidualBlob& blob = residual->emplace_back();
-  blob.subgroup = kCodeDifferencesSubgroup;
-  return differences.AppendTo(&zstd, &blob.bytes);
+  difference_blob.clear();
+  QSTORE_RETURN_IF_ERROR(differences.AppendTo(&zstd, &difference_blob));
+  if (!residual->empty() && difference_blob.size() + kDifferencesMustSaveBytes >
+                                ExceptionBytes(*residual)) {
+    return absl::OkStatus();
+  }
+  QSTORE_RETURN_IF_ERROR(EncodeInterval(
+      ResidualMode::kDifferences, shape, weights, differences.nearest(),
+      differences.nearest_scales(), MaxExceptions(shape), residual));
+  if (!residual->empty()) {
+    ResidualBlob& blob = residual->emplace_back();
+    blob.subgroup = kCodeDifferencesSubgroup;
+    blob.bytes.assign(difference_blob.begin(), difference_blob.end());
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ChunkEncoder::Workspace::EncodeResidual(
@@ -210,14 +228,8 @@ absl::Status ChunkEncoder::Workspace::EncodeResidual(
                                         chunk_codes, chunk_scales,
                                         RareExceptions(shape), residual));
   if (ranks.exception_count() > NegligibleExceptions(shape)) {
-    QSTORE_RETURN_IF_ERROR(EncodeDifferences(shape, weights, chunk_codes,
-                                             chunk_scales, &other_residual));
-    if (residual->empty() ||
-        (!other_residual.empty() &&
-         TotalBytes(other_residual) + kDifferencesMustSaveBytes <=
-             TotalBytes(*residual))) {
-      residual->swap(other_residual);
-    }
+    QSTORE_RETURN_IF_ERROR(
+        TryDifferences(shape, weights, chunk_codes, chunk_scales, residual));
   }
   // Without the head, which every mode has.
   const uint64_t other_bytes = residual->empty()
