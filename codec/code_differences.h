@@ -52,11 +52,11 @@ class CodeDifferenceEncoder {
   // Whether nothing has to be stored, since `codes` are the nearest.
   bool none() const { return none_; }
   // Whether it can be stored, and might take less than plain coding: the codes
-  // that the weights have by themselves have less than 7 bits, so differences
-  // that take more say less than nothing.
+  // that the weights have by themselves have about 7 bits, so differences
+  // that take more than 7.5 say less than nothing.
   bool is_worthwhile() const {
     return few_are_far() &&
-           bits_ < 7 * static_cast<double>(shape_.weight_count());
+           bits_ < 7.5 * static_cast<double>(shape_.weight_count());
   }
 
   // Appends what turns `codes` and `scales` into the nearest ones.
