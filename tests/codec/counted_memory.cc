@@ -43,33 +43,6 @@ void ResetPeak() { peak_bytes.store(live_bytes.load()); }
 
 }  // namespace qstore::codec
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-
-// NOLINTBEGIN(misc-new-delete-overloads)
-void* operator new(size_t size) { return Count(std::malloc(size)); }
-void* operator new(size_t size, std::align_val_t alignment) {
-  const auto step = static_cast<size_t>(alignment);
-  return Count(std::aligned_alloc(step, (size + step - 1) / step * step));
-}
-void operator delete(void* block) noexcept {
-  Discount(block);
-  std::free(block);
-}
-void operator delete(void* block, size_t) noexcept { operator delete(block); }
-void operator delete(void* block, std::align_val_t) noexcept {
-  operator delete(block);
-}
-void operator delete(void* block, size_t, std::align_val_t) noexcept {
-  operator delete(block);
-}
-// NOLINTEND(misc-new-delete-overloads)
-
-bool qstore::codec::CountsAll() { return false; }
-
-#else
-
-bool qstore::codec::CountsAll() { return true; }
-
 extern "C" {
 // glibc's own names, for what is replaced and for parameters.
 // NOLINTBEGIN(readability-identifier-naming)
@@ -105,5 +78,3 @@ void free(void* block) {
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)
 // NOLINTEND(readability-identifier-naming)
 }
-
-#endif

@@ -1,9 +1,8 @@
 // Counts what a test binary allocates; linking counted_memory.cc replaces its
 // allocation functions.
 //
-// In ordinary builds these are malloc and its kin, so that the C libraries'
-// memory counts too. A sanitizer brings a malloc of its own: there operator new
-// is counted alone.
+// They are malloc and its kin, so that the C libraries' memory counts too. A
+// sanitizer brings a malloc of its own, so this is for ordinary builds alone.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +16,6 @@ struct MemoryCount {
 };
 
 MemoryCount CountedMemory();
-// Whether malloc is counted.
-bool CountsAll();
 void ResetPeak();
 
 }  // namespace qstore::codec

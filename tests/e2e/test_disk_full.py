@@ -16,7 +16,9 @@ SIZE_MEBIBYTES = 48
 def small_disk_prefix(directory):
     """Runs what follows with a tmpfs of SIZE_MEBIBYTES mounted on `directory`."""
     mount = (f'mount -t tmpfs -o size={SIZE_MEBIBYTES}m tmpfs "$0" && exec "$@"')
-    for unshare in (["unshare", "--mount"], ["unshare", "--mount", "--map-root-user"]):
+    # In a chroot the root is no mount point, and its propagation cannot be set.
+    for unshare in (["unshare", "--mount"], ["unshare", "--mount", "--map-root-user"],
+                    ["unshare", "--mount", "--propagation", "unchanged"]):
         prefix = [*unshare, "sh", "-c", mount, str(directory)]
         if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0:
             return prefix
