@@ -2,6 +2,11 @@
 
 #include <openssl/evp.h>
 #include <xxhash.h>
+#if defined(__x86_64__)
+// The library itself is compiled for SSE2; this makes XXH3_64bits choose AVX2
+// or AVX-512 at run time.
+#include <xxh_x86dispatch.h>
+#endif
 
 #include <cstdio>
 #include <cstdlib>

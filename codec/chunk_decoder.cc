@@ -81,7 +81,7 @@ struct ChunkDecoder::Workspace {
   PlainCodec plain;
   CodeDifferenceDecoder differences;
   ByteVector scratch;
-  std::vector<uint32_t> code_zeros;
+  ByteVector code_zeros;  // elements of the chunk's format
   std::vector<uint32_t> positions;
 
   absl::Status AddStreams(const ResidualHead& head,
@@ -96,7 +96,7 @@ struct ChunkDecoder::Workspace {
 
 absl::Status ChunkDecoder::Workspace::AddStreams(const ResidualHead& head,
                                                  const BlobsBySubgroup& blobs) {
-  ranks.Start();
+  ranks.Start(BestKernels());
   for (uint32_t width = 1; width <= kMaxWidth; ++width) {
     const ByteView blob = blobs[kFirstRankSubgroup + width - 1];
     if (!blob.empty()) {
@@ -107,8 +107,12 @@ absl::Status ChunkDecoder::Workspace::AddStreams(const ResidualHead& head,
       ranks.AddExtraBits(head.extra_bit_count, blobs[kExtraBitsSubgroup]));
   // A block may have kBlockWeights code-0 weights too many before it is found
   // out.
-  code_zeros.resize(head.code_zero_count + kBlockWeights);
-  std::fill(code_zeros.begin() + head.code_zero_count, code_zeros.end(), 0);
+  const uint32_t weight_bytes = FloatBytes(head.format);
+  const size_t code_zero_bytes = size_t{head.code_zero_count} * weight_bytes;
+  code_zeros.resize(code_zero_bytes + kBlockWeights * weight_bytes +
+                    kVectorSlackBytes);
+  std::fill(code_zeros.begin() + static_cast<ptrdiff_t>(code_zero_bytes),
+            code_zeros.end(), 0);
   if (head.code_zero_count == 0) {
     if (!blobs[kCodeZeroSubgroup].empty()) {
       return absl::DataLossError(
@@ -118,7 +122,7 @@ absl::Status ChunkDecoder::Workspace::AddStreams(const ResidualHead& head,
   }
   return Annotate(
       DecodeCodeZeros(head.format, blobs[kCodeZeroSubgroup], &zstd, &scratch,
-                      std::span(code_zeros).first(head.code_zero_count)),
+                      MutableByteView(code_zeros).first(code_zero_bytes)),
       "code-zero subgroup");
 }
 
@@ -128,8 +132,9 @@ absl::Status ChunkDecoder::Workspace::DecodeRanks(const ChunkShape& shape,
                                                   MutableByteView weights) {
   const Kernels& kernels = BestKernels();
   IntervalTable table;
-  const uint32_t* next_code_zero = code_zeros.data();
-  const uint32_t* end_code_zero = next_code_zero + code_zero_count;
+  const uint8_t* next_code_zero = code_zeros.data();
+  const uint8_t* end_code_zero =
+      next_code_zero + size_t{code_zero_count} * FloatBytes(shape.format);
   const absl::Status status = ForEachRun(
       shape, [&](size_t scale, uint64_t first, uint64_t count) -> absl::Status {
         kernels.build_interval_table(shape.format, scales[scale], grid, &table);
@@ -147,7 +152,7 @@ absl::Status ChunkDecoder::Workspace::DecodeRanks(const ChunkShape& shape,
                 absl::StrCat("more codes are 0 than the residual's ",
                              code_zero_count, " code-0 weights"));
           }
-          QSTORE_RETURN_IF_ERROR(ranks.CheckBlock(table.widths));
+          QSTORE_RETURN_IF_ERROR(ranks.CheckBlock());
         }
         return absl::OkStatus();
       });

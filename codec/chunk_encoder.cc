@@ -13,6 +13,7 @@
 #include "codec/plain_residual.h"
 #include "codec/quantizer.h"
 #include "codec/rank_writer.h"
+#include "codec/residual_builder.h"
 #include "codec/residual_format.h"
 #include "codec/sparse_subgroups.h"
 
@@ -43,14 +44,6 @@ uint64_t ExceptionBytes(const std::vector<ResidualBlob>& residual) {
              : 0;
 }
 
-uint64_t TotalBytes(const std::vector<ResidualBlob>& residual) {
-  uint64_t bytes = 0;
-  for (const ResidualBlob& blob : residual) {
-    bytes += blob.bytes.size();
-  }
-  return bytes;
-}
-
 }  // namespace
 
 struct ChunkEncoder::Workspace {
@@ -63,6 +56,7 @@ struct ChunkEncoder::Workspace {
   PlainCodec plain;
   CodeDifferenceEncoder differences;
   ByteVector difference_blob;
+  ResidualBuilder blobs;
   ByteVector scratch;
 
   absl::Status Quantize(const ChunkShape& shape, ByteView weights);
@@ -91,8 +85,7 @@ struct ChunkEncoder::Workspace {
                    std::span<const float> chunk_scales,
                    uint64_t max_exceptions);
   absl::Status AppendIntervalBlobs(ResidualMode mode, const ChunkShape& shape,
-                                   uint32_t grid,
-                                   std::vector<ResidualBlob>* residual);
+                                   uint32_t grid);
 };
 
 absl::Status ChunkEncoder::Workspace::Quantize(const ChunkShape& shape,
@@ -120,7 +113,7 @@ bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
                                           std::span<const float> chunk_scales,
                                           uint64_t max_exceptions) {
   const Kernels& kernels = BestKernels();
-  ranks.Start();
+  ranks.Start(shape.format, kernels);
   IntervalTable table;
   const absl::Status status = ForEachRun(
       shape, [&](size_t scale, uint64_t first, uint64_t count) -> absl::Status {
@@ -131,7 +124,7 @@ bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
           EncodeCursor* cursor =
               ranks.PrepareBlock(table.widths, static_cast<uint32_t>(at));
           if (ranks.exception_count() > max_exceptions) {
-            return absl::OutOfRangeError("too many exceptions");
+            return absl::CancelledError();  // without a message: no allocation
           }
           kernels.encode_ranks(shape.format, table,
                                weights.data() + at * FloatBytes(shape.format),
@@ -146,30 +139,26 @@ bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
 }
 
 absl::Status ChunkEncoder::Workspace::AppendIntervalBlobs(
-    ResidualMode mode, const ChunkShape& shape, uint32_t grid,
-    std::vector<ResidualBlob>* residual) {
+    ResidualMode mode, const ChunkShape& shape, uint32_t grid) {
   ResidualHead head;
   head.mode = mode;
   head.format = shape.format;
   head.grid = static_cast<uint8_t>(grid);
-  head.code_zero_count = static_cast<uint32_t>(ranks.code_zeros().size());
+  head.code_zero_count = static_cast<uint32_t>(ranks.code_zeros().size() /
+                                               FloatBytes(shape.format));
   head.extra_bit_count = ranks.extra_bit_count();
   head.exception_count = static_cast<uint32_t>(ranks.exceptions().size());
-  ResidualBlob& head_blob = residual->emplace_back();
-  head_blob.subgroup = kHeadSubgroup;
-  head.EncodeTo(&head_blob.bytes);
-  ranks.AppendBlobs(residual);
+  head.EncodeTo(blobs.Append(kHeadSubgroup));
+  ranks.AppendBlobs(&blobs);
   if (!ranks.code_zeros().empty()) {
-    ResidualBlob& blob = residual->emplace_back();
-    blob.subgroup = kCodeZeroSubgroup;
     QSTORE_RETURN_IF_ERROR(EncodeCodeZeros(shape.format, ranks.code_zeros(),
-                                           &zstd, &scratch, &blob.bytes));
+                                           &zstd, &scratch,
+                                           blobs.Append(kCodeZeroSubgroup)));
   }
   if (!ranks.exceptions().empty()) {
-    ResidualBlob& blob = residual->emplace_back();
-    blob.subgroup = kExceptionsSubgroup;
     QSTORE_RETURN_IF_ERROR(EncodeExceptions(shape.format, ranks.exceptions(),
-                                            &zstd, &scratch, &blob.bytes));
+                                            &zstd, &scratch,
+                                            blobs.Append(kExceptionsSubgroup)));
   }
   return absl::OkStatus();
 }
@@ -178,13 +167,13 @@ absl::Status ChunkEncoder::Workspace::EncodeInterval(
     ResidualMode mode, const ChunkShape& shape, ByteView weights,
     std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
     uint64_t max_exceptions, std::vector<ResidualBlob>* residual) {
-  residual->clear();
+  blobs.Start(residual);
   const uint32_t grid = ChooseGrid(shape.format, weights, chunk_codes);
   if (!EncodeRanks(shape, weights, grid, chunk_codes, chunk_scales,
                    max_exceptions)) {
     return absl::OkStatus();
   }
-  return AppendIntervalBlobs(mode, shape, grid, residual);
+  return AppendIntervalBlobs(mode, shape, grid);
 }
 
 absl::Status ChunkEncoder::Workspace::TryDifferences(
@@ -213,9 +202,8 @@ absl::Status ChunkEncoder::Workspace::TryDifferences(
       ResidualMode::kDifferences, shape, weights, differences.nearest(),
       differences.nearest_scales(), MaxExceptions(shape), residual));
   if (!residual->empty()) {
-    ResidualBlob& blob = residual->emplace_back();
-    blob.subgroup = kCodeDifferencesSubgroup;
-    blob.bytes.assign(difference_blob.begin(), difference_blob.end());
+    blobs.Append(kCodeDifferencesSubgroup)
+        ->assign(difference_blob.begin(), difference_blob.end());
   }
   return absl::OkStatus();
 }
@@ -231,23 +219,25 @@ absl::Status ChunkEncoder::Workspace::EncodeResidual(
     QSTORE_RETURN_IF_ERROR(
         TryDifferences(shape, weights, chunk_codes, chunk_scales, residual));
   }
+  ranks.ReleaseIfLarge();
   // Without the head, which every mode has.
   const uint64_t other_bytes = residual->empty()
                                    ? std::numeric_limits<uint64_t>::max() / 2
-                                   : TotalBytes(*residual) - kResidualHeadBytes;
-  ResidualBlob plain_blob;
-  plain_blob.subgroup = kPlainSubgroup;
+                                   : blobs.TotalBytes() - kResidualHeadBytes;
+  ByteVector plain_blob = blobs.Take(kPlainSubgroup);
   QSTORE_RETURN_IF_ERROR(EncodePlainIfSmaller(
-      shape.format, weights, other_bytes, &plain, &scratch, &plain_blob.bytes));
-  if (!plain_blob.bytes.empty()) {
+      shape.format, weights, other_bytes, &plain, &scratch, &plain_blob));
+  if (plain_blob.empty()) {
+    blobs.GiveBack(kPlainSubgroup, std::move(plain_blob));
+  } else {
     ResidualHead head;
     head.mode = ResidualMode::kPlain;
     head.format = shape.format;
-    residual->resize(1);
-    (*residual)[0].subgroup = kHeadSubgroup;
-    head.EncodeTo(&(*residual)[0].bytes);
-    residual->push_back(std::move(plain_blob));
+    blobs.Start(residual);
+    head.EncodeTo(blobs.Append(kHeadSubgroup));
+    blobs.Append(kPlainSubgroup, std::move(plain_blob));
   }
+  blobs.Finish();
   return absl::OkStatus();
 }
 

@@ -29,6 +29,41 @@ void Count(const uint8_t* weights, std::span<const int8_t> codes, size_t step,
   }
 }
 
+// Weights with a code, and those of them that are not on the grid.
+struct GridCount {
+  uint64_t total = 0;
+  uint64_t exceptions = 0;
+};
+
+// A loop that compilers turn into vector code.
+template <FloatFormat kFormat>
+GridCount CountOnGrid(const uint8_t* weights, std::span<const int8_t> codes,
+                      uint32_t grid) {
+  constexpr size_t kBlock = 4096;
+  using Bits = WeightBits<kFormat>;
+  const uint32_t mask = (1u << grid) - 1;
+  GridCount count;
+  for (size_t at = 0; at < codes.size(); at += kBlock) {
+    const size_t end = std::min(codes.size(), at + kBlock);
+    Bits total = 0;
+    Bits exceptions = 0;
+    for (size_t i = at; i < end; ++i) {
+      const bool is_off = (LoadWeight<kFormat>(weights, i) & mask) != 0;
+      const bool has_code = (codes[i] & 127) != 0;
+      total = static_cast<Bits>(total + has_code);
+      exceptions = static_cast<Bits>(exceptions + (is_off & has_code));
+    }
+    count.total += total;
+    count.exceptions += exceptions;
+  }
+  return count;
+}
+
+int64_t GainBits(uint32_t grid, uint64_t total, uint64_t exceptions) {
+  return static_cast<int64_t>(grid * total) -
+         static_cast<int64_t>(kExceptionBits * exceptions);
+}
+
 uint32_t CheapestGrid(const Histogram& histogram) {
   uint64_t total = 0;
   for (const uint64_t count : histogram) {
@@ -39,8 +74,7 @@ uint32_t CheapestGrid(const Histogram& histogram) {
   uint64_t exceptions = 0;
   for (uint32_t grid = 1; grid < histogram.size(); ++grid) {
     exceptions += histogram[grid - 1];
-    const auto gain_bits = static_cast<int64_t>(grid * total) -
-                           static_cast<int64_t>(kExceptionBits * exceptions);
+    const int64_t gain_bits = GainBits(grid, total, exceptions);
     if (gain_bits > best_gain_bits && exceptions < total) {
       best = grid;
       best_gain_bits = gain_bits;
@@ -55,13 +89,22 @@ uint32_t ChooseGrid(FloatFormat format, ByteView weights,
                     std::span<const int8_t> codes) {
   return VisitFormat(format, [&](auto tag) {
     constexpr FloatFormat kFormat = decltype(tag)::value;
-    // Nearly all chunks fill their format, and a sample shows it.
+    // Nearly all chunks fill their format, and a sample shows it. Nearly all
+    // others keep to the sample's grid, so well that no finer one is cheaper.
     Histogram sample = {};
     Count<kFormat>(weights.data(), codes,
                    std::max<size_t>(1, codes.size() / kSampledWeights | 1),
                    &sample);
-    if (CheapestGrid(sample) == 0) {
+    const uint32_t sampled = CheapestGrid(sample);
+    if (sampled == 0) {
       return 0u;
+    }
+    const GridCount count =
+        CountOnGrid<kFormat>(weights.data(), codes, sampled);
+    if (sampled <= MantissaBits(kFormat) &&
+        GainBits(sampled, count.total, count.exceptions) >=
+            GainBits(sampled - 1, count.total, 0)) {
+      return sampled;
     }
     Histogram all = {};
     Count<kFormat>(weights.data(), codes, 1, &all);

@@ -39,6 +39,16 @@ struct Kernels {
   void (*decode_ranks)(FloatFormat format, const IntervalTable& table,
                        const int8_t* codes, size_t count, DecodeCursor* cursor,
                        uint8_t* weights);
+
+  // Packs `groups` x kPackedGroup values of `bits` bits (1..8), one a byte,
+  // the first into the lowest bits. Touches up to kVectorSlackBytes behind
+  // `packed`.
+  void (*pack_values)(const uint8_t* values, size_t groups, uint32_t bits,
+                      uint8_t* packed);
+
+  // The inverse; reads up to kVectorSlackBytes behind `packed`.
+  void (*unpack_values)(const uint8_t* packed, size_t groups, uint32_t bits,
+                        uint8_t* values);
 };
 
 const Kernels& ScalarKernels();

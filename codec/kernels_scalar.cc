@@ -48,8 +48,10 @@ void EncodeRanks(const IntervalTable& table, const uint8_t* weights,
     const int code = codes[i];
     const auto magnitude = static_cast<uint32_t>(code < 0 ? -code : code) & 127;
     if (magnitude == 0) {
-      *cursor->next_code_zero++ =
-          (bits & ~kExponent) | ((bits - table.zero_exponent) & kExponent);
+      StoreWeight<kFormat>(
+          (bits & ~kExponent) | ((bits - table.zero_exponent) & kExponent),
+          cursor->next_code_zero, 0);
+      cursor->next_code_zero += FloatBytes(kFormat);
       continue;
     }
     const uint32_t ordinal = bits & ~kSign;
@@ -70,10 +72,10 @@ void EncodeRanks(const IntervalTable& table, const uint8_t* weights,
       ++cursor->extra_bit_count;
     }
     const uint32_t width = table.width[magnitude];
+    uint8_t* staged = cursor->ranks[width]++;
     for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
-      const uint32_t plane_bits = PlaneBits(width, plane);
-      cursor->ranks[plane][width].Put(
-          (value >> 8 * plane) & ((1u << plane_bits) - 1), plane_bits);
+      staged[plane * kStagePlaneBytes] =
+          static_cast<uint8_t>(value >> 8 * plane);
     }
   }
 }
@@ -86,20 +88,18 @@ void DecodeRanks(const IntervalTable& table, const int8_t* codes, size_t count,
     const int code = codes[i];
     const auto magnitude = static_cast<uint32_t>(code < 0 ? -code : code) & 127;
     if (magnitude == 0) {
-      const uint32_t relative = *cursor->next_code_zero++;
+      const uint32_t relative = LoadWeight<kFormat>(cursor->next_code_zero, 0);
+      cursor->next_code_zero += FloatBytes(kFormat);
       StoreWeight<kFormat>((relative & ~kExponent) |
                                ((relative + table.zero_exponent) & kExponent),
                            weights, i);
       continue;
     }
     const uint32_t width = table.width[magnitude];
+    const uint8_t* staged = cursor->ranks[width]++;
     uint32_t value = 0;
     for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
-      const uint32_t plane_bits = PlaneBits(width, plane);
-      BitSource& source = cursor->ranks[plane][width];
-      value |= (static_cast<uint32_t>(source.Peek()) & ((1u << plane_bits) - 1))
-               << 8 * plane;
-      source.position_bits += plane_bits;
+      value |= uint32_t{staged[plane * kStagePlaneBytes]} << 8 * plane;
     }
     const uint32_t threshold = table.threshold[magnitude];
     uint32_t rank = value;
@@ -130,12 +130,37 @@ void DecodeRanksOf(FloatFormat format, const IntervalTable& table,
   });
 }
 
+// Eight values at a time are `bits` whole bytes.
+void PackValues(const uint8_t* values, size_t groups, uint32_t bits,
+                uint8_t* packed) {
+  for (size_t i = 0; i < groups * kPackedGroup; i += 8) {
+    uint64_t word = 0;
+    for (uint32_t j = 0; j < 8; ++j) {
+      word |= uint64_t{values[i + j]} << bits * j;
+    }
+    StoreLittleEndian(word, packed);
+    packed += bits;
+  }
+}
+
+void UnpackValues(const uint8_t* packed, size_t groups, uint32_t bits,
+                  uint8_t* values) {
+  const uint64_t mask = (1u << bits) - 1;
+  for (size_t i = 0; i < groups * kPackedGroup; i += 8) {
+    const auto word = LoadLittleEndian<uint64_t>(packed);
+    for (uint32_t j = 0; j < 8; ++j) {
+      values[i + j] = static_cast<uint8_t>(word >> bits * j & mask);
+    }
+    packed += bits;
+  }
+}
+
 }  // namespace
 
 const Kernels& ScalarKernels() {
-  static constexpr Kernels kKernels = {"scalar",      FiniteAbsmax,
-                                       RoundToCodes,  BuildIntervalTable,
-                                       EncodeRanksOf, DecodeRanksOf};
+  static constexpr Kernels kKernels = {
+      "scalar",      FiniteAbsmax,  RoundToCodes, BuildIntervalTable,
+      EncodeRanksOf, DecodeRanksOf, PackValues,   UnpackValues};
   return kKernels;
 }
 

@@ -2,8 +2,9 @@
 // knows, and the choice among them at run time.
 //
 // Quantization and interval tables are portable vector code. The rank kernels
-// need bit gather and scatter (BMI2), which Highway does not have: x86 from
-// AVX2 on has them as intrinsics, every other target uses the reference.
+// need bit gather and scatter (BMI2) or byte expansion and two-register byte
+// permutation (AVX-512 VBMI2), which Highway does not have: x86 from AVX2 on
+// has them as intrinsics, every other target uses the reference.
 #include <atomic>
 
 #include "codec/kernels.h"
@@ -16,7 +17,11 @@
 #if HWY_TARGET != HWY_SCALAR
 #include "codec/quantize-inl.h"
 #endif
-#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX2
+#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3_DL
+#include "codec/ranks16_vbmi2-inl.h"
+#include "codec/ranks32_vbmi2-inl.h"
+#define QSTORE_HAS_RANK_KERNELS 1
+#elif HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX2
 #include "codec/ranks16_bmi2-inl.h"
 #include "codec/ranks32_bmi2-inl.h"
 #define QSTORE_HAS_RANK_KERNELS 1
@@ -94,10 +99,14 @@ const Kernels* TargetKernels() {
     BuildTableOf,
 #if QSTORE_HAS_RANK_KERNELS
     EncodeRanks,
-    DecodeRanks
+    DecodeRanks,
+    PackValues,
+    UnpackValues
 #else
     ScalarKernels().encode_ranks,
-    ScalarKernels().decode_ranks
+    ScalarKernels().decode_ranks,
+    ScalarKernels().pack_values,
+    ScalarKernels().unpack_values
 #endif
   };
   return &kKernels;

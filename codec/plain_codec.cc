@@ -335,6 +335,12 @@ PlainCodec::~PlainCodec() = default;
 
 absl::Status PlainCodec::Encode(PlainLayout layout, ByteView raw,
                                 ByteVector* blob) {
+  blob->clear();
+  return Append(layout, raw, blob);
+}
+
+absl::Status PlainCodec::Append(PlainLayout layout, ByteView raw,
+                                ByteVector* blob) {
   const size_t plane_count = PlainElementBytes(layout);
   if (plane_count == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -365,11 +371,13 @@ absl::Status PlainCodec::Encode(PlainLayout layout, ByteView raw,
   const size_t plane_bytes = raw.size() / plane_count;
   const size_t header_bytes =
       kFixedHeaderBytes + plane_count * kPlaneHeaderBytes;
-  blob->resize(header_bytes + raw.size());
-  (*blob)[0] = kFormatVersion;
-  (*blob)[1] = static_cast<uint8_t>(layout);
-  StoreLittleEndian(static_cast<uint32_t>(raw.size()), &(*blob)[2]);
-  size_t end = header_bytes;
+  const size_t start = blob->size();
+  blob->resize(start + header_bytes + raw.size());
+  uint8_t* header = blob->data() + start;
+  header[0] = kFormatVersion;
+  header[1] = static_cast<uint8_t>(layout);
+  StoreLittleEndian(static_cast<uint32_t>(raw.size()), header + 2);
+  size_t end = start + header_bytes;
   for (size_t i = 0; i < plane_count; ++i) {
     const uint8_t* plane = planes + i * plane_bytes;
     uint8_t* out = blob->data() + end;
@@ -393,7 +401,7 @@ absl::Status PlainCodec::Encode(PlainLayout layout, ByteView raw,
         PackBits({plane, plane_bytes}, out);
       }
     }
-    uint8_t* entry = blob->data() + kFixedHeaderBytes + i * kPlaneHeaderBytes;
+    uint8_t* entry = header + kFixedHeaderBytes + i * kPlaneHeaderBytes;
     entry[0] = static_cast<uint8_t>(coding);
     StoreLittleEndian(static_cast<uint32_t>(stored_bytes), entry + 1);
     end += stored_bytes;

@@ -39,6 +39,8 @@ class PlainCodec {
   // `raw` must be a whole number of elements and at most kPlainChunkBytes.
   // Deterministic.
   absl::Status Encode(PlainLayout layout, ByteView raw, ByteVector* blob);
+  // The same behind what *blob has.
+  absl::Status Append(PlainLayout layout, ByteView raw, ByteVector* blob);
 
   // Takes hostile bytes; `raw` has the exact decoded size. DATA_LOSS says which
   // rule of the format is broken.

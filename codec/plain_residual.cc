@@ -12,6 +12,8 @@ constexpr size_t kMinSampleBytes = 16u << 10;
 constexpr size_t kMaxSampleBytes = 128u << 10;
 constexpr size_t kSampleFraction = 64;
 constexpr size_t kPieceBytes = 4u << 10;  // whole elements of every format
+// At least what parts take that do not pack: lengths and headers.
+constexpr size_t kHeadersBytes = 256;
 
 PlainLayout LayoutOf(FloatFormat format) {
   switch (format) {
@@ -42,16 +44,18 @@ void TakeSample(ByteView weights, size_t sample_bytes, ByteVector* sample) {
 absl::Status EncodePlainResidual(FloatFormat format, ByteView weights,
                                  PlainCodec* codec, ByteVector* blob) {
   blob->clear();
-  ByteVector part;
+  // At once, since growing takes old and new room at the same time.
+  blob->reserve(weights.size() + kHeadersBytes);
   while (!weights.empty()) {
     const ByteView raw =
         weights.first(std::min<size_t>(weights.size(), kPlainChunkBytes));
     weights = weights.subspan(raw.size());
-    QSTORE_RETURN_IF_ERROR(codec->Encode(LayoutOf(format), raw, &part));
     const size_t start = blob->size();
     blob->resize(start + sizeof(uint32_t));
-    StoreLittleEndian(static_cast<uint32_t>(part.size()), blob->data() + start);
-    blob->insert(blob->end(), part.begin(), part.end());
+    QSTORE_RETURN_IF_ERROR(codec->Append(LayoutOf(format), raw, blob));
+    StoreLittleEndian(
+        static_cast<uint32_t>(blob->size() - start - sizeof(uint32_t)),
+        blob->data() + start);
   }
   return absl::OkStatus();
 }

@@ -20,6 +20,7 @@ absl::Status DecodePlainResidual(ByteView blob, PlainCodec* codec,
 // Codes the weights to find out whether the result has fewer than
 // `other_bytes` bytes; then *blob is it, else empty. A chunk of more than 16
 // KiB is sampled first and not coded when the sample says that it is hopeless.
+// `sample` is working memory.
 absl::Status EncodePlainIfSmaller(FloatFormat format, ByteView weights,
                                   uint64_t other_bytes, PlainCodec* codec,
                                   ByteVector* sample, ByteVector* blob);

@@ -1,7 +1,9 @@
 // Where a rank kernel stands in the streams of a chunk.
 //
-// Kernels work on blocks of at most kBlockWeights weights that share a scale.
-// Between blocks the owner (RankWriter, RankReader) makes sure that a block can
+// Kernels work on blocks of at most kBlockWeights weights that share a scale,
+// and see ranks unpacked: each byte plane of a width has a stage, an array with
+// one byte a value. Between blocks the owner (RankWriter, RankReader) moves
+// values between stages and packed streams, and makes sure that a block can
 // neither write nor read outside its buffers, whatever the codes are; so the
 // kernels themselves check nothing.
 #pragma once
@@ -14,9 +16,21 @@
 namespace qstore::codec {
 
 inline constexpr size_t kBlockWeights = 1024;
-// No block moves a stream further than this, nor touches more bytes behind its
-// position: at most 8 bits a weight, and whole 8-byte words.
-inline constexpr size_t kBlockStreamBytes = kBlockWeights + 16;
+// Kernels load and store whole vectors: they may touch as many bytes behind
+// what counts.
+inline constexpr size_t kVectorSlackBytes = 64;
+
+// Values are packed and unpacked in groups of this many, which are whole bytes
+// in every width.
+inline constexpr size_t kPackedGroup = 64;
+// Enough for a block and what was left by those before it.
+inline constexpr size_t kStagedValues = 2 * kBlockWeights;
+
+// The stages of one width. Its planes move together.
+struct RankStage {
+  alignas(64) uint8_t planes[kMaxPlanes][kStagedValues + kVectorSlackBytes];
+};
+inline constexpr size_t kStagePlaneBytes = kStagedValues + kVectorSlackBytes;
 
 // Appends bits, the lowest first.
 struct BitSink {
@@ -36,18 +50,27 @@ struct BitSink {
   }
 };
 
-// Reads bits, the lowest first. At least 8 bytes behind the position are
-// readable.
+// Reads bits, the lowest first.
 struct BitSource {
   const uint8_t* bytes = nullptr;
   uint64_t position_bits = 0;
 
-  // The next bits, at least 57 of them, without moving.
+  // The next bits, at least 57 of them, without moving. 8 bytes behind the
+  // position are readable.
   uint64_t Peek() const {
     return LoadLittleEndian<uint64_t>(bytes + (position_bits >> 3)) >>
            (position_bits & 7);
   }
+  // The next 64 bits; 9 bytes are readable.
+  uint64_t Peek64() const {
+    const uint32_t shift = position_bits & 7;
+    return Peek() | uint64_t{bytes[(position_bits >> 3) + 8]} << 1
+                                                              << (63 - shift);
+  }
 };
+// A block takes or gives at most one extra bit a weight, and touches whole
+// words.
+inline constexpr size_t kBlockExtraBytes = kBlockWeights / 8 + 16;
 
 // A weight outside the interval of its code.
 struct Exception {
@@ -56,20 +79,23 @@ struct Exception {
 };
 
 struct EncodeCursor {
-  BitSink ranks[kMaxPlanes][kMaxWidth + 1];  // [plane][width]
+  // By width: where the next value goes. Its plane p is p * kStagePlaneBytes
+  // behind.
+  uint8_t* ranks[kMaxWidth + 1] = {};
   BitSink extra;
   uint32_t extra_bit_count = 0;
   // Code-0 weights with the exponent counted from the table's zero_exponent:
   // (bits & ~mask) | ((bits - zero_exponent) & mask), mask the exponent field.
-  uint32_t* next_code_zero = nullptr;
+  // Elements of the chunk's format.
+  uint8_t* next_code_zero = nullptr;
   Exception* next_exception = nullptr;
   uint32_t block_position = 0;  // of the block's first weight in the chunk
 };
 
 struct DecodeCursor {
-  BitSource ranks[kMaxPlanes][kMaxWidth + 1];
+  const uint8_t* ranks[kMaxWidth + 1] = {};  // likewise
   BitSource extra;
-  const uint32_t* next_code_zero = nullptr;
+  const uint8_t* next_code_zero = nullptr;
 };
 
 }  // namespace qstore::codec

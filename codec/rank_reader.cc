@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -9,8 +10,8 @@
 
 namespace qstore::codec {
 
-void RankReader::Stream::Start(ByteView stream, uint64_t bits,
-                               BitSource* source) {
+void RankReader::ExtraBits::Start(ByteView stream, uint64_t bits,
+                                  BitSource* source) {
   bytes = stream;
   end_bits = bits;
   skipped_bits = 0;
@@ -18,12 +19,12 @@ void RankReader::Stream::Start(ByteView stream, uint64_t bits,
   *source = {stream.data(), 0};
 }
 
-void RankReader::Stream::MoveToTail(BitSource* source) {
+void RankReader::ExtraBits::MoveToTail(BitSource* source) {
   if (in_tail ||
-      (source->position_bits >> 3) + kBlockStreamBytes <= bytes.size()) {
+      (source->position_bits >> 3) + kBlockExtraBytes <= bytes.size()) {
     return;
   }
-  // At most kBlockStreamBytes - 1 bytes are left, so a block that starts
+  // At most kBlockExtraBytes - 1 bytes are left, so a block that starts
   // anywhere in them ends inside the tail.
   const auto first = static_cast<size_t>(source->position_bits >> 3);
   const size_t left = bytes.size() - first;
@@ -34,20 +35,23 @@ void RankReader::Stream::MoveToTail(BitSource* source) {
   in_tail = true;
 }
 
-void RankReader::Start() {
-  for (uint32_t plane = 0; plane < kMaxPlanes; ++plane) {
-    for (uint32_t width = 0; width <= kMaxWidth; ++width) {
-      ranks_[plane][width].Start({}, 0, &cursor_.ranks[plane][width]);
-    }
+void RankReader::Start(const Kernels& kernels) {
+  kernels_ = &kernels;
+  cursor_ = DecodeCursor();
+  for (uint32_t width = 0; width <= kMaxWidth; ++width) {
+    cursor_.ranks[width] = stages_[width].planes[0];
+    ranks_[width] = Ranks();
+    ranks_[width].end = cursor_.ranks[width];
   }
   extra_.Start({}, 0, &cursor_.extra);
-  cursor_.next_code_zero = nullptr;
 }
 
 absl::Status RankReader::AddRanks(uint32_t width, ByteView blob) {
+  Ranks& ranks = ranks_[width];
+  ranks.blob_bytes = blob.size();
   if (width <= 8) {
     // The count is not stored: CheckEnd compares whole bytes.
-    ranks_[0][width].Start(blob, blob.size() * 8, &cursor_.ranks[0][width]);
+    ranks.packed[0] = blob;
     return absl::OkStatus();
   }
   if (blob.size() < sizeof(uint32_t)) {
@@ -65,12 +69,11 @@ absl::Status RankReader::AddRanks(uint32_t width, ByteView blob) {
         "subgroup ", width, " has ", rest.size(), " bytes, but its ", count,
         " ranks take ", expected_bytes));
   }
+  ranks.count = count;
   for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
     const auto plane_bytes =
         static_cast<size_t>(PlaneBytes(width, plane, count));
-    ranks_[plane][width].Start(rest.first(plane_bytes),
-                               uint64_t{count} * PlaneBits(width, plane),
-                               &cursor_.ranks[plane][width]);
+    ranks.packed[plane] = rest.first(plane_bytes);
     rest = rest.subspan(plane_bytes);
   }
   return absl::OkStatus();
@@ -87,47 +90,83 @@ absl::Status RankReader::AddExtraBits(uint32_t bit_count, ByteView blob) {
   return absl::OkStatus();
 }
 
+void RankReader::Unpack(uint32_t bits, size_t groups, ByteView* packed,
+                        uint8_t* values) const {
+  const size_t group_bytes = kPackedGroup / 8 * bits;
+  const size_t wanted_bytes = groups * group_bytes;
+  if (packed->size() >= wanted_bytes + kVectorSlackBytes) {
+    kernels_->unpack_values(packed->data(), groups, bits, values);
+    *packed = packed->subspan(wanted_bytes);
+    return;
+  }
+  uint8_t tail[kStagedValues + kVectorSlackBytes];
+  const size_t tail_bytes = std::min(packed->size(), wanted_bytes);
+  const size_t tail_groups = (tail_bytes + group_bytes - 1) / group_bytes;
+  if (tail_groups > 0) {
+    std::memcpy(tail, packed->data(), tail_bytes);
+    std::memset(tail + tail_bytes, 0,
+                tail_groups * group_bytes + kVectorSlackBytes - tail_bytes);
+    kernels_->unpack_values(tail, tail_groups, bits, values);
+  }
+  std::memset(values + tail_groups * kPackedGroup, 0,
+              (groups - tail_groups) * kPackedGroup);
+  *packed = packed->subspan(tail_bytes);
+}
+
+void RankReader::Stage(uint32_t width) {
+  Ranks& ranks = ranks_[width];
+  RankStage& stage = stages_[width];
+  const auto used = static_cast<size_t>(cursor_.ranks[width] - stage.planes[0]);
+  const auto left = static_cast<size_t>(ranks.end - cursor_.ranks[width]);
+  const size_t groups = (kStagedValues - left) / kPackedGroup;
+  for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
+    uint8_t* values = stage.planes[plane];
+    std::memmove(values, values + used, left);
+    Unpack(PlaneBits(width, plane), groups, &ranks.packed[plane],
+           values + left);
+  }
+  ranks.staged_count += groups * kPackedGroup;
+  ranks.end = stage.planes[0] + left + groups * kPackedGroup;
+  cursor_.ranks[width] = stage.planes[0];
+}
+
 DecodeCursor* RankReader::PrepareBlock(uint32_t widths) {
   for (uint32_t left = widths & ~1u; left != 0; left &= left - 1) {
     const auto width = static_cast<uint32_t>(std::countr_zero(left));
-    for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
-      ranks_[plane][width].MoveToTail(&cursor_.ranks[plane][width]);
+    if (ranks_[width].end - cursor_.ranks[width] <
+        static_cast<ptrdiff_t>(kBlockWeights)) {
+      Stage(width);
     }
   }
   extra_.MoveToTail(&cursor_.extra);
   return &cursor_;
 }
 
-absl::Status RankReader::CheckBlock(uint32_t widths) const {
-  bool inside = extra_.Position(cursor_.extra) <= extra_.end_bits;
-  for (uint32_t left = widths & ~1u; left != 0; left &= left - 1) {
-    // The planes of a width move together.
-    const auto width = static_cast<uint32_t>(std::countr_zero(left));
-    inside &= ranks_[0][width].Position(cursor_.ranks[0][width]) <=
-              ranks_[0][width].end_bits;
-  }
-  if (!inside) {
+absl::Status RankReader::CheckBlock() const {
+  if (UsedExtraBits() > extra_.end_bits) {
     return absl::DataLossError(
-        "the codes need more ranks or extra bits than the residual has");
+        absl::StrCat("the codes need more extra bits than the residual's ",
+                     extra_.end_bits));
   }
   return absl::OkStatus();
 }
 
 absl::Status RankReader::CheckEnd() const {
   for (uint32_t width = 1; width <= kMaxWidth; ++width) {
-    const uint64_t used = ranks_[0][width].Position(cursor_.ranks[0][width]);
+    const Ranks& ranks = ranks_[width];
+    const uint64_t used = UsedCount(width);
     // Up to 8 the blob does not say how many bits of its last byte count.
-    const uint64_t end = ranks_[0][width].end_bits;
-    if (width <= 8 ? (used + 7) / 8 * 8 != end : used != end) {
-      return absl::DataLossError(absl::StrCat("subgroup ", width, " has ", end,
-                                              " bits, but the codes", " need ",
-                                              used));
+    if (width <= 8 ? PlaneBytes(width, 0, used) != ranks.blob_bytes
+                   : used != ranks.count) {
+      return absl::DataLossError(absl::StrCat(
+          "the codes need ", used, " ranks of width ", width, ", but subgroup ",
+          width, " has ", ranks.blob_bytes, " bytes"));
     }
   }
-  if (extra_.Position(cursor_.extra) != extra_.end_bits) {
-    return absl::DataLossError(absl::StrCat(
-        "the residual has ", extra_.end_bits,
-        " extra bits, but the codes need ", extra_.Position(cursor_.extra)));
+  if (UsedExtraBits() != extra_.end_bits) {
+    return absl::DataLossError(
+        absl::StrCat("the residual has ", extra_.end_bits,
+                     " extra bits, but the codes need ", UsedExtraBits()));
   }
   return absl::OkStatus();
 }

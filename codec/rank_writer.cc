@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "codec/residual_format.h"
 
@@ -11,69 +12,122 @@ namespace {
 // What may stay allocated between chunks. The streams of one chunk of FP32 have
 // at most 12 MiB, but those of many chunks together may differ.
 constexpr size_t kKeptBytes = 24u << 20;
+// A caller who finds more than half of a chunk gives up.
+constexpr size_t kMostExceptions = kChunkWeights / 2 + 2 * kBlockWeights;
 
-// Makes `vector` hold `used` + a block's worth, keeping the first `used`.
+// Makes `vector` hold `used` + a block's worth, keeping the first `used`. It
+// never needs more than `most`.
 template <typename T>
-void Grow(size_t used, size_t block, std::vector<T>* vector) {
+void Grow(size_t used, size_t block, size_t most, std::vector<T>* vector) {
   if (vector->size() < used + block) {
-    vector->resize(used + std::max(used / 2, size_t{4} * block));
+    vector->resize(
+        std::min(used + std::max(used / 4, size_t{4} * block), most));
   }
+}
+
+// The same for what nearly always stays small. Growing takes old and new room
+// at the same time, so once it is large it grows to all that it may need.
+template <typename T>
+void GrowSmall(size_t used, size_t block, size_t most, std::vector<T>* vector) {
+  Grow(used < most / 8 ? used : most - block, block, most, vector);
 }
 
 }  // namespace
 
-void RankWriter::Stream::MakeRoom(BitSink* sink) {
-  const size_t used = sink->next == nullptr
-                          ? 0
-                          : static_cast<size_t>(sink->next - buffer.data());
-  if (sink->next == nullptr || buffer.size() - used < kBlockStreamBytes) {
-    Grow(used, kBlockStreamBytes, &buffer);
-    sink->next = buffer.data() + used;
-  }
-}
-
-void RankWriter::Stream::Finish(const BitSink& sink) {
-  // The last, unfinished byte is in the buffer already: Put stores it.
-  used_bytes = sink.next == nullptr
-                   ? 0
-                   : static_cast<size_t>(sink.next - buffer.data()) +
-                         (sink.pending_bits > 0 ? 1 : 0);
-}
-
-void RankWriter::ReleaseIfLarge() {
-  size_t bytes = extra_.buffer.size() + code_zeros_.size() * sizeof(uint32_t) +
+bool RankWriter::IsLarge() const {
+  size_t bytes = extra_.buffer.size() + code_zeros_.size() +
                  exceptions_.size() * sizeof(Exception);
   for (const auto& plane : ranks_) {
     for (const Stream& stream : plane) {
       bytes += stream.buffer.size();
     }
   }
-  if (bytes <= kKeptBytes) {
+  return bytes > kKeptBytes;
+}
+
+void RankWriter::ReleaseIfLarge() {
+  if (!IsLarge()) {
     return;
   }
   for (auto& plane : ranks_) {
     for (Stream& stream : plane) {
-      stream.buffer = {};
+      stream = {};
     }
   }
-  extra_.buffer = {};
-  code_zeros_ = {};
-  exceptions_ = {};
+  extra_ = {};
+  // `= {}` would keep their memory.
+  code_zeros_ = ByteVector();
+  exceptions_ = std::vector<Exception>();
 }
 
-void RankWriter::Start() {
+void RankWriter::Start(FloatFormat format, const Kernels& kernels) {
   ReleaseIfLarge();
+  kernels_ = &kernels;
+  weight_bytes_ = FloatBytes(format);
   cursor_ = EncodeCursor();
-  code_zero_count_ = 0;
+  for (uint32_t width = 0; width <= kMaxWidth; ++width) {
+    cursor_.ranks[width] = stages_[width].planes[0];
+    rank_counts_[width] = 0;
+    for (auto& plane : ranks_) {
+      plane[width].used_bytes = 0;
+    }
+  }
+  extra_.used_bytes = 0;
+  code_zero_bytes_ = 0;
   exception_count_ = 0;
 }
 
 void RankWriter::UpdateCounts() {
   if (cursor_.next_code_zero != nullptr) {
-    code_zero_count_ =
+    code_zero_bytes_ =
         static_cast<size_t>(cursor_.next_code_zero - code_zeros_.data());
     exception_count_ =
         static_cast<size_t>(cursor_.next_exception - exceptions_.data());
+    extra_.used_bytes =
+        static_cast<size_t>(cursor_.extra.next - extra_.buffer.data());
+  }
+}
+
+void RankWriter::Pack(uint32_t width, size_t groups) {
+  for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
+    Stream& stream = ranks_[plane][width];
+    const uint32_t bits = PlaneBits(width, plane);
+    const size_t packed_bytes = groups * (kPackedGroup / 8) * bits;
+    Grow(stream.used_bytes, packed_bytes + kVectorSlackBytes,
+         kChunkWeights / 8 * bits + kVectorSlackBytes, &stream.buffer);
+    kernels_->pack_values(stages_[width].planes[plane], groups, bits,
+                          stream.buffer.data() + stream.used_bytes);
+    stream.used_bytes += packed_bytes;
+  }
+}
+
+void RankWriter::PackWholeGroups(uint32_t width) {
+  const size_t staged = StagedCount(width);
+  const size_t groups = staged / kPackedGroup;
+  Pack(width, groups);
+  const size_t packed = groups * kPackedGroup;
+  for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
+    uint8_t* values = stages_[width].planes[plane];
+    std::memcpy(values, values + packed, staged - packed);
+  }
+  rank_counts_[width] += static_cast<uint32_t>(packed);
+  cursor_.ranks[width] -= packed;
+}
+
+void RankWriter::FinishRanks(uint32_t width) {
+  const size_t staged = StagedCount(width);
+  const size_t groups = (staged + kPackedGroup - 1) / kPackedGroup;
+  for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
+    std::memset(stages_[width].planes[plane] + staged, 0,
+                groups * kPackedGroup - staged);
+  }
+  if (groups > 0) {
+    Pack(width, groups);
+  }
+  rank_counts_[width] += static_cast<uint32_t>(staged);
+  for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
+    ranks_[plane][width].used_bytes =
+        PlaneBytes(width, plane, rank_counts_[width]);
   }
 }
 
@@ -81,15 +135,19 @@ EncodeCursor* RankWriter::PrepareBlock(uint32_t widths,
                                        uint32_t block_position) {
   for (uint32_t left = widths & ~1u; left != 0; left &= left - 1) {
     const auto width = static_cast<uint32_t>(std::countr_zero(left));
-    for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
-      ranks_[plane][width].MakeRoom(&cursor_.ranks[plane][width]);
+    if (StagedCount(width) > kStagedValues - kBlockWeights) {
+      PackWholeGroups(width);
     }
   }
-  extra_.MakeRoom(&cursor_.extra);
   UpdateCounts();
-  Grow(code_zero_count_, kBlockWeights, &code_zeros_);
-  Grow(exception_count_, kBlockWeights, &exceptions_);
-  cursor_.next_code_zero = code_zeros_.data() + code_zero_count_;
+  Grow(extra_.used_bytes, kBlockExtraBytes,
+       kChunkWeights / 8 + kBlockExtraBytes, &extra_.buffer);
+  GrowSmall(code_zero_bytes_, kBlockWeights * weight_bytes_ + kVectorSlackBytes,
+            (kChunkWeights + kBlockWeights) * weight_bytes_ + kVectorSlackBytes,
+            &code_zeros_);
+  GrowSmall(exception_count_, kBlockWeights, kMostExceptions, &exceptions_);
+  cursor_.extra.next = extra_.buffer.data() + extra_.used_bytes;
+  cursor_.next_code_zero = code_zeros_.data() + code_zero_bytes_;
   cursor_.next_exception = exceptions_.data() + exception_count_;
   cursor_.block_position = block_position;
   return &cursor_;
@@ -97,46 +155,41 @@ EncodeCursor* RankWriter::PrepareBlock(uint32_t widths,
 
 void RankWriter::Finish() {
   UpdateCounts();
-  for (uint32_t plane = 0; plane < kMaxPlanes; ++plane) {
-    for (uint32_t width = 1; width <= kMaxWidth; ++width) {
-      ranks_[plane][width].Finish(cursor_.ranks[plane][width]);
-    }
-  }
-  extra_.Finish(cursor_.extra);
-}
-
-uint64_t RankWriter::TotalBytes() const {
-  uint64_t bytes = extra_.used_bytes;
-  for (const auto& plane : ranks_) {
-    for (const Stream& stream : plane) {
-      bytes += stream.used_bytes;
-    }
-  }
-  return bytes;
-}
-
-void RankWriter::AppendBlobs(std::vector<ResidualBlob>* blobs) const {
+  // The last, unfinished byte is in the buffer already: Put stores it.
+  extra_.used_bytes += cursor_.extra.pending_bits > 0 ? 1 : 0;
   for (uint32_t width = 1; width <= kMaxWidth; ++width) {
-    const uint64_t count_bytes = ranks_[0][width].used_bytes;
-    if (count_bytes == 0) {
+    FinishRanks(width);
+  }
+}
+
+void RankWriter::AppendBlobs(ResidualBuilder* blobs) {
+  const bool is_large = IsLarge();
+  for (uint32_t width = 1; width <= kMaxWidth; ++width) {
+    if (rank_counts_[width] == 0) {
       continue;
     }
-    ResidualBlob& blob = blobs->emplace_back();
-    blob.subgroup = static_cast<uint8_t>(kFirstRankSubgroup + width - 1);
+    ByteVector* blob =
+        blobs->Append(static_cast<uint8_t>(kFirstRankSubgroup + width - 1));
     if (width > 8) {
-      // Plane 0 has whole bytes, one for each rank.
-      blob.bytes.resize(sizeof(uint32_t));
-      StoreLittleEndian(static_cast<uint32_t>(count_bytes), blob.bytes.data());
+      uint64_t blob_bytes = sizeof(uint32_t);
+      for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
+        blob_bytes += ranks_[plane][width].used_bytes;
+      }
+      blob->reserve(blob_bytes);
+      blob->resize(sizeof(uint32_t));
+      StoreLittleEndian(rank_counts_[width], blob->data());
     }
     for (uint32_t plane = 0; plane < PlaneCount(width); ++plane) {
-      const ByteView bytes = ranks_[plane][width].bytes();
-      blob.bytes.insert(blob.bytes.end(), bytes.begin(), bytes.end());
+      Stream& stream = ranks_[plane][width];
+      blob->insert(blob->end(), stream.bytes().begin(), stream.bytes().end());
+      if (is_large) {
+        stream = {};
+      }
     }
   }
   if (extra_.used_bytes > 0) {
-    ResidualBlob& blob = blobs->emplace_back();
-    blob.subgroup = kExtraBitsSubgroup;
-    blob.bytes.assign(extra_.bytes().begin(), extra_.bytes().end());
+    blobs->Append(kExtraBitsSubgroup)
+        ->assign(extra_.bytes().begin(), extra_.bytes().end());
   }
 }
 

@@ -6,16 +6,19 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "codec/chunk_codec.h"
+#include "codec/chunk.h"
+#include "codec/kernels.h"
 #include "codec/rank_cursor.h"
+#include "codec/residual_builder.h"
 
 namespace qstore::codec {
 
 // Keeps its buffers from chunk to chunk, up to a bound. Not thread-safe.
 class RankWriter {
  public:
-  // Starts a chunk.
-  void Start();
+  // Starts a chunk of at most kChunkWeights, whose blocks come from these
+  // kernels.
+  void Start(FloatFormat format, const Kernels& kernels);
 
   // Makes room for a block under a table with these widths. Returns the cursor
   // that the kernel moves; it is valid until the next call.
@@ -30,34 +33,45 @@ class RankWriter {
   std::span<const Exception> exceptions() const {
     return {exceptions_.data(), exception_count_};
   }
-  std::span<const uint32_t> code_zeros() const {
-    return {code_zeros_.data(), code_zero_count_};
-  }
+  // Elements of the chunk's format; see EncodeCursor.
+  ByteView code_zeros() const { return {code_zeros_.data(), code_zero_bytes_}; }
 
-  // Bytes of the subgroups 1..23 and 32.
-  uint64_t TotalBytes() const;
-  // Appends those of them that are not empty, in ascending order.
-  void AppendBlobs(std::vector<ResidualBlob>* blobs) const;
+  // Moves those of the subgroups 1..23 and 32 that are not empty to *blobs, in
+  // ascending order. Once only.
+  void AppendBlobs(ResidualBuilder* blobs);
+
+  // Gives memory back if there is much, and with it code-0 weights and
+  // exceptions.
+  void ReleaseIfLarge();
 
  private:
   struct Stream {
     ByteVector buffer;
     uint64_t used_bytes = 0;
 
-    // Room for one block behind sink->next.
-    void MakeRoom(BitSink* sink);
-    void Finish(const BitSink& sink);
     ByteView bytes() const { return {buffer.data(), used_bytes}; }
   };
 
-  void ReleaseIfLarge();
+  bool IsLarge() const;
   void UpdateCounts();
+  // Packs the first values of a width's stages, whole groups of them.
+  void Pack(uint32_t width, size_t groups);
+  // Packs all but the last, unfinished group, which moves to the front.
+  void PackWholeGroups(uint32_t width);
+  void FinishRanks(uint32_t width);
+  size_t StagedCount(uint32_t width) const {
+    return static_cast<size_t>(cursor_.ranks[width] - stages_[width].planes[0]);
+  }
 
+  const Kernels* kernels_ = nullptr;
+  uint32_t weight_bytes_ = 0;
+  RankStage stages_[kMaxWidth + 1];
   Stream ranks_[kMaxPlanes][kMaxWidth + 1];
+  uint32_t rank_counts_[kMaxWidth + 1] = {};  // packed
   Stream extra_;
-  std::vector<uint32_t> code_zeros_;
+  ByteVector code_zeros_;
   std::vector<Exception> exceptions_;
-  uint64_t code_zero_count_ = 0;
+  uint64_t code_zero_bytes_ = 0;
   uint64_t exception_count_ = 0;
   EncodeCursor cursor_;
 };

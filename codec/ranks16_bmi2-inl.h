@@ -16,7 +16,9 @@ HWY_BEFORE_NAMESPACE();
 namespace qstore::codec::HWY_NAMESPACE {
 
 template <FloatFormat kFormat>
-constexpr bool kHasTwoPlanes = MantissaBits(kFormat) > 7;
+constexpr bool kHasTwoPlanes = MantissaBits(kFormat) > 8;
+template <FloatFormat kFormat>
+constexpr uint32_t kPlanes = kHasTwoPlanes<kFormat> ? 2 : 1;
 
 // Words from their low and high bytes.
 HWY_INLINE void Unpack(__m256i low, __m256i high, __m256i (&words)[2]) {
@@ -33,29 +35,32 @@ HWY_INLINE uint32_t MaskBits(const __m256i (&words)[2]) {
 // What a table gives for 32 codes.
 template <FloatFormat kFormat>
 struct Tables16 {
-  // Without the high bytes of the thresholds where they are 0.
-  static constexpr size_t kUsed = kHasTwoPlanes<kFormat> ? 5 : 4;
-  ByteTable tables[kUsed];
+  ByteTable tables[4];  // widths, lowest's low and high bytes, threshold's low
+  // The thresholds' high bytes, in FP16. From code 16 on an interval is at most
+  // 1/15 of its end wide, thus fewer than 256 ordinals: the rest is 0.
+  __m256i threshold_high;
 
   HWY_INLINE explicit Tables16(const IntervalTable& table) {
     FillWidthTable(table, &tables[0]);
     FillByteTables(table.lowest, &tables[1], &tables[2]);
-    ByteTable unused;
-    FillByteTables(table.threshold, &tables[3],
-                   kHasTwoPlanes<kFormat> ? &tables[kUsed - 1] : &unused);
+    ByteTable high;
+    FillByteTables(table.threshold, &tables[3], &high);
+    threshold_high = _mm256_broadcastsi128_si256(high.rows[0]);
   }
 
   HWY_INLINE void Find(__m256i magnitudes, __m256i* widths,
                        __m256i (&lowest)[2], __m256i (&threshold)[2]) const {
-    __m256i found[kUsed];
+    __m256i found[4];
     LookUp(tables, magnitudes, found);
     *widths = found[0];
     Unpack(found[1], found[2], lowest);
+    __m256i high = _mm256_setzero_si256();
     if constexpr (kHasTwoPlanes<kFormat>) {
-      Unpack(found[3], found[kUsed - 1], threshold);
-    } else {
-      Unpack(found[3], _mm256_setzero_si256(), threshold);
+      // Sets bit 7 of magnitudes from 16 on, which gives 0.
+      high = _mm256_shuffle_epi8(
+          threshold_high, _mm256_add_epi8(magnitudes, _mm256_set1_epi8(112)));
     }
+    Unpack(found[3], high, threshold);
   }
 };
 
@@ -63,26 +68,26 @@ template <FloatFormat kFormat>
 void DecodeRanks16(const IntervalTable& table, const int8_t* codes,
                    size_t count, DecodeCursor* cursor, uint8_t* weights) {
   const Tables16<kFormat> tables(table);
-  const PassList<0> low_passes(table.widths);
-  const PassList<1> high_passes(table.widths);
+  const WidthList list(table.widths);
   const __m128i grid = _mm_cvtsi32_si128(static_cast<int>(table.grid));
   const __m256i zero = _mm256_setzero_si256();
   const __m256i sign_bit = _mm256_set1_epi16(static_cast<int16_t>(0x8000));
-  ForEachStep<kFormat>(
+  ForEachStep<kFormat, kStep>(
       codes, count, weights,
-      [&](__m256i code, uint8_t* out, uint32_t lanes, size_t) HWY_ATTR {
+      [&](const int8_t* step_codes, uint8_t* out, uint64_t lanes,
+          size_t) HWY_ATTR {
+        const __m256i code = Load256(step_codes);
         const __m256i magnitudes = Magnitudes(code);
         __m256i widths;
         __m256i lowest[2];
         __m256i threshold[2];
         tables.Find(magnitudes, &widths, lowest, threshold);
+        __m256i planes[kPlanes<kFormat>];
+        ReadRanks(list, widths, cursor->ranks, planes);
         __m256i value[2];
-        const __m256i low = ReadPlane(low_passes, widths, cursor->ranks[0]);
-        if constexpr (kHasTwoPlanes<kFormat>) {
-          Unpack(low, ReadPlane(high_passes, widths, cursor->ranks[1]), value);
-        } else {
-          Unpack(low, zero, value);
-        }
+        Unpack(planes[0],
+               kHasTwoPlanes<kFormat> ? planes[kPlanes<kFormat> - 1] : zero,
+               value);
         const __m256i below[2] = {_mm256_cmpgt_epi16(threshold[0], value[0]),
                                   _mm256_cmpgt_epi16(threshold[1], value[1])};
         const __m256i extra =
@@ -114,8 +119,7 @@ template <FloatFormat kFormat>
 void EncodeRanks16(const IntervalTable& table, const uint8_t* weights,
                    const int8_t* codes, size_t count, EncodeCursor* cursor) {
   const Tables16<kFormat> tables(table);
-  const PassList<0> low_passes(table.widths);
-  const PassList<1> high_passes(table.widths);
+  const WidthList list(table.widths);
   const __m128i grid = _mm_cvtsi32_si128(static_cast<int>(table.grid));
   const __m256i zero = _mm256_setzero_si256();
   const __m256i ordinal_mask = _mm256_set1_epi16(0x7FFF);
@@ -127,10 +131,11 @@ void EncodeRanks16(const IntervalTable& table, const uint8_t* weights,
   const __m256i full_high = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 7, 0, 0, 0, 0, 0));
   const __m256i low_byte = _mm256_set1_epi16(0xFF);
-  ForEachStep<kFormat>(
+  ForEachStep<kFormat, kStep>(
       codes, count, weights,
-      [&](__m256i code, const uint8_t* in, uint32_t lanes,
+      [&](const int8_t* step_codes, const uint8_t* in, uint64_t lanes,
           size_t offset) HWY_ATTR {
+        const __m256i code = Load256(step_codes);
         const __m256i magnitudes = Magnitudes(code);
         __m256i widths;
         __m256i lowest[2];
@@ -171,16 +176,14 @@ void EncodeRanks16(const IntervalTable& table, const uint8_t* weights,
           value[i] =
               _mm256_blendv_epi8(_mm256_srli_epi16(sum, 1), rank, below[i]);
         }
-        WritePlane(low_passes, widths,
-                   _mm256_packus_epi16(_mm256_and_si256(value[0], low_byte),
-                                       _mm256_and_si256(value[1], low_byte)),
-                   cursor->ranks[0]);
+        __m256i planes[kPlanes<kFormat>];
+        planes[0] = _mm256_packus_epi16(_mm256_and_si256(value[0], low_byte),
+                                        _mm256_and_si256(value[1], low_byte));
         if constexpr (kHasTwoPlanes<kFormat>) {
-          WritePlane(high_passes, widths,
-                     _mm256_packus_epi16(_mm256_srli_epi16(value[0], 8),
-                                         _mm256_srli_epi16(value[1], 8)),
-                     cursor->ranks[1]);
+          planes[1] = _mm256_packus_epi16(_mm256_srli_epi16(value[0], 8),
+                                          _mm256_srli_epi16(value[1], 8));
         }
+        WriteRanks(list, widths, planes, cursor->ranks);
         const uint32_t has_extra = ~MaskBits(below);
         const auto extra_count =
             static_cast<uint32_t>(_mm_popcnt_u32(has_extra));
@@ -190,9 +193,8 @@ void EncodeRanks16(const IntervalTable& table, const uint8_t* weights,
         const uint32_t code_zeros = ZeroBytes(magnitudes);
         AppendCodeZeros<kFormat>(code_zeros & lanes, table.zero_exponent, in,
                                  cursor);
-        AppendExceptions<kFormat>(
-            ~(MaskBits(regular) | code_zeros),
-            cursor->block_position + static_cast<uint32_t>(offset), in, cursor);
+        AppendExceptions<kFormat>(~(MaskBits(regular) | code_zeros), offset, in,
+                                  cursor);
       });
 }
 

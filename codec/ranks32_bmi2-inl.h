@@ -39,14 +39,14 @@ inline void DecodeRanks32(const IntervalTable& table, const int8_t* codes,
                           uint8_t* weights) {
   ByteTable width_table[1];
   FillWidthTable(table, &width_table[0]);
-  const PassList<0> passes0(table.widths);
-  const PassList<1> passes1(table.widths);
-  const PassList<2> passes2(table.widths);
+  const WidthList list(table.widths);
   const __m128i grid = _mm_cvtsi32_si128(static_cast<int>(table.grid));
   const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-  ForEachStep<FloatFormat::kF32>(
+  ForEachStep<FloatFormat::kF32, kStep>(
       codes, count, weights,
-      [&](__m256i code, uint8_t* out, uint32_t lanes, size_t) HWY_ATTR {
+      [&](const int8_t* step_codes, uint8_t* out, uint64_t lanes,
+          size_t) HWY_ATTR {
+        const __m256i code = Load256(step_codes);
         const __m256i magnitudes = Magnitudes(code);
         __m256i widths[1];
         LookUp(width_table, magnitudes, widths);
@@ -55,9 +55,11 @@ inline void DecodeRanks32(const IntervalTable& table, const int8_t* codes,
         alignas(32) uint8_t planes[kMaxPlanes][kStep];
         Store256(code, code_bytes);
         Store256(magnitudes, magnitude_bytes);
-        Store256(ReadPlane(passes0, widths[0], cursor->ranks[0]), planes[0]);
-        Store256(ReadPlane(passes1, widths[0], cursor->ranks[1]), planes[1]);
-        Store256(ReadPlane(passes2, widths[0], cursor->ranks[2]), planes[2]);
+        __m256i read[kMaxPlanes];
+        ReadRanks(list, widths[0], cursor->ranks, read);
+        for (uint32_t plane = 0; plane < kMaxPlanes; ++plane) {
+          Store256(read[plane], planes[plane]);
+        }
         for (size_t i = 0; i < kStep; i += 8) {
           const __m256i index = BytesToWords(magnitude_bytes + i);
           const __m256i lowest = Gather(table.lowest, index);
@@ -93,18 +95,17 @@ inline void EncodeRanks32(const IntervalTable& table, const uint8_t* weights,
                           EncodeCursor* cursor) {
   ByteTable width_table[1];
   FillWidthTable(table, &width_table[0]);
-  const PassList<0> passes0(table.widths);
-  const PassList<1> passes1(table.widths);
-  const PassList<2> passes2(table.widths);
+  const WidthList list(table.widths);
   const __m128i grid = _mm_cvtsi32_si128(static_cast<int>(table.grid));
   const __m256i grid_mask =
       _mm256_set1_epi32(static_cast<int>((1u << table.grid) - 1));
   const __m256i ordinal_mask = _mm256_set1_epi32(0x7FFFFFFF);
   const __m256i zero = _mm256_setzero_si256();
-  ForEachStep<FloatFormat::kF32>(
+  ForEachStep<FloatFormat::kF32, kStep>(
       codes, count, weights,
-      [&](__m256i code, const uint8_t* in, uint32_t lanes,
+      [&](const int8_t* step_codes, const uint8_t* in, uint64_t lanes,
           size_t offset) HWY_ATTR {
+        const __m256i code = Load256(step_codes);
         const __m256i magnitudes = Magnitudes(code);
         __m256i widths[1];
         LookUp(width_table, magnitudes, widths);
@@ -160,15 +161,14 @@ inline void EncodeRanks32(const IntervalTable& table, const uint8_t* weights,
           planes[1][i] = static_cast<uint8_t>(values[i] >> 8);
           planes[2][i] = static_cast<uint8_t>(values[i] >> 16);
         }
-        WritePlane(passes0, widths[0], Load256(planes[0]), cursor->ranks[0]);
-        WritePlane(passes1, widths[0], Load256(planes[1]), cursor->ranks[1]);
-        WritePlane(passes2, widths[0], Load256(planes[2]), cursor->ranks[2]);
+        const __m256i to_write[kMaxPlanes] = {
+            Load256(planes[0]), Load256(planes[1]), Load256(planes[2])};
+        WriteRanks(list, widths[0], to_write, cursor->ranks);
         const uint32_t code_zeros = ZeroBytes(magnitudes);
         AppendCodeZeros<FloatFormat::kF32>(code_zeros & lanes,
                                            table.zero_exponent, in, cursor);
-        AppendExceptions<FloatFormat::kF32>(
-            ~(regular_lanes | code_zeros),
-            cursor->block_position + static_cast<uint32_t>(offset), in, cursor);
+        AppendExceptions<FloatFormat::kF32>(~(regular_lanes | code_zeros),
+                                            offset, in, cursor);
       });
 }
 

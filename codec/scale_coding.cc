@@ -11,6 +11,8 @@ namespace qstore::codec {
 namespace {
 
 constexpr float kLargestCode = 127.0f;
+// How many scales' working memory is kept from chunk to chunk.
+constexpr size_t kKeptScales = 1u << 20;
 
 // The sign goes to the lowest bit, so that the top plane of FP32 and BF16 is
 // the exponent alone.
@@ -66,6 +68,18 @@ absl::Status ScaleEncoder::Append(FloatFormat format,
                                   std::span<const float> scales,
                                   ZstdEncoder* zstd, ByteVector* out,
                                   ScaleCoding* coding) {
+  absl::Status status = AppendSmaller(format, scales, zstd, out, coding);
+  if (scales.size() > kKeptScales) {
+    values_ = std::vector<uint32_t>();
+    plane_ = ByteVector();
+  }
+  return status;
+}
+
+absl::Status ScaleEncoder::AppendSmaller(FloatFormat format,
+                                         std::span<const float> scales,
+                                         ZstdEncoder* zstd, ByteVector* out,
+                                         ScaleCoding* coding) {
   const size_t start = out->size();
   values_.resize(scales.size());
   for (size_t i = 0; i < scales.size(); ++i) {

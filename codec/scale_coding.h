@@ -25,6 +25,9 @@ class ScaleEncoder {
                       ZstdEncoder* zstd, ByteVector* out, ScaleCoding* coding);
 
  private:
+  absl::Status AppendSmaller(FloatFormat format, std::span<const float> scales,
+                             ZstdEncoder* zstd, ByteVector* out,
+                             ScaleCoding* coding);
   absl::Status AppendPlanes(std::span<const uint32_t> values,
                             uint32_t element_bytes, ZstdEncoder* zstd,
                             ByteVector* out);

@@ -11,83 +11,102 @@ namespace {
 // Where the pieces of a code-0 weight go: the sign and mantissa, sign on top,
 // in whole bytes from the top down, so that only the lowest plane is partly
 // filled; then the exponent deficit.
+template <FloatFormat kFormat>
 struct CodeZeroLayout {
-  uint32_t mantissa_bits;
-  uint32_t low_plane_bits;       // of sign and mantissa
-  uint32_t mantissa_planes;      // of sign and mantissa
-  uint32_t exponent_field_mask;  // shifted down
+  using Bits = WeightBits<kFormat>;
+  static constexpr uint32_t kMantissaBits = MantissaBits(kFormat);
+  static constexpr uint32_t kSignShift = 8 * sizeof(Bits) - 1;
+  // Shifted down.
+  static constexpr uint32_t kExponentMask =
+      InfinityOrdinal(kFormat) >> kMantissaBits;
+  // Of sign and mantissa.
+  static constexpr uint32_t kPlanes = kMantissaBits / 8 + 1;
+  static constexpr uint32_t kLowPlaneBits = kMantissaBits % 8 + 1;
 
-  explicit constexpr CodeZeroLayout(FloatFormat format)
-      : mantissa_bits(MantissaBits(format)),
-        low_plane_bits(mantissa_bits % 8 + 1),
-        mantissa_planes(mantissa_bits / 8 + 1),
-        exponent_field_mask(InfinityOrdinal(format) >> mantissa_bits) {}
-
-  // Of a plane of sign and mantissa.
-  constexpr uint32_t Shift(uint32_t plane) const {
-    return plane == 0 ? 0 : low_plane_bits + 8 * (plane - 1);
+  static constexpr uint32_t Shift(uint32_t plane) {
+    return plane == 0 ? 0 : kLowPlaneBits + 8 * (plane - 1);
   }
-  constexpr uint32_t Mask(uint32_t plane) const {
-    return plane == 0 ? (1u << low_plane_bits) - 1 : 0xFF;
+  static constexpr uint32_t Mask(uint32_t plane) {
+    return plane == 0 ? (1u << kLowPlaneBits) - 1 : 0xFF;
+  }
+
+  // The exponent is counted down from the zero interval's end, in the cursors
+  // up from it.
+  static uint8_t Deficit(uint32_t value) {
+    return static_cast<uint8_t>((0 - (value >> kMantissaBits)) & kExponentMask);
+  }
+  static Bits FromDeficit(uint8_t deficit) {
+    return static_cast<Bits>(((0 - uint32_t{deficit}) & kExponentMask)
+                             << kMantissaBits);
+  }
+
+  static uint8_t Piece(uint32_t value, uint32_t plane) {
+    const uint32_t sign_and_mantissa = (value >> kSignShift) << kMantissaBits |
+                                       (value & ((1u << kMantissaBits) - 1));
+    return static_cast<uint8_t>(sign_and_mantissa >> Shift(plane) &
+                                Mask(plane));
+  }
+  static Bits FromPiece(uint8_t piece, uint32_t plane) {
+    const uint32_t sign_and_mantissa = (piece & Mask(plane)) << Shift(plane);
+    return static_cast<Bits>((sign_and_mantissa >> kMantissaBits)
+                                 << kSignShift |
+                             (sign_and_mantissa & ((1u << kMantissaBits) - 1)));
   }
 };
 
-uint32_t SignAndMantissa(FloatFormat format, const CodeZeroLayout& layout,
-                         uint32_t value) {
-  const uint32_t sign = (value & SignMask(format)) != 0 ? 1 : 0;
-  return sign << layout.mantissa_bits |
-         (value & ((1u << layout.mantissa_bits) - 1));
-}
-
 }  // namespace
 
-absl::Status EncodeCodeZeros(FloatFormat format,
-                             std::span<const uint32_t> values,
+absl::Status EncodeCodeZeros(FloatFormat format, ByteView values,
                              ZstdEncoder* zstd, ByteVector* scratch,
                              ByteVector* blob) {
-  const CodeZeroLayout layout(format);
   blob->clear();
-  scratch->resize(values.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    // The exponent is counted up from the zero interval's end: negate it.
-    (*scratch)[i] = static_cast<uint8_t>(
-        (0 - (values[i] >> layout.mantissa_bits)) & layout.exponent_field_mask);
-  }
-  QSTORE_RETURN_IF_ERROR(zstd->AppendPlane(*scratch, blob));
-  for (uint32_t plane = 0; plane < layout.mantissa_planes; ++plane) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      (*scratch)[i] = static_cast<uint8_t>(
-          SignAndMantissa(format, layout, values[i]) >> layout.Shift(plane) &
-          layout.Mask(plane));
+  return VisitFormat(format, [&](auto tag) -> absl::Status {
+    constexpr FloatFormat kFormat = decltype(tag)::value;
+    using Layout = CodeZeroLayout<kFormat>;
+    const size_t count = values.size() / FloatBytes(kFormat);
+    scratch->resize(count);
+    blob->reserve(values.size() + ZstdEncoder::Bound(count));
+    for (size_t i = 0; i < count; ++i) {
+      (*scratch)[i] = Layout::Deficit(LoadWeight<kFormat>(values.data(), i));
     }
     QSTORE_RETURN_IF_ERROR(zstd->AppendPlane(*scratch, blob));
-  }
-  return absl::OkStatus();
+    for (uint32_t plane = 0; plane < Layout::kPlanes; ++plane) {
+      for (size_t i = 0; i < count; ++i) {
+        (*scratch)[i] =
+            Layout::Piece(LoadWeight<kFormat>(values.data(), i), plane);
+      }
+      QSTORE_RETURN_IF_ERROR(zstd->AppendPlane(*scratch, blob));
+    }
+    return absl::OkStatus();
+  });
 }
 
 absl::Status DecodeCodeZeros(FloatFormat format, ByteView blob,
                              ZstdDecoder* zstd, ByteVector* scratch,
-                             std::span<uint32_t> values) {
-  const CodeZeroLayout layout(format);
-  scratch->resize(values.size());
-  QSTORE_RETURN_IF_ERROR(zstd->DecodePlane(&blob, *scratch));
-  for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = ((0 - uint32_t{(*scratch)[i]}) & layout.exponent_field_mask)
-                << layout.mantissa_bits;
-  }
-  for (uint32_t plane = 0; plane < layout.mantissa_planes; ++plane) {
-    QSTORE_RETURN_IF_ERROR(zstd->DecodePlane(&blob, *scratch));
-    const bool has_sign = plane + 1 == layout.mantissa_planes;
-    for (size_t i = 0; i < values.size(); ++i) {
-      const uint32_t piece = ((*scratch)[i] & layout.Mask(plane))
-                             << layout.Shift(plane);
-      const uint32_t sign = piece >> layout.mantissa_bits;
-      values[i] |=
-          has_sign && sign != 0
-              ? (piece ^ (1u << layout.mantissa_bits)) | SignMask(format)
-              : piece;
-    }
-  }
+                             MutableByteView values) {
+  const absl::Status status =
+      VisitFormat(format, [&](auto tag) -> absl::Status {
+        constexpr FloatFormat kFormat = decltype(tag)::value;
+        using Layout = CodeZeroLayout<kFormat>;
+        const size_t count = values.size() / FloatBytes(kFormat);
+        scratch->resize(count);
+        QSTORE_RETURN_IF_ERROR(zstd->DecodePlane(&blob, *scratch));
+        for (size_t i = 0; i < count; ++i) {
+          StoreWeight<kFormat>(Layout::FromDeficit((*scratch)[i]),
+                               values.data(), i);
+        }
+        for (uint32_t plane = 0; plane < Layout::kPlanes; ++plane) {
+          QSTORE_RETURN_IF_ERROR(zstd->DecodePlane(&blob, *scratch));
+          for (size_t i = 0; i < count; ++i) {
+            const uint32_t below = LoadWeight<kFormat>(values.data(), i);
+            StoreWeight<kFormat>(
+                below | Layout::FromPiece((*scratch)[i], plane), values.data(),
+                i);
+          }
+        }
+        return absl::OkStatus();
+      });
+  QSTORE_RETURN_IF_ERROR(status);
   if (!blob.empty()) {
     return absl::DataLossError(absl::StrCat("the code-zero subgroup has ",
                                             blob.size(), " bytes too many"));
@@ -100,6 +119,9 @@ absl::Status EncodeExceptions(FloatFormat format,
                               ZstdEncoder* zstd, ByteVector* scratch,
                               ByteVector* blob) {
   blob->clear();
+  // The higher planes of the gaps are nearly nothing.
+  blob->reserve(exceptions.size() * (1 + FloatBytes(format)) +
+                2 * ZstdEncoder::Bound(exceptions.size()));
   QSTORE_RETURN_IF_ERROR(AppendPositions(
       exceptions.size(), [&](size_t i) { return exceptions[i].position; }, zstd,
       scratch, blob));

@@ -14,16 +14,15 @@
 
 namespace qstore::codec {
 
-// `values` as in EncodeCursor::next_code_zero. `scratch` is working memory of
-// one byte a value.
-absl::Status EncodeCodeZeros(FloatFormat format,
-                             std::span<const uint32_t> values,
+// `values` are elements of the format, as at EncodeCursor::next_code_zero.
+// `scratch` is working memory of one byte a value.
+absl::Status EncodeCodeZeros(FloatFormat format, ByteView values,
                              ZstdEncoder* zstd, ByteVector* scratch,
                              ByteVector* blob);
 // DATA_LOSS.
 absl::Status DecodeCodeZeros(FloatFormat format, ByteView blob,
                              ZstdDecoder* zstd, ByteVector* scratch,
-                             std::span<uint32_t> values);
+                             MutableByteView values);
 
 // `exceptions` ascend by position.
 absl::Status EncodeExceptions(FloatFormat format,

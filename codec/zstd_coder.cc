@@ -61,6 +61,8 @@ absl::Status ZstdEncoder::AppendPlane(ByteView plane, ByteVector* out) {
   return absl::OkStatus();
 }
 
+size_t ZstdEncoder::Bound(size_t bytes) { return ZSTD_compressBound(bytes); }
+
 ZstdDecoder::ZstdDecoder() : context_(ZSTD_createDCtx()) {}
 
 ZstdDecoder::~ZstdDecoder() { ZSTD_freeDCtx(context_); }

@@ -32,6 +32,9 @@ class ZstdEncoder {
   // means raw, smaller a zstd frame; the smaller of the two is kept.
   absl::Status AppendPlane(ByteView plane, ByteVector* out);
 
+  // Room that is needed while a frame of `bytes` is made.
+  static size_t Bound(size_t bytes);
+
  private:
   ZSTD_CCtx_s* codes_context_;
   ZSTD_CCtx_s* plane_context_;

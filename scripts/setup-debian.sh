@@ -18,7 +18,8 @@ build_packages=(
 )
 demo_packages=(python3 python3-numpy python3-venv python3-pip ca-certificates)
 bench_packages=(libbenchmark-dev liblz4-dev python3-dev)
-test_packages=(clang-format-14 clang-tidy-14 python3-grpcio python3-yaml util-linux)
+test_packages=(clang-format-14 clang-tidy-14 python3-grpcio python3-yaml util-linux
+  g++-aarch64-linux-gnu)
 
 case "${1:-test}" in
   build) wanted=("${build_packages[@]}") ;;

@@ -123,6 +123,7 @@ after "release build" "release tests" run_ctest release release -LE e2e
 after "release build" "release end-to-end" run_ctest release-e2e release -L e2e
 if [ $quick -eq 0 ]; then
   after "release build" "clang-tidy" check_tidy
+  stage "aarch64 objects" "$QSTORE_ROOT/scripts/check-aarch64.sh"
   stage "asan-ubsan build" build asan-ubsan
   after "asan-ubsan build" "asan-ubsan tests" run_ctest asan-ubsan asan-ubsan -LE e2e
   after "asan-ubsan build" "asan-ubsan end-to-end" run_ctest asan-e2e asan-ubsan -L e2e

@@ -11,6 +11,18 @@ TEST(HashTest, Xxh3IsThePublishedFunction) {
   EXPECT_EQ(Xxh3(AsBytes("abc")), 0x78af5f94892f3950u);
 }
 
+// Vector code is chosen at run time from 241 bytes on. The values are those of
+// the library's scalar code and of xxhsum.
+TEST(HashTest, Xxh3OfLongInputsIsThePublishedFunction) {
+  ByteVector bytes(5000);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<uint8_t>(i % 251);
+  }
+  EXPECT_EQ(Xxh3(ByteView(bytes).first(241)), 0x02e8cd95421c6d02u);
+  EXPECT_EQ(Xxh3(ByteView(bytes).first(1024)), 0xe5d78bafa45b2aa5u);
+  EXPECT_EQ(Xxh3(bytes), 0xb418500fc42320eeu);
+}
+
 TEST(HashTest, Sha256IsThePublishedFunction) {
   EXPECT_EQ(HexEncode(Sha256Of({})),
             "e3b0c44298fc1c149afbf4c8996fb924"

@@ -89,7 +89,7 @@ class RankPipeline {
   void Encode(FloatFormat format, float scale, uint32_t grid, ByteView weights,
               std::span<const int8_t> codes) {
     BestKernels().build_interval_table(format, scale, grid, &table_);
-    writer_.Start();
+    writer_.Start(format, BestKernels());
     for (size_t at = 0; at < codes.size(); at += kBlockWeights) {
       BestKernels().encode_ranks(
           format, table_, weights.data() + at * FloatBytes(format),
@@ -97,13 +97,13 @@ class RankPipeline {
           writer_.PrepareBlock(table_.widths, static_cast<uint32_t>(at)));
     }
     writer_.Finish();
-    blobs_.clear();
-    writer_.AppendBlobs(&blobs_);
+    builder_.Start(&blobs_);
+    writer_.AppendBlobs(&builder_);
   }
 
   void Decode(FloatFormat format, std::span<const int8_t> codes,
               ByteVector* weights) {
-    reader_.Start();
+    reader_.Start(BestKernels());
     for (const ResidualBlob& blob : blobs_) {
       if (blob.subgroup <= kLastRankSubgroup) {
         ASSERT_TRUE(reader_.AddRanks(blob.subgroup, blob.bytes).ok());
@@ -112,10 +112,11 @@ class RankPipeline {
             reader_.AddExtraBits(writer_.extra_bit_count(), blob.bytes).ok());
       }
     }
-    std::vector<uint32_t> code_zeros(writer_.code_zeros().begin(),
-                                     writer_.code_zeros().end());
-    code_zeros.resize(code_zeros.size() + kBlockWeights);
-    const uint32_t* next = code_zeros.data();
+    ByteVector code_zeros(writer_.code_zeros().begin(),
+                          writer_.code_zeros().end());
+    code_zeros.resize(code_zeros.size() + kBlockWeights * FloatBytes(format) +
+                      kVectorSlackBytes);
+    const uint8_t* next = code_zeros.data();
     for (size_t at = 0; at < codes.size(); at += kBlockWeights) {
       DecodeCursor* cursor = reader_.PrepareBlock(table_.widths);
       cursor->next_code_zero = next;
@@ -124,7 +125,7 @@ class RankPipeline {
                                  cursor,
                                  weights->data() + at * FloatBytes(format));
       next = cursor->next_code_zero;
-      ASSERT_TRUE(reader_.CheckBlock(table_.widths).ok());
+      ASSERT_TRUE(reader_.CheckBlock().ok());
     }
     ASSERT_TRUE(reader_.CheckEnd().ok());
     for (const Exception& exception : writer_.exceptions()) {
@@ -139,13 +140,14 @@ class RankPipeline {
   IntervalTable table_;
   RankWriter writer_;
   RankReader reader_;
+  ResidualBuilder builder_;
   std::vector<ResidualBlob> blobs_;
 };
 
 // Everything about a run that reaches the stored bytes.
 struct RunBytes {
   std::vector<ByteVector> blobs;
-  std::vector<uint32_t> code_zeros;
+  ByteVector code_zeros;
   std::vector<std::pair<uint32_t, uint32_t>> exceptions;
   bool operator==(const RunBytes&) const = default;
 };

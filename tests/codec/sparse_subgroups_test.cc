@@ -11,17 +11,12 @@ TEST(SparseSubgroupsTest, CodeZerosRoundTrip) {
   ZstdDecoder decoder;
   ByteVector scratch;
   ByteVector blob;
-  std::mt19937_64 random(1);
   for (const FloatFormat format : kAllFormats) {
     for (const size_t count : {1, 3, 1000, 70000}) {
-      std::vector<uint32_t> values(count);
-      for (uint32_t& value : values) {
-        value = static_cast<uint32_t>(random()) &
-                (SignMask(format) | (SignMask(format) - 1));
-      }
+      const ByteVector values = RandomBytes(count * FloatBytes(format), count);
       ASSERT_TRUE(
           EncodeCodeZeros(format, values, &encoder, &scratch, &blob).ok());
-      std::vector<uint32_t> decoded(count);
+      ByteVector decoded(values.size());
       const absl::Status status =
           DecodeCodeZeros(format, blob, &decoder, &scratch, decoded);
       ASSERT_TRUE(status.ok()) << status;
