@@ -84,6 +84,10 @@ absl::Status CodeDifferenceDecoder::Apply(const ChunkShape& shape,
         absl::StrCat("prediction ", blob[0], " is unknown"));
   }
   const auto prediction = static_cast<CodePrediction>(blob[0]);
+  if (prediction == CodePrediction::kColumnFactor &&
+      !MayHaveColumnFactors(shape)) {
+    return absl::DataLossError("the chunk is too small for column factors");
+  }
   const uint32_t reach = blob[1];
   if (reach > kMaxReach) {
     return absl::DataLossError(

@@ -30,6 +30,12 @@ constexpr uint64_t MaxFarDifferences(const ChunkShape& shape) {
   return shape.weight_count() / 2;
 }
 
+// Column factors need enough weights for each factor and scale to be worth
+// their bytes; the bound also keeps working memory small.
+constexpr bool MayHaveColumnFactors(const ChunkShape& shape) {
+  return shape.rows >= 8 && shape.scale_count() * 8 <= shape.weight_count();
+}
+
 // Keeps its working memory, 4 bytes a weight. Not thread-safe.
 class CodeDifferenceEncoder {
  public:

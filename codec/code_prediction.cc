@@ -23,7 +23,7 @@ void Subtract(std::span<const int8_t> from, std::span<const int8_t> what,
 
 // Factors are worth looking for where codes are further than one off: they move
 // large codes far.
-bool MayHaveFactors(const DifferenceHistogram& histogram, size_t count) {
+bool LooksMultiplied(const DifferenceHistogram& histogram, size_t count) {
   const uint64_t near = histogram[0xFF] + histogram[0] + histogram[1];
   return count - near > count / 64;
 }
@@ -98,7 +98,7 @@ void CodeDifferenceEncoder::Start(const ChunkShape& shape, ByteView weights,
   none_ = histogram[0] == codes.size();
   const ReachChoice choice = ChooseReach(histogram);
   reach_ = choice.reach;
-  if (MayHaveFactors(histogram, codes.size())) {
+  if (MayHaveColumnFactors(shape) && LooksMultiplied(histogram, codes.size())) {
     TryColumnFactors(weights, choice.bits);
   }
   const DifferencePacking packing(reach_);

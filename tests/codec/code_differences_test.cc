@@ -99,6 +99,20 @@ INSTANTIATE_TEST_SUITE_P(Kinds, CodeDifferencesTest,
                                          GivenKind::kSmoothed,
                                          GivenKind::kUnrelated));
 
+TEST(CodeDifferencesTest, SmallChunksHaveNoColumnFactors) {
+  Stored stored = Store(GivenKind::kSmoothed);
+  ASSERT_EQ(stored.blob[0], 1);
+  // As many weights and scales, in fewer rows; then as many scales as weights.
+  stored.pair.shape.rows = 5;
+  stored.pair.shape.columns = 610;
+  EXPECT_THAT(Error(stored, stored.blob), HasSubstr("too small"));
+  stored.pair.shape.rows = 50;
+  stored.pair.shape.columns = 61;
+  stored.pair.shape.strategy = ScaleStrategy::kGroup;
+  stored.pair.shape.group_size = 7;
+  EXPECT_THAT(Error(stored, stored.blob), HasSubstr("too small"));
+}
+
 TEST(CodeDifferencesTest, NearestCodesNeedNone) {
   const ChunkShape shape = {
       .format = FloatFormat::kBF16, .rows = 5, .columns = 9};

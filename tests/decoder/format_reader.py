@@ -349,6 +349,8 @@ def nearest(shape, codes, scales, stored):
 
     predicted = codes.astype(np.int64)
     if prediction == 1:
+        require(shape.rows >= 8 and shape.scale_count * 8 <= shape.weight_count,
+                "a chunk too small for column factors")
         own_scales = read_scales(shape, scale_coding, reader)
         predicted = predict(shape, codes, scales, own_scales, read_factors(shape, reader))
         scales = own_scales
