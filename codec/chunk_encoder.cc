@@ -189,7 +189,7 @@ absl::Status ChunkEncoder::Workspace::TryDifferences(
                                 residual)
                : absl::OkStatus();
   }
-  if (!differences.few_are_far()) {
+  if (!differences.is_worthwhile()) {
     return absl::OkStatus();
   }
   difference_blob.clear();

@@ -51,13 +51,19 @@ class CodeDifferenceEncoder {
   }
   // Whether nothing has to be stored, since `codes` are the nearest.
   bool none() const { return none_; }
-  // Whether it can be stored.
-  bool few_are_far() const { return far_.size() <= MaxFarDifferences(shape_); }
+  // Whether it can be stored, and might take less than plain coding: the codes
+  // that the weights have by themselves have about 7 bits, so differences
+  // that take more than 7.5 say less than nothing.
+  bool is_worthwhile() const {
+    return few_are_far() &&
+           bits_ < 7.5 * static_cast<double>(shape_.weight_count());
+  }
 
   // Appends what turns `codes` and `scales` into the nearest ones.
   absl::Status AppendTo(ZstdEncoder* zstd, ByteVector* blob);
 
  private:
+  bool few_are_far() const { return far_.size() <= MaxFarDifferences(shape_); }
   void TryColumnFactors(ByteView weights, double code_bits);
 
   ChunkShape shape_;
@@ -65,6 +71,7 @@ class CodeDifferenceEncoder {
   std::span<const float> scales_;
   CodePrediction prediction_ = CodePrediction::kCode;
   uint32_t reach_ = 0;
+  double bits_ = 0;  // about what the differences take
   bool none_ = true;
   std::vector<int8_t> nearest_;
   std::vector<int8_t> differences_;

@@ -78,6 +78,7 @@ void CodeDifferenceEncoder::TryColumnFactors(ByteView weights,
       code_bits + RankBitsSaved(shape_, scales_, own_scales_)) {
     prediction_ = CodePrediction::kColumnFactor;
     reach_ = choice.reach;
+    bits_ = choice.bits;
     nearest_.swap(own_nearest_);
     differences_.swap(own_differences_);
   }
@@ -98,6 +99,7 @@ void CodeDifferenceEncoder::Start(const ChunkShape& shape, ByteView weights,
   none_ = histogram[0] == codes.size();
   const ReachChoice choice = ChooseReach(histogram);
   reach_ = choice.reach;
+  bits_ = choice.bits;
   if (MayHaveColumnFactors(shape) && LooksMultiplied(histogram, codes.size())) {
     TryColumnFactors(weights, choice.bits);
   }

@@ -30,7 +30,6 @@ Stored Store(GivenKind kind) {
   ZstdEncoder zstd;
   encoder.Start(shape, stored.pair.weights, stored.pair.codes,
                 stored.pair.scales);
-  EXPECT_TRUE(encoder.few_are_far());
   EXPECT_FALSE(encoder.none());
   stored.nearest.assign(encoder.nearest().begin(), encoder.nearest().end());
   stored.nearest_scales.assign(encoder.nearest_scales().begin(),
@@ -111,6 +110,19 @@ TEST(CodeDifferencesTest, SmallChunksHaveNoColumnFactors) {
   stored.pair.shape.strategy = ScaleStrategy::kGroup;
   stored.pair.shape.group_size = 7;
   EXPECT_THAT(Error(stored, stored.blob), HasSubstr("too small"));
+}
+
+TEST(CodeDifferencesTest, AreWorthwhileUnlessCodesSayNothing) {
+  const ChunkShape shape = {
+      .format = FloatFormat::kBF16, .rows = 50, .columns = 61};
+  for (const GivenKind kind : kAllGivenKinds) {
+    const GivenPair pair = MakeGivenPair(
+        kind, shape, GaussianWeights(shape.format, shape.weight_count(), 1), 2);
+    CodeDifferenceEncoder encoder;
+    encoder.Start(shape, pair.weights, pair.codes, pair.scales);
+    EXPECT_EQ(encoder.is_worthwhile(), kind != GivenKind::kUnrelated)
+        << static_cast<int>(kind);
+  }
 }
 
 TEST(CodeDifferencesTest, NearestCodesNeedNone) {
