@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
+#include "codec/code_differences.h"
 #include "codec/int8_blob.h"
 #include "codec/kernels.h"
 #include "codec/plain_residual.h"
@@ -16,11 +17,24 @@ namespace qstore::codec {
 namespace {
 
 // The blobs of a residual by subgroup; absent ones are empty.
-using BlobsBySubgroup = std::array<ByteView, kPlainSubgroup + 1>;
+using BlobsBySubgroup = std::array<ByteView, kLastSubgroup + 1>;
 
-bool IsIntervalSubgroup(uint8_t subgroup) {
+bool IsKnownSubgroup(uint8_t subgroup) {
   return subgroup <= kLastRankSubgroup ||
-         (subgroup >= kExtraBitsSubgroup && subgroup <= kExceptionsSubgroup);
+         (subgroup >= kExtraBitsSubgroup && subgroup <= kLastSubgroup);
+}
+
+bool BelongsTo(ResidualMode mode, size_t subgroup) {
+  switch (subgroup) {
+    case kHeadSubgroup:
+      return true;
+    case kPlainSubgroup:
+      return mode == ResidualMode::kPlain;
+    case kCodeDifferencesSubgroup:
+      return mode == ResidualMode::kDifferences;
+    default:
+      return mode != ResidualMode::kPlain;
+  }
 }
 
 absl::StatusOr<BlobsBySubgroup> SortBlobs(
@@ -33,7 +47,7 @@ absl::StatusOr<BlobsBySubgroup> SortBlobs(
           "residual subgroup ", blob.subgroup, " comes after ", previous));
     }
     previous = blob.subgroup;
-    if (!IsIntervalSubgroup(blob.subgroup) && blob.subgroup != kPlainSubgroup) {
+    if (!IsKnownSubgroup(blob.subgroup)) {
       return absl::DataLossError(
           absl::StrCat("residual subgroup ", blob.subgroup, " is unknown"));
     }
@@ -48,9 +62,7 @@ absl::StatusOr<BlobsBySubgroup> SortBlobs(
 
 absl::Status CheckMode(ResidualMode mode, const BlobsBySubgroup& blobs) {
   for (size_t subgroup = 1; subgroup < blobs.size(); ++subgroup) {
-    const bool is_plain = subgroup == kPlainSubgroup;
-    if (!blobs[subgroup].empty() &&
-        is_plain != (mode == ResidualMode::kPlain)) {
+    if (!blobs[subgroup].empty() && !BelongsTo(mode, subgroup)) {
       return absl::DataLossError(absl::StrCat("residual subgroup ", subgroup,
                                               " does not belong to mode ",
                                               static_cast<int>(mode)));
@@ -68,6 +80,7 @@ struct ChunkDecoder::Workspace {
   Int8Decoder int8;
   RankReader ranks;
   PlainCodec plain;
+  CodeDifferenceDecoder differences;
   ByteVector scratch;
   ByteVector code_zeros;  // elements of the chunk's format
   std::vector<uint32_t> positions;
@@ -160,6 +173,12 @@ absl::Status ChunkDecoder::Workspace::DecodeInterval(
   scales.resize(shape.scale_count());
   QSTORE_RETURN_IF_ERROR(
       int8.Decode(shape, int8_blob, &zstd, &scratch, codes, scales));
+  if (head.mode == ResidualMode::kDifferences) {
+    QSTORE_RETURN_IF_ERROR(
+        Annotate(differences.Apply(shape, blobs[kCodeDifferencesSubgroup],
+                                   &zstd, codes, scales),
+                 "code differences"));
+  }
   QSTORE_RETURN_IF_ERROR(AddStreams(head, blobs));
   QSTORE_RETURN_IF_ERROR(
       DecodeRanks(shape, head.grid, head.code_zero_count, weights));

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -5,6 +6,7 @@
 #include "base/status.h"
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
+#include "codec/code_differences.h"
 #include "codec/grid.h"
 #include "codec/int8_blob.h"
 #include "codec/kernels.h"
@@ -17,6 +19,33 @@
 
 namespace qstore::codec {
 
+namespace {
+
+// With more exceptions than this the interval mode is given up at once: coding
+// the differences to the nearest codes is smaller.
+uint64_t RareExceptions(const ChunkShape& shape) {
+  constexpr uint64_t kSmallChunk = 16u << 10;
+  return shape.weight_count() <= kSmallChunk ? MaxExceptions(shape)
+                                             : shape.weight_count() / 32;
+}
+
+// With more than this, differences are tried too.
+uint64_t NegligibleExceptions(const ChunkShape& shape) {
+  return shape.weight_count() / 1024;
+}
+
+// What differences must save: they take another key and decode more slowly.
+constexpr uint64_t kDifferencesMustSaveBytes = 64;
+
+uint64_t ExceptionBytes(const std::vector<ResidualBlob>& residual) {
+  // The last of the interval mode.
+  return residual.back().subgroup == kExceptionsSubgroup
+             ? residual.back().bytes.size()
+             : 0;
+}
+
+}  // namespace
+
 struct ChunkEncoder::Workspace {
   EncodeOptions options;
   std::vector<int8_t> codes;
@@ -25,6 +54,8 @@ struct ChunkEncoder::Workspace {
   Int8Encoder int8;
   RankWriter ranks;
   PlainCodec plain;
+  CodeDifferenceEncoder differences;
+  ByteVector difference_blob;
   ResidualBuilder blobs;
   ByteVector scratch;
 
@@ -33,11 +64,28 @@ struct ChunkEncoder::Workspace {
                               std::span<const int8_t> chunk_codes,
                               std::span<const float> chunk_scales,
                               std::vector<ResidualBlob>* residual);
-  // False when there are too many exceptions for the interval mode.
+  // Ranks in the intervals of `chunk_codes`. *residual is left empty when there
+  // are more exceptions than `max_exceptions`.
+  absl::Status EncodeInterval(ResidualMode mode, const ChunkShape& shape,
+                              ByteView weights,
+                              std::span<const int8_t> chunk_codes,
+                              std::span<const float> chunk_scales,
+                              uint64_t max_exceptions,
+                              std::vector<ResidualBlob>* residual);
+  // Replaces what EncodeInterval gave by ranks in the intervals of the nearest
+  // codes and what these are, if that takes less. Ranks take about the same, so
+  // that exceptions and differences are what to compare.
+  absl::Status TryDifferences(const ChunkShape& shape, ByteView weights,
+                              std::span<const int8_t> chunk_codes,
+                              std::span<const float> chunk_scales,
+                              std::vector<ResidualBlob>* residual);
+  // False when there are too many exceptions.
   bool EncodeRanks(const ChunkShape& shape, ByteView weights, uint32_t grid,
                    std::span<const int8_t> chunk_codes,
-                   std::span<const float> chunk_scales);
-  absl::Status AppendIntervalBlobs(const ChunkShape& shape, uint32_t grid);
+                   std::span<const float> chunk_scales,
+                   uint64_t max_exceptions);
+  absl::Status AppendIntervalBlobs(ResidualMode mode, const ChunkShape& shape,
+                                   uint32_t grid);
 };
 
 absl::Status ChunkEncoder::Workspace::Quantize(const ChunkShape& shape,
@@ -62,9 +110,9 @@ absl::Status ChunkEncoder::Workspace::Quantize(const ChunkShape& shape,
 bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
                                           ByteView weights, uint32_t grid,
                                           std::span<const int8_t> chunk_codes,
-                                          std::span<const float> chunk_scales) {
+                                          std::span<const float> chunk_scales,
+                                          uint64_t max_exceptions) {
   const Kernels& kernels = BestKernels();
-  const uint64_t max_exceptions = MaxExceptions(shape);
   ranks.Start(shape.format, kernels);
   IntervalTable table;
   const absl::Status status = ForEachRun(
@@ -91,9 +139,9 @@ bool ChunkEncoder::Workspace::EncodeRanks(const ChunkShape& shape,
 }
 
 absl::Status ChunkEncoder::Workspace::AppendIntervalBlobs(
-    const ChunkShape& shape, uint32_t grid) {
+    ResidualMode mode, const ChunkShape& shape, uint32_t grid) {
   ResidualHead head;
-  head.mode = ResidualMode::kInterval;
+  head.mode = mode;
   head.format = shape.format;
   head.grid = static_cast<uint8_t>(grid);
   head.code_zero_count = static_cast<uint32_t>(ranks.code_zeros().size() /
@@ -115,22 +163,70 @@ absl::Status ChunkEncoder::Workspace::AppendIntervalBlobs(
   return absl::OkStatus();
 }
 
+absl::Status ChunkEncoder::Workspace::EncodeInterval(
+    ResidualMode mode, const ChunkShape& shape, ByteView weights,
+    std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
+    uint64_t max_exceptions, std::vector<ResidualBlob>* residual) {
+  blobs.Start(residual);
+  const uint32_t grid = ChooseGrid(shape.format, weights, chunk_codes);
+  if (!EncodeRanks(shape, weights, grid, chunk_codes, chunk_scales,
+                   max_exceptions)) {
+    return absl::OkStatus();
+  }
+  return AppendIntervalBlobs(mode, shape, grid);
+}
+
+absl::Status ChunkEncoder::Workspace::TryDifferences(
+    const ChunkShape& shape, ByteView weights,
+    std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
+    std::vector<ResidualBlob>* residual) {
+  differences.Start(shape, weights, chunk_codes, chunk_scales);
+  if (differences.none()) {
+    // Too many weights are off the grid, or the codes were given up too early.
+    return residual->empty()
+               ? EncodeInterval(ResidualMode::kInterval, shape, weights,
+                                chunk_codes, chunk_scales, MaxExceptions(shape),
+                                residual)
+               : absl::OkStatus();
+  }
+  if (!differences.is_worthwhile()) {
+    return absl::OkStatus();
+  }
+  difference_blob.clear();
+  QSTORE_RETURN_IF_ERROR(differences.AppendTo(&zstd, &difference_blob));
+  if (!residual->empty() && difference_blob.size() + kDifferencesMustSaveBytes >
+                                ExceptionBytes(*residual)) {
+    return absl::OkStatus();
+  }
+  QSTORE_RETURN_IF_ERROR(EncodeInterval(
+      ResidualMode::kDifferences, shape, weights, differences.nearest(),
+      differences.nearest_scales(), MaxExceptions(shape), residual));
+  if (!residual->empty()) {
+    blobs.Append(kCodeDifferencesSubgroup)
+        ->assign(difference_blob.begin(), difference_blob.end());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ChunkEncoder::Workspace::EncodeResidual(
     const ChunkShape& shape, ByteView weights,
     std::span<const int8_t> chunk_codes, std::span<const float> chunk_scales,
     std::vector<ResidualBlob>* residual) {
-  blobs.Start(residual);
-  const uint32_t grid = ChooseGrid(shape.format, weights, chunk_codes);
-  // Without the head, which both modes have.
-  uint64_t interval_bytes = std::numeric_limits<uint64_t>::max() / 2;
-  if (EncodeRanks(shape, weights, grid, chunk_codes, chunk_scales)) {
-    QSTORE_RETURN_IF_ERROR(AppendIntervalBlobs(shape, grid));
-    interval_bytes = blobs.TotalBytes() - kResidualHeadBytes;
+  QSTORE_RETURN_IF_ERROR(EncodeInterval(ResidualMode::kInterval, shape, weights,
+                                        chunk_codes, chunk_scales,
+                                        RareExceptions(shape), residual));
+  if (ranks.exception_count() > NegligibleExceptions(shape)) {
+    QSTORE_RETURN_IF_ERROR(
+        TryDifferences(shape, weights, chunk_codes, chunk_scales, residual));
   }
   ranks.ReleaseIfLarge();
+  // Without the head, which every mode has.
+  const uint64_t other_bytes = residual->empty()
+                                   ? std::numeric_limits<uint64_t>::max() / 2
+                                   : blobs.TotalBytes() - kResidualHeadBytes;
   ByteVector plain_blob = blobs.Take(kPlainSubgroup);
   QSTORE_RETURN_IF_ERROR(EncodePlainIfSmaller(
-      shape.format, weights, interval_bytes, &plain, &scratch, &plain_blob));
+      shape.format, weights, other_bytes, &plain, &scratch, &plain_blob));
   if (plain_blob.empty()) {
     blobs.GiveBack(kPlainSubgroup, std::move(plain_blob));
   } else {

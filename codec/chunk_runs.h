@@ -40,4 +40,24 @@ absl::Status ForEachRun(const ChunkShape& shape, Function&& function) {
   return absl::OkStatus();
 }
 
+// Calls function(scale_index, first_weight, first_column, count) for every part
+// of a row whose weights share a scale.
+template <typename Function>
+void ForEachRowPart(const ChunkShape& shape, Function&& function) {
+  const uint32_t part_columns = shape.strategy == ScaleStrategy::kGroup
+                                    ? shape.group_size
+                                    : shape.columns;
+  size_t scale = 0;
+  for (uint32_t row = 0; row < shape.rows; ++row) {
+    const uint64_t first = uint64_t{row} * shape.columns;
+    for (uint64_t column = 0; column < shape.columns; column += part_columns) {
+      const uint64_t count =
+          std::min<uint64_t>(part_columns, shape.columns - column);
+      function(scale, first + column, static_cast<uint32_t>(column),
+               static_cast<uint32_t>(count));
+      scale += shape.strategy == ScaleStrategy::kTensor ? 0 : 1;
+    }
+  }
+}
+
 }  // namespace qstore::codec

@@ -23,11 +23,41 @@ constexpr size_t kPlaneHeaderBytes = 1 + 4;
 constexpr size_t kMaxPlanes = 8;
 
 // DO NOT CHANGE THESE VALUES.
-enum class PlaneCoding : uint8_t { kRaw = 0, kZstd = 1 };
+enum class PlaneCoding : uint8_t {
+  kRaw = 0,
+  kZstd = 1,
+  kBits = 2,  // every byte is 0 or 1: the sign's plane of FP32 made from BF16
+};
+
+// Shorter planes are not worth a look.
+constexpr size_t kMinBitsPlaneBytes = 64;
+
+constexpr size_t BitsBytes(size_t plane_bytes) { return (plane_bytes + 7) / 8; }
 
 bool IsFloat(PlainLayout layout) {
   return layout == PlainLayout::kFloat16 || layout == PlainLayout::kBFloat16 ||
          layout == PlainLayout::kFloat32;
+}
+
+bool IsBits(ByteView plane) {
+  uint8_t all = 0;
+  for (const uint8_t byte : plane) {
+    all |= byte;
+  }
+  return all <= 1;
+}
+
+void PackBits(ByteView plane, uint8_t* out) {
+  std::memset(out, 0, BitsBytes(plane.size()));
+  for (size_t i = 0; i < plane.size(); ++i) {
+    out[i / 8] = static_cast<uint8_t>(out[i / 8] | plane[i] << i % 8);
+  }
+}
+
+void UnpackBits(ByteView stored, MutableByteView plane) {
+  for (size_t i = 0; i < plane.size(); ++i) {
+    plane[i] = stored[i / 8] >> i % 8 & 1;
+  }
 }
 
 // Raw elements to planes that lie one after another.
@@ -195,6 +225,12 @@ absl::Status ParseHeader(ByteView blob, size_t raw_bytes, BlobHeader* header) {
                         " it stands for");
         }
         break;
+      case PlaneCoding::kBits:
+        if (stored_bytes != BitsBytes(header->plane_bytes)) {
+          return Broken("plane ", i, " of bits has ", stored_bytes,
+                        " bytes, not ", BitsBytes(header->plane_bytes));
+        }
+        break;
       default:
         return Broken("coding ", static_cast<int>(entry[0]), " of plane ", i,
                       " is unknown");
@@ -357,6 +393,13 @@ absl::Status PlainCodec::Append(PlainLayout layout, ByteView raw,
         coding = PlaneCoding::kZstd;
         stored_bytes = compressed_bytes;
       }
+      if (plane_bytes >= kMinBitsPlaneBytes &&
+          BitsBytes(plane_bytes) < stored_bytes &&
+          IsBits({plane, plane_bytes})) {
+        coding = PlaneCoding::kBits;
+        stored_bytes = BitsBytes(plane_bytes);
+        PackBits({plane, plane_bytes}, out);
+      }
     }
     uint8_t* entry = header + kFixedHeaderBytes + i * kPlaneHeaderBytes;
     entry[0] = static_cast<uint8_t>(coding);
@@ -383,8 +426,12 @@ absl::Status PlainCodec::Decode(ByteView blob, MutableByteView raw) {
     uint8_t* out = header.plane_count == 1 ? raw.data()
                                            : workspace_->Planes(raw.size()) +
                                                  i * header.plane_bytes;
-    QSTORE_RETURN_IF_ERROR(workspace_->DecompressPlane(
-        i, header.planes[i], {out, header.plane_bytes}));
+    if (header.codings[i] == PlaneCoding::kBits) {
+      UnpackBits(header.planes[i], {out, header.plane_bytes});
+    } else {
+      QSTORE_RETURN_IF_ERROR(workspace_->DecompressPlane(
+          i, header.planes[i], {out, header.plane_bytes}));
+    }
     planes[i] = out;
   }
   if (planes[0] != raw.data()) Merge(header.layout, planes, raw);

@@ -31,7 +31,7 @@ absl::StatusOr<ResidualHead> ResidualHead::DecodeFrom(ByteView blob,
                                             blob[0], ", but only version ",
                                             kResidualVersion, " is known"));
   }
-  if (blob[1] > static_cast<uint8_t>(ResidualMode::kPlain)) {
+  if (blob[1] > static_cast<uint8_t>(ResidualMode::kDifferences)) {
     return absl::DataLossError(
         absl::StrCat("the residual has unknown mode ", blob[1]));
   }

@@ -21,10 +21,15 @@ inline constexpr uint8_t kExtraBitsSubgroup = 32;
 inline constexpr uint8_t kCodeZeroSubgroup = 33;
 inline constexpr uint8_t kExceptionsSubgroup = 34;
 inline constexpr uint8_t kPlainSubgroup = 35;
+inline constexpr uint8_t kCodeDifferencesSubgroup = 36;
+inline constexpr uint8_t kLastSubgroup = kCodeDifferencesSubgroup;
 
-// DO NOT CHANGE THESE VALUES. 2 is reserved for codes that are often not the
-// nearest (a coded difference to the nearest code).
-enum class ResidualMode : uint8_t { kInterval = 0, kPlain = 1 };
+// DO NOT CHANGE THESE VALUES.
+enum class ResidualMode : uint8_t {
+  kInterval = 0,     // ranks in the interval of the code
+  kPlain = 1,        // the weights by themselves
+  kDifferences = 2,  // differences to the nearest codes, ranks in theirs
+};
 
 // How a code follows from weight and scale. DO NOT CHANGE THESE VALUES.
 enum class Rounding : uint8_t { kNearest = 1 };

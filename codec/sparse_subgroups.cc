@@ -3,13 +3,10 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "codec/float_bits.h"
+#include "codec/position_planes.h"
 
 namespace qstore::codec {
 namespace {
-
-// Positions are below 2^22 (kChunkWeights).
-constexpr uint32_t kGapBytes = 3;
-static_assert(kChunkWeights <= 1u << 8 * kGapBytes);
 
 // Where the pieces of a code-0 weight go: the sign and mantissa, sign on top,
 // in whole bytes from the top down, so that only the lowest plane is partly
@@ -125,16 +122,9 @@ absl::Status EncodeExceptions(FloatFormat format,
   // The higher planes of the gaps are nearly nothing.
   blob->reserve(exceptions.size() * (1 + FloatBytes(format)) +
                 2 * ZstdEncoder::Bound(exceptions.size()));
-  scratch->resize(exceptions.size());
-  for (uint32_t plane = 0; plane < kGapBytes; ++plane) {
-    uint32_t next = 0;
-    for (size_t i = 0; i < exceptions.size(); ++i) {
-      (*scratch)[i] =
-          static_cast<uint8_t>((exceptions[i].position - next) >> 8 * plane);
-      next = exceptions[i].position + 1;
-    }
-    QSTORE_RETURN_IF_ERROR(zstd->AppendPlane(*scratch, blob));
-  }
+  QSTORE_RETURN_IF_ERROR(AppendPositions(
+      exceptions.size(), [&](size_t i) { return exceptions[i].position; }, zstd,
+      scratch, blob));
   for (uint32_t plane = 0; plane < FloatBytes(format); ++plane) {
     for (size_t i = 0; i < exceptions.size(); ++i) {
       (*scratch)[i] = static_cast<uint8_t>(exceptions[i].bits >> 8 * plane);
@@ -149,22 +139,8 @@ absl::Status ApplyExceptions(FloatFormat format, ByteView blob, size_t count,
                              ByteVector* scratch,
                              std::vector<uint32_t>* positions,
                              MutableByteView weights) {
-  scratch->resize(count);
-  positions->assign(count, 0);
-  for (uint32_t plane = 0; plane < kGapBytes; ++plane) {
-    QSTORE_RETURN_IF_ERROR(zstd->DecodePlane(&blob, *scratch));
-    for (size_t i = 0; i < count; ++i) {
-      (*positions)[i] |= uint32_t{(*scratch)[i]} << 8 * plane;
-    }
-  }
-  uint64_t next = 0;
-  for (uint32_t& position : *positions) {
-    next += position;  // a gap until here
-    if (next >= weight_count) {
-      return absl::DataLossError("an exception lies outside the chunk");
-    }
-    position = static_cast<uint32_t>(next++);
-  }
+  QSTORE_RETURN_IF_ERROR(
+      TakePositions(&blob, count, weight_count, zstd, scratch, positions));
   const uint32_t weight_bytes = FloatBytes(format);
   for (uint32_t plane = 0; plane < weight_bytes; ++plane) {
     QSTORE_RETURN_IF_ERROR(zstd->DecodePlane(&blob, *scratch));

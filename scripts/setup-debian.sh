@@ -3,6 +3,7 @@
 #
 #   scripts/setup-debian.sh build     what `cmake --build` needs
 #   scripts/setup-debian.sh demo      that, and what scripts/demo.sh needs
+#   scripts/setup-debian.sh bench     that, and what scripts/bench-codec.sh needs
 #   scripts/setup-debian.sh test      that, and what scripts/test.sh needs
 #
 # Calls apt-get only when something is missing, with sudo when not root.
@@ -16,14 +17,18 @@ build_packages=(
   libgtest-dev libgmock-dev
 )
 demo_packages=(python3 python3-numpy python3-venv python3-pip ca-certificates)
+bench_packages=(libbenchmark-dev liblz4-dev python3-dev)
 test_packages=(clang-format-14 clang-tidy-14 python3-grpcio python3-yaml python3-zstandard util-linux
   g++-aarch64-linux-gnu)
 
 case "${1:-test}" in
   build) wanted=("${build_packages[@]}") ;;
   demo) wanted=("${build_packages[@]}" "${demo_packages[@]}") ;;
-  test) wanted=("${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}") ;;
-  *) die "usage: $0 [build|demo|test]" ;;
+  bench) wanted=("${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}") ;;
+  test)
+    wanted=("${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}")
+    ;;
+  *) die "usage: $0 [build|demo|bench|test]" ;;
 esac
 
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||

@@ -4,7 +4,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/codec/chunk_round_trip.h"
-#include "tests/codec/sample_weights.h"
+#include "tests/codec/given_pairs.h"
 
 namespace qstore::codec {
 namespace {
@@ -15,27 +15,49 @@ struct Sample {
   EncodedChunk chunk;
 };
 
-Sample MakeSample(FloatFormat format, bool plain) {
+enum class SampleKind { kInterval, kPlain, kDifferences, kColumnFactors };
+
+GivenKind GivenKindOf(SampleKind kind) {
+  switch (kind) {
+    case SampleKind::kPlain:
+      return GivenKind::kUnrelated;
+    case SampleKind::kDifferences:
+      return GivenKind::kErrorsMoved;
+    case SampleKind::kColumnFactors:
+      return GivenKind::kSmoothed;
+    case SampleKind::kInterval:
+      break;
+  }
+  return GivenKind::kNearest;
+}
+
+Sample MakeSample(FloatFormat format, SampleKind kind) {
   Sample sample;
   sample.shape = {.format = format, .rows = 6, .columns = 210};
+  if (kind == SampleKind::kColumnFactors) {
+    // Enough rows that the factors are worth their bytes.
+    sample.shape.rows = 60;
+    sample.shape.columns = 21;
+  }
   sample.weights = GaussianWeights(format, sample.shape.weight_count(), 21);
   // Some exceptions, so that every kind of subgroup is there.
   SetWeight(format, InfinityOrdinal(format), 5, &sample.weights);
   SetWeight(format, InfinityOrdinal(format) | SignMask(format), 900,
             &sample.weights);
+  const GivenPair pair =
+      MakeGivenPair(GivenKindOf(kind), sample.shape, sample.weights, 22);
   ChunkEncoder encoder{EncodeOptions()};
-  if (plain) {
-    const ByteVector codes = RandomBytes(sample.shape.weight_count(), 22);
-    const std::vector<float> scales(sample.shape.rows, 0.001f);
-    EXPECT_TRUE(encoder
-                    .EncodePair(sample.shape, sample.weights,
-                                {reinterpret_cast<const int8_t*>(codes.data()),
-                                 codes.size()},
-                                scales, &sample.chunk)
-                    .ok());
-  } else {
-    EXPECT_TRUE(
-        encoder.Encode(sample.shape, sample.weights, &sample.chunk).ok());
+  EXPECT_TRUE(encoder
+                  .EncodePair(sample.shape, sample.weights, pair.codes,
+                              pair.scales, &sample.chunk)
+                  .ok());
+  const uint8_t mode = sample.chunk.residual[0].bytes[1];
+  EXPECT_EQ(mode, kind == SampleKind::kInterval ? 0
+                  : kind == SampleKind::kPlain  ? 1
+                                                : 2);
+  if (mode == 2) {
+    EXPECT_EQ(sample.chunk.residual.back().bytes[0],
+              kind == SampleKind::kColumnFactors ? 1 : 0);
   }
   return sample;
 }
@@ -93,7 +115,7 @@ ByteVector* BlobAt(EncodedChunk* chunk, size_t index) {
 }
 
 class ChunkCorruptionTest
-    : public testing::TestWithParam<std::tuple<FloatFormat, bool>> {};
+    : public testing::TestWithParam<std::tuple<FloatFormat, SampleKind>> {};
 
 TEST_P(ChunkCorruptionTest, TruncationIsAnError) {
   const Sample sample =
@@ -101,7 +123,7 @@ TEST_P(ChunkCorruptionTest, TruncationIsAnError) {
   ASSERT_TRUE(DecodesRight(sample, sample.chunk));
   for (size_t blob = 0; blob <= sample.chunk.residual.size(); ++blob) {
     // The weights of a plain chunk do not need its codes.
-    if (blob == 0 && std::get<1>(GetParam())) {
+    if (blob == 0 && std::get<1>(GetParam()) == SampleKind::kPlain) {
       continue;
     }
     EncodedChunk damaged = sample.chunk;
@@ -117,7 +139,7 @@ TEST_P(ChunkCorruptionTest, ExtraBytesAreAnError) {
   const Sample sample =
       MakeSample(std::get<0>(GetParam()), std::get<1>(GetParam()));
   for (size_t blob = 0; blob <= sample.chunk.residual.size(); ++blob) {
-    if (blob == 0 && std::get<1>(GetParam())) {
+    if (blob == 0 && std::get<1>(GetParam()) == SampleKind::kPlain) {
       continue;
     }
     EncodedChunk damaged = sample.chunk;
@@ -162,7 +184,8 @@ TEST_P(ChunkCorruptionTest, MissingSubgroupsAreAnError) {
 
 // Codes that need more of everything than the residual has.
 TEST_P(ChunkCorruptionTest, OtherCodesAreAnError) {
-  const Sample sample = MakeSample(std::get<0>(GetParam()), false);
+  const Sample sample =
+      MakeSample(std::get<0>(GetParam()), SampleKind::kInterval);
   ChunkEncoder encoder{EncodeOptions()};
   for (const int code : {0, 1, -1, 2, 3, 5, 9, 20, 60, 127, -128}) {
     const std::vector<int8_t> codes(sample.shape.weight_count(),
@@ -178,9 +201,12 @@ TEST_P(ChunkCorruptionTest, OtherCodesAreAnError) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ChunkCorruptionTest,
-                         testing::Combine(testing::ValuesIn(kAllFormats),
-                                          testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(
+    All, ChunkCorruptionTest,
+    testing::Combine(testing::ValuesIn(kAllFormats),
+                     testing::Values(SampleKind::kInterval, SampleKind::kPlain,
+                                     SampleKind::kDifferences,
+                                     SampleKind::kColumnFactors)));
 
 std::string DecodeError(const Sample& sample, const EncodedChunk& chunk) {
   ChunkDecoder decoder;
@@ -192,7 +218,7 @@ std::string DecodeError(const Sample& sample, const EncodedChunk& chunk) {
 }
 
 TEST(ChunkErrorMessagesTest, NameTheRuleThatIsBroken) {
-  const Sample sample = MakeSample(FloatFormat::kBF16, false);
+  const Sample sample = MakeSample(FloatFormat::kBF16, SampleKind::kInterval);
   const auto with_head_byte = [&](size_t index, uint8_t value) {
     EncodedChunk chunk = sample.chunk;
     chunk.residual[0].bytes[index] = value;
@@ -200,13 +226,19 @@ TEST(ChunkErrorMessagesTest, NameTheRuleThatIsBroken) {
   };
   using testing::HasSubstr;
   EXPECT_THAT(with_head_byte(0, 9), HasSubstr("version 9"));
-  EXPECT_THAT(with_head_byte(1, 2), HasSubstr("unknown mode 2"));
+  EXPECT_THAT(with_head_byte(1, 3), HasSubstr("unknown mode 3"));
+  EXPECT_THAT(with_head_byte(1, 2), HasSubstr("code differences"));
   EXPECT_THAT(with_head_byte(2, 1), HasSubstr("float format 1 instead of 3"));
   EXPECT_THAT(with_head_byte(3, 8), HasSubstr("unknown rounding 8"));
   EXPECT_THAT(with_head_byte(4, 8), HasSubstr("grid 8"));
   EXPECT_THAT(with_head_byte(6, 1), HasSubstr("reserved"));
   EXPECT_THAT(with_head_byte(10, 1), HasSubstr("counts more weights"));
   EXPECT_THAT(with_head_byte(1, 1), HasSubstr("does not belong to mode 1"));
+  EncodedChunk differences =
+      MakeSample(FloatFormat::kBF16, SampleKind::kDifferences).chunk;
+  differences.residual[0].bytes[1] = 0;
+  EXPECT_THAT(DecodeError(sample, differences),
+              HasSubstr("subgroup 36 does not belong to mode 0"));
 
   EncodedChunk chunk = sample.chunk;
   chunk.residual[1].subgroup = 40;

@@ -7,6 +7,7 @@
 #include "codec/residual_builder.h"
 #include "gtest/gtest.h"
 #include "tests/codec/counted_memory.h"
+#include "tests/codec/given_pairs.h"
 #include "tests/codec/sample_weights.h"
 
 namespace qstore::codec {
@@ -87,6 +88,17 @@ void MakeEveryThirdCodeWrong(Case* chunk) {
   }
 }
 
+Case GivenCase(GivenKind kind, FloatFormat format, uint32_t rows,
+               uint32_t columns) {
+  Case chunk = GaussianCase(format, rows, columns);
+  chunk.name = "Given" + std::to_string(static_cast<int>(kind)) + "Format" +
+               std::to_string(static_cast<int>(format));
+  GivenPair pair = MakeGivenPair(kind, chunk.shape, chunk.weights, 4);
+  chunk.codes = std::move(pair.codes);
+  chunk.scales = std::move(pair.scales);
+  return chunk;
+}
+
 Case ExceptionsCase(FloatFormat format, uint32_t rows, uint32_t columns) {
   Case chunk = GaussianCase(format, rows, columns);
   chunk.name = "Exceptions" + std::to_string(static_cast<int>(format));
@@ -106,6 +118,8 @@ TEST(ChunkMemoryTest, NothingIsAllocatedOnceWarm) {
     cases.push_back(GaussianCase(format, 1, 5));
     cases.push_back(UnrelatedCase(format, 16, 700));
     cases.push_back(ExceptionsCase(format, 30, 301));
+    cases.push_back(GivenCase(GivenKind::kErrorsMoved, format, 60, 301));
+    cases.push_back(GivenCase(GivenKind::kSmoothed, format, 300, 61));
     cases.push_back(GaussianCase(format, 8, 1024));
     cases.back().shape.strategy = ScaleStrategy::kGroup;
     cases.back().shape.group_size = 32;
@@ -205,6 +219,11 @@ std::vector<Case> LargestCases() {
     chunk.codes[i + 1] = static_cast<int8_t>(chunk.codes[i + 1] - 1);
   }
   cases.push_back(chunk);
+  cases.push_back(GivenCase(GivenKind::kErrorsMoved, format, kRows, kColumns));
+  cases.push_back(GivenCase(GivenKind::kSmoothed, format, kRows, kColumns));
+  // As many factors as there can be.
+  cases.push_back(
+      GivenCase(GivenKind::kSmoothed, format, 8, kChunkWeights / 8));
   // And more, under as many scales as there can be.
   chunk.name = "UnrelatedGroupsOfOne";
   chunk.shape.strategy = ScaleStrategy::kGroup;

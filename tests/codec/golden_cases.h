@@ -81,6 +81,24 @@ inline std::vector<GoldenCase> GoldenCases() {
        .bits = {0x3F80, 0xBF00, 0x3B80, 0xC2F7},
        .codes = {-5, 77, -128, 3},
        .scales = {0.5f, -1.0f}},
+      // Codes that are not the nearest; one weight rounds to 128.
+      {.name = "bf16_differences",
+       .shape = {.format = FloatFormat::kBF16, .rows = 1, .columns = 12},
+       .bits = {0x3DA6, 0x3DC3, 0xBDDE, 0x3DF9, 0x3D90, 0x3DB5, 0xBDD0, 0x3DF4,
+                0xBDBE, 0x3FA4, 0x3B03, 0x3D9C},
+       .codes = {7, 11, -11, 11, 6, 9, -9, 11, -9, 127, 0, 9},
+       .scales = {0.01f}},
+      // The columns were multiplied by 6 and 0.5 before.
+      {.name = "bf16_column_factors",
+       .shape = {.format = FloatFormat::kBF16,
+                 .rows = 8,
+                 .columns = 2,
+                 .strategy = ScaleStrategy::kTensor},
+       .bits = {0x3DE1, 0xBE6C, 0x3D55, 0xBDB8, 0x3E4D, 0xBDE1, 0x3E05, 0x3E2E,
+                0x3E57, 0xBE43, 0xBE85, 0x3DA4, 0x3E76, 0x3D76, 0xBE1A, 0x3E85},
+       .codes = {54, -9, 25, -4, 98, -4, 63, 7, 102, -8, -127, 3, 117, 2, -73,
+                 11},
+       .scales = {1.5625f / 127}},
   };
 }
 

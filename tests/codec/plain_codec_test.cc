@@ -206,6 +206,33 @@ TEST(PlainCodecTest, BFloat16WeightsTakeTwoThirds) {
             0.67 * static_cast<double>(raw.size()));
 }
 
+// The sign alone is in a plane of its own, as bits.
+TEST(PlainCodecTest, Float32FromBFloat16TakesNoMoreThanBFloat16) {
+  const ByteVector bfloat16 = Weights(PlainLayout::kBFloat16, 2 << 20, 12);
+  ByteVector float32(2 * bfloat16.size());
+  for (size_t i = 0; i < bfloat16.size(); i += 2) {
+    float32[2 * i + 2] = bfloat16[i];
+    float32[2 * i + 3] = bfloat16[i + 1];
+  }
+  const ByteVector blob = MustEncode(PlainLayout::kFloat32, float32);
+  ExpectDecodes(blob, float32);
+  EXPECT_EQ(blob[6], 2);  // plane 0
+  EXPECT_LT(static_cast<double>(blob.size()),
+            1.01 * static_cast<double>(
+                       MustEncode(PlainLayout::kBFloat16, bfloat16).size()));
+}
+
+TEST(PlainCodecTest, EveryCountOfBitsRoundTrips) {
+  std::mt19937 generator(13);
+  for (size_t count = 64; count < 200; ++count) {
+    ByteVector raw(count);
+    for (uint8_t& byte : raw) byte = generator() % 2;
+    const ByteVector blob = MustEncode(PlainLayout::kBytes, raw);
+    EXPECT_EQ(blob.size(), 11 + (count + 7) / 8);
+    ExpectDecodes(blob, raw);
+  }
+}
+
 TEST(PlainCodecTest, LayoutsFollowDtypes) {
   EXPECT_EQ(PlainLayoutFor(Dtype::kBool), PlainLayout::kBytes);
   EXPECT_EQ(PlainLayoutFor(Dtype::kI8), PlainLayout::kBytes);
@@ -279,7 +306,8 @@ TEST(PlainCodecTest, SaysWhichRuleIsBroken) {
   ExpectDataLoss(Edited(1, 8), 4, "layout 8 is unknown");
   ExpectDataLoss(Edited(2, 5), 4, "it holds 5 raw bytes, but 4 are expected");
   ExpectDataLoss(Edited(2, 3), 3, "no whole number of elements of 2 bytes");
-  ExpectDataLoss(Edited(6, 2), 4, "coding 2 of plane 0 is unknown");
+  ExpectDataLoss(Edited(6, 3), 4, "coding 3 of plane 0 is unknown");
+  ExpectDataLoss(Edited(6, 2), 4, "plane 0 of bits has 2 bytes, not 1");
   ExpectDataLoss(Edited(7, 1), 4, "raw plane 0 has 1 bytes, not 2");
   ExpectDataLoss(Edited(6, 1), 4, "zstd plane 0 has 2 bytes, no fewer than");
   ExpectDataLoss(ByteView(kGoldenBlob).first(19), 4,

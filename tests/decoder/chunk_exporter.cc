@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "codec/chunk_codec.h"
 #include "codec/plain_codec.h"
+#include "tests/codec/given_pairs.h"
 #include "tests/codec/sample_weights.h"
 
 namespace qstore::codec {
@@ -193,6 +194,35 @@ void ExportSliced(const std::string& name, const ChunkShape& shape,
   exporter->SlicedChunk(name, shape, weights);
 }
 
+// What every kind of tool makes of the weights.
+void ExportGiven(const std::string& name, const ChunkShape& shape,
+                 const ByteVector& weights, Exporter* exporter) {
+  for (const GivenKind kind : kAllGivenKinds) {
+    const GivenPair pair = MakeGivenPair(kind, shape, weights, 1);
+    exporter->Pair(name + "_" + std::to_string(static_cast<int>(kind)), shape,
+                   pair.weights, pair.codes, pair.scales);
+  }
+}
+
+void ExportSlicedCases(Exporter* exporter) {
+  std::mt19937 generator(20250505);
+  const ChunkShape large = {
+      .format = FloatFormat::kBF16, .rows = 160, .columns = 203};
+  ExportSliced("sliced", large, 0, 0, &generator, exporter);
+  ExportSliced("sliced_rows", large, 0.6F, 0, &generator, exporter);
+  ExportSliced("sliced_columns", large, 0, 0.6F, &generator, exporter);
+  ExportSliced("sliced_both", large, 0.4F, 0.4F, &generator, exporter);
+  const ChunkShape narrow = {
+      .format = FloatFormat::kF16, .rows = 700, .columns = 3};
+  ExportSliced("sliced_narrow", narrow, 0, 0, &generator, exporter);
+  const ChunkShape grouped = {.format = FloatFormat::kF32,
+                              .rows = 33,
+                              .columns = 250,
+                              .strategy = ScaleStrategy::kGroup,
+                              .group_size = 64};
+  ExportSliced("sliced_groups", grouped, 0, 0, &generator, exporter);
+}
+
 void ExportMadeUp(Exporter* exporter) {
   std::mt19937 generator(20250504);
   const struct {
@@ -212,6 +242,11 @@ void ExportMadeUp(Exporter* exporter) {
                               .strategy = ScaleStrategy::kGroup,
                               .group_size = 32};
     const ChunkShape one = {.format = f.format, .rows = 1, .columns = 1};
+    const ChunkShape tall = {.format = f.format,
+                             .rows = 307,
+                             .columns = 21,
+                             .strategy = ScaleStrategy::kGroup,
+                             .group_size = 8};
     const auto weights = [&](const ChunkShape& shape, uint32_t odd_one_in,
                              uint32_t clear_bits) {
       return MakeWeights(shape, odd_one_in, clear_bits, &generator);
@@ -226,27 +261,17 @@ void ExportMadeUp(Exporter* exporter) {
     ExportPair(name + "_pair_rare", f.format, 500, false, &generator, exporter);
     ExportPair(name + "_pair_often", f.format, 4, false, &generator, exporter);
     ExportPair(name + "_pair_odd", f.format, 500, true, &generator, exporter);
+    ExportGiven(name + "_given", channel, weights(channel, 50, 0), exporter);
+    ExportGiven(name + "_given_group", tall, weights(tall, 0, 0), exporter);
     exporter->Plain(name, f.layout, weights(channel, 0, 0));
   }
-  const ChunkShape large = {
-      .format = FloatFormat::kBF16, .rows = 160, .columns = 203};
-  ExportSliced("sliced", large, 0, 0, &generator, exporter);
-  ExportSliced("sliced_rows", large, 0.6F, 0, &generator, exporter);
-  ExportSliced("sliced_columns", large, 0, 0.6F, &generator, exporter);
-  ExportSliced("sliced_both", large, 0.4F, 0.4F, &generator, exporter);
-  const ChunkShape narrow = {
-      .format = FloatFormat::kF16, .rows = 700, .columns = 3};
-  ExportSliced("sliced_narrow", narrow, 0, 0, &generator, exporter);
-  const ChunkShape grouped = {.format = FloatFormat::kF32,
-                              .rows = 33,
-                              .columns = 250,
-                              .strategy = ScaleStrategy::kGroup,
-                              .group_size = 64};
-  ExportSliced("sliced_groups", grouped, 0, 0, &generator, exporter);
+  ExportSlicedCases(exporter);
   // Between the widths of FP16 and those of FP32.
   const ChunkShape wide = {
       .format = FloatFormat::kF32, .rows = 37, .columns = 211};
   exporter->Chunk("f32_grid_7", wide, MakeWeights(wide, 0, 7, &generator));
+  exporter->Plain("f32_from_bf16", PlainLayout::kFloat32,
+                  MakeWeights(wide, 0, 16, &generator));
   for (const PlainLayout layout :
        {PlainLayout::kBytes, PlainLayout::kPlanes2, PlainLayout::kPlanes4,
         PlainLayout::kPlanes8}) {

@@ -61,7 +61,7 @@ def export(*arguments):
 class GoldenFilesTest(unittest.TestCase):
     def test_decode(self):
         paths = sorted(GOLDEN.glob("*.chunk"))
-        self.assertGreaterEqual(len(paths), 6)
+        self.assertGreaterEqual(len(paths), 8)
         for path in paths:
             with self.subTest(path.stem):
                 shape, found = read_golden_file(path)
@@ -110,14 +110,14 @@ class ExportedTest(unittest.TestCase):
                 seen_coders.add(coder_of(found[BLOB]))
         # Otherwise the chunks above leave part of the format untried.
         special = {format_reader.EXTRA, format_reader.ZERO}
-        special |= {format_reader.EXCEPTIONS, format_reader.PLAIN}
+        special |= {format_reader.EXCEPTIONS, format_reader.PLAIN, format_reader.DIFFERENCES}
         self.assertEqual(seen, {*range(24), *special})
         # zstd; sliced without classes, with those of rows, of columns, of both.
         self.assertEqual(seen_coders, {(1, 0), (2, 0), (2, 1), (2, 2), (2, 3)})
 
     def test_plain_blobs(self):
         paths = sorted(self.root.glob("*.plain"))
-        self.assertEqual(len(paths), 11)
+        self.assertEqual(len(paths), 12)
         for path in paths:
             with self.subTest(path.stem):
                 found = entries(Reader(path.read_bytes()), 4)

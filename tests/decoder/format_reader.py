@@ -152,10 +152,21 @@ def read_int8(shape, blob):
     stored_shape = Shape(float_format, strategy, header.u32(), header.u32(), header.u32())
     require(stored_shape == shape, f"the shape is {stored_shape}, not {shape}")
 
-    require(scale_coding in (0, 1), "unknown scale coding")
-    element = FLOAT_FORMATS[1 if scale_coding == 0 else float_format]
-    planes = [plane(header, shape.scale_count) for _ in range(element.size)]
+    scales = read_scales(shape, scale_coding, header)
     header.end()
+    if coder == 1:
+        codes = np.frombuffer(zstd_frame(reader.rest, shape.weight_count), np.int8)
+    else:
+        require(coder == 2, "unknown coder")
+        codes = read_sliced(shape, reader)
+    return codes, scales
+
+
+def read_scales(shape, scale_coding, reader):
+    """"Scales"."""
+    require(scale_coding in (0, 1), "unknown scale coding")
+    element = FLOAT_FORMATS[1 if scale_coding == 0 else shape.float_format]
+    planes = [plane(reader, shape.scale_count) for _ in range(element.size)]
     elements = rotate_right(from_planes(planes), 8 * element.size).astype(element.unsigned)
     sign = (elements >> element.unsigned(element.sign_shift)).astype(bool)
     ordinals = elements & element.unsigned((1 << element.sign_shift) - 1)
@@ -163,13 +174,7 @@ def read_int8(shape, blob):
     scales = np.where(sign, -scales, scales)
     if scale_coding == 1:
         scales = scales / np.float32(127)
-
-    if coder == 1:
-        codes = np.frombuffer(zstd_frame(reader.rest, shape.weight_count), np.int8)
-    else:
-        require(coder == 2, "unknown coder")
-        codes = read_sliced(shape, reader)
-    return codes, scales
+    return scales
 
 
 def halves(reader, count):
@@ -289,7 +294,12 @@ def read_ranks(width, stored, count):
     return values
 
 
-HEAD, EXTRA, ZERO, EXCEPTIONS, PLAIN = 0, 32, 33, 34, 35
+HEAD, EXTRA, ZERO, EXCEPTIONS, PLAIN, DIFFERENCES = 0, 32, 33, 34, 35, 36
+ALLOWED_SUBGROUPS = {
+    0: {*range(24), EXTRA, ZERO, EXCEPTIONS},
+    1: {HEAD, PLAIN},
+    2: {*range(24), EXTRA, ZERO, EXCEPTIONS, DIFFERENCES},
+}
 
 
 def read_weights(shape, int8_blob, residual):
@@ -298,9 +308,8 @@ def read_weights(shape, int8_blob, residual):
     head = Reader(residual.get(HEAD, b""))
     require(head.u8() == 1, "unknown version")
     mode = head.u8()
-    require(mode in (0, 1), "unknown mode")
-    allowed = {HEAD, PLAIN} if mode == 1 else {*range(24), EXTRA, ZERO, EXCEPTIONS}
-    require(set(residual) <= allowed, "a subgroup that the mode does not have")
+    require(mode in ALLOWED_SUBGROUPS, "unknown mode")
+    require(set(residual) <= ALLOWED_SUBGROUPS[mode], "a subgroup that the mode does not have")
     require(head.u8() == float_format.number, "another float format")
     if mode == 1:
         return read_plain_fallback(shape, residual.get(PLAIN, b""))
@@ -313,6 +322,8 @@ def read_weights(shape, int8_blob, residual):
     require(exception_count <= shape.weight_count // 2, "too many exceptions")
 
     codes, scales = read_int8(shape, int8_blob)
+    if mode == 2:
+        codes, scales = nearest(shape, codes, scales, residual.get(DIFFERENCES, b""))
     table = intervals(float_format, scales, grid)
     scale_index = shape.scale_index()
     codes = codes.astype(np.int64)
@@ -369,12 +380,69 @@ def replace_exceptions(float_format, count, stored, weights):
     """"Exceptions"."""
     reader = Reader(stored)
     if count > 0:
-        gaps = from_planes([plane(reader, count) for _ in range(3)]).astype(np.int64)
-        positions = np.cumsum(gaps + 1) - 1
-        require(positions[-1] < len(weights), "an exception past the end")
+        positions = read_positions(reader, count, len(weights))
         planes = [plane(reader, count) for _ in range(float_format.size)]
         weights[positions] = from_planes(planes).astype(np.int64)
     reader.end()
+
+
+def read_positions(reader, count, weight_count):
+    gaps = from_planes([plane(reader, count) for _ in range(3)]).astype(np.int64)
+    positions = np.cumsum(gaps + 1) - 1
+    require(positions[-1] < weight_count, "a position past the end")
+    return positions
+
+
+def nearest(shape, codes, scales, stored):
+    """"Code differences": nearest codes and scales."""
+    reader = Reader(stored)
+    prediction, reach, scale_coding = reader.u8(), reader.u8(), reader.u8()
+    require(prediction in (0, 1), "unknown prediction")
+    require(reach <= 127, "a reach above 127")
+    require(prediction == 1 or scale_coding == 0, "a scale coding without scales")
+    require(reader.u8() == 0, "the byte at 3 is not 0")
+    far_count = reader.u32()
+    require(far_count <= shape.weight_count // 2, "too many far differences")
+
+    predicted = codes.astype(np.int64)
+    if prediction == 1:
+        require(shape.rows >= 8 and shape.scale_count * 8 <= shape.weight_count,
+                "a chunk too small for column factors")
+        own_scales = read_scales(shape, scale_coding, reader)
+        predicted = predict(shape, codes, scales, own_scales, read_factors(shape, reader))
+        scales = own_scales
+    differences = np.zeros(shape.weight_count, np.int64)
+    if reach > 0:
+        base, per_byte = 2 * reach + 1, 1
+        while base ** (per_byte + 1) <= 256:
+            per_byte += 1
+        packed = plane(reader, -(-shape.weight_count // per_byte)).astype(np.int64)
+        digits = packed[:, None] // base ** np.arange(per_byte)[None, :] % base
+        differences = digits.reshape(-1)[: shape.weight_count] - reach
+    if far_count > 0:
+        positions = read_positions(reader, far_count, shape.weight_count)
+        differences[positions] += plane(reader, far_count).view(np.int8)
+    reader.end()
+    return (predicted + differences).astype(np.uint8).view(np.int8), scales
+
+
+def read_factors(shape, reader):
+    bits = from_planes([plane(reader, shape.columns) for _ in range(2)]).astype(np.uint32)
+    factors = (bits << np.uint32(16)).view(np.float32)
+    require(np.all(np.abs(factors) <= 65536), "a factor out of range")
+    return factors
+
+
+def predict(shape, codes, scales, own_scales, factors):
+    """Prediction 1, for all weights."""
+    usable = np.isfinite(scales) & (scales > 0) & np.isfinite(own_scales) & (own_scales > 0)
+    divisors = np.where(usable, own_scales, np.float32(1))
+    with np.errstate(over="ignore"):
+        ratios = np.where(usable, scales, np.float32(0)) / divisors
+    ratios = np.where(ratios <= np.float32(2**20), ratios, np.float32(0))
+    columns = np.arange(shape.weight_count) % shape.columns
+    product = codes.astype(np.float32) * factors[columns] * ratios[shape.scale_index()]
+    return np.rint(np.clip(product, -127, 127)).astype(np.int64)
 
 
 def read_plain_fallback(shape, stored):
@@ -415,6 +483,8 @@ def read_plain(blob, size):
         if coding == 0:
             require(stored_size == plane_size, "a raw plane of the wrong size")
             planes.append(np.frombuffer(stored, np.uint8))
+        elif coding == 2:
+            planes.append(bit_array(stored, 1, plane_size).astype(np.uint8))
         else:
             require(coding == 1, "unknown coding")
             require(stored_size < plane_size, "a zstd plane that is not smaller")

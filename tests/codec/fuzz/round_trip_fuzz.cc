@@ -1,9 +1,11 @@
 // Any weights, codes and scales: the encoder never fails, gives the same bytes
 // twice and with every kernel, and decoding gives everything back.
 //
-// Input: u8 format | u8 strategy | u8 columns | u8 group size | u8 flags, bit 0
-// whether codes and scales are given, bit 1 whether the coder is sliced |
-// bytes, cut into rows. Given codes and scales are made from the same bytes.
+// Input: u8 format | u8 strategy | u8 columns | u8 group size | u8 flags |
+// bytes, cut into rows. Flags, bits 0 and 1, say where codes come from: 0 the
+// encoder quantizes; 1 given, made from the same bytes, as are the scales; 2
+// given, what the encoder would choose, shifted by up to one; 3 the same times
+// a factor a column. Bit 2: whether the coder is sliced.
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
 #include "codec/kernels.h"
@@ -28,6 +30,27 @@ absl::Status Encode(const Input& input, ChunkEncoder* encoder,
              ? encoder->Encode(input.shape, input.weights, chunk)
              : encoder->EncodePair(input.shape, input.weights, input.codes,
                                    input.scales, chunk);
+}
+
+// Codes near to the nearest, or that follow from it by columns.
+void GiveNearCodes(bool with_factors, ByteView noise, Input* input) {
+  static ChunkEncoder encoder{EncodeOptions()};
+  static ChunkDecoder decoder;
+  EncodedChunk chunk;
+  QSTORE_FUZZ_CHECK(encoder.Encode(input->shape, input->weights, &chunk).ok());
+  input->codes.resize(input->shape.weight_count());
+  input->scales.resize(input->shape.scale_count());
+  QSTORE_FUZZ_CHECK(decoder
+                        .DecodeInt8(input->shape, chunk.int8_blob, input->codes,
+                                    input->scales)
+                        .ok());
+  for (size_t i = 0; i < input->codes.size(); ++i) {
+    int8_t& code = input->codes[i];
+    code = static_cast<int8_t>(
+        with_factors
+            ? code * (noise[i % input->shape.columns % noise.size()] + 1) / 256
+            : code + noise[i] % 3 - 1);
+  }
 }
 
 bool SameBytes(const EncodedChunk& a, const EncodedChunk& b) {
@@ -89,8 +112,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size_bytes) {
   }
   Input input;
   input.shape.format = static_cast<FloatFormat>(bytes[0] % 3 + 1);
-  const bool given = bytes[4] % 2 != 0;
-  if ((bytes[4] & 2) != 0) {
+  const int codes_from = bytes[4] % 4;
+  const bool given = codes_from == 1;
+  if ((bytes[4] & 4) != 0) {
     input.coder = Int8Coder::kSliced;
   }
   input.shape.strategy = static_cast<ScaleStrategy>(bytes[1] % 3 + 1);
@@ -120,6 +144,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size_bytes) {
       }
       input.scales.push_back(std::bit_cast<float>(bits));
     }
+  }
+  if (codes_from >= 2) {
+    GiveNearCodes(codes_from == 3, content, &input);
   }
   CheckRoundTrip(input);
   return 0;
