@@ -25,15 +25,6 @@ ChunkShape Shape(FloatFormat format, uint32_t rows, uint32_t columns,
           .group_size = group_size};
 }
 
-ResidualMode ModeOf(const EncodedChunk& chunk) {
-  return static_cast<ResidualMode>(chunk.residual.at(0).bytes.at(1));
-}
-
-double ResidualBits(const ChunkShape& shape, const EncodedChunk& chunk) {
-  return static_cast<double>(ResidualBytes(chunk)) * 8 /
-         static_cast<double>(shape.weight_count());
-}
-
 class ChunkCodecTest : public testing::TestWithParam<FloatFormat> {};
 
 TEST_P(ChunkCodecTest, RoundTripsOddShapes) {

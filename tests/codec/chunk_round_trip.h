@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "codec/chunk_codec.h"
+#include "codec/residual_format.h"
 #include "gtest/gtest.h"
 #include "tests/codec/each_kernels.h"
 
@@ -106,6 +107,15 @@ inline EncodedChunk CheckRoundTrip(const ChunkShape& shape, ByteView weights,
   static ChunkEncoder sliced_encoder{{.coder = Int8Coder::kSliced}};
   CheckRoundTripWith(&sliced_encoder, shape, weights, codes, scales);
   return CheckRoundTripWith(&encoder, shape, weights, codes, scales);
+}
+
+inline ResidualMode ModeOf(const EncodedChunk& chunk) {
+  return static_cast<ResidualMode>(chunk.residual.at(0).bytes.at(1));
+}
+
+inline double ResidualBits(const ChunkShape& shape, const EncodedChunk& chunk) {
+  return static_cast<double>(ResidualBytes(chunk)) * 8 /
+         static_cast<double>(shape.weight_count());
 }
 
 }  // namespace qstore::codec

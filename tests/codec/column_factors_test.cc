@@ -9,7 +9,7 @@ namespace qstore::codec {
 namespace {
 
 // Codes, and nearest codes that are exactly what factors make of them.
-struct Sample {
+struct SmoothedSample {
   ChunkShape shape;
   std::vector<int8_t> codes;
   std::vector<float> scales;
@@ -17,8 +17,8 @@ struct Sample {
   std::vector<float> nearest_scales;
 };
 
-Sample MakeSample(ScaleStrategy strategy, uint32_t group_size) {
-  Sample sample;
+SmoothedSample MakeSample(ScaleStrategy strategy, uint32_t group_size) {
+  SmoothedSample sample;
   sample.shape = {.format = FloatFormat::kBF16,
                   .rows = 300,
                   .columns = 21,
@@ -50,7 +50,7 @@ Sample MakeSample(ScaleStrategy strategy, uint32_t group_size) {
 }
 
 // How many nearest codes are predicted right.
-double ShareRight(const Sample& sample, const ColumnFactors& factors) {
+double ShareRight(const SmoothedSample& sample, const ColumnFactors& factors) {
   std::vector<int8_t> predicted(sample.codes.size());
   factors.Predict(sample.shape, sample.codes, sample.scales,
                   sample.nearest_scales, predicted);
@@ -66,7 +66,7 @@ TEST(ColumnFactorsTest, FindsThemUnderEveryStrategy) {
        {std::pair(ScaleStrategy::kTensor, 0u),
         std::pair(ScaleStrategy::kChannel, 0u),
         std::pair(ScaleStrategy::kGroup, 8u)}) {
-    const Sample sample = MakeSample(strategy, group_size);
+    const SmoothedSample sample = MakeSample(strategy, group_size);
     ColumnFactors factors;
     factors.Estimate(sample.shape, sample.codes, sample.scales, sample.nearest,
                      sample.nearest_scales);
@@ -75,7 +75,7 @@ TEST(ColumnFactorsTest, FindsThemUnderEveryStrategy) {
 }
 
 TEST(ColumnFactorsTest, IgnoresScalesAndCodesThatSayNothing) {
-  Sample sample = MakeSample(ScaleStrategy::kChannel, 0);
+  SmoothedSample sample = MakeSample(ScaleStrategy::kChannel, 0);
   const std::vector<float> absurd = AbsurdScales();
   for (size_t i = 0; i < 40; ++i) {
     sample.scales[i] = absurd[i % absurd.size()];
@@ -90,7 +90,7 @@ TEST(ColumnFactorsTest, IgnoresScalesAndCodesThatSayNothing) {
 }
 
 TEST(ColumnFactorsTest, StoredOnesPredictTheSame) {
-  const Sample sample = MakeSample(ScaleStrategy::kChannel, 0);
+  const SmoothedSample sample = MakeSample(ScaleStrategy::kChannel, 0);
   ColumnFactors factors;
   factors.Estimate(sample.shape, sample.codes, sample.scales, sample.nearest,
                    sample.nearest_scales);

@@ -13,18 +13,9 @@
 namespace qstore::codec {
 namespace {
 
-ResidualMode ModeOf(const EncodedChunk& chunk) {
-  return static_cast<ResidualMode>(chunk.residual.at(0).bytes.at(1));
-}
-
 CodePrediction PredictionOf(const EncodedChunk& chunk) {
   EXPECT_EQ(chunk.residual.back().subgroup, kCodeDifferencesSubgroup);
   return static_cast<CodePrediction>(chunk.residual.back().bytes.at(0));
-}
-
-double ResidualBits(const EncodedChunk& chunk, const ChunkShape& shape) {
-  return static_cast<double>(ResidualBytes(chunk)) * 8 /
-         static_cast<double>(shape.weight_count());
 }
 
 EncodedChunk CheckPair(const GivenPair& pair) {
@@ -41,7 +32,7 @@ class GivenPairsTest : public testing::TestWithParam<FloatFormat> {
         kind, shape, GaussianWeights(GetParam(), shape.weight_count(), 41), 42);
   }
   static double OwnBits(const GivenPair& pair) {
-    return ResidualBits(CheckRoundTrip(pair.shape, pair.weights), pair.shape);
+    return ResidualBits(pair.shape, CheckRoundTrip(pair.shape, pair.weights));
   }
 };
 
@@ -49,14 +40,14 @@ TEST_P(GivenPairsTest, NearestCodesCostNothing) {
   const GivenPair pair = Layer(GivenKind::kNearest);
   const EncodedChunk chunk = CheckPair(pair);
   EXPECT_EQ(ModeOf(chunk), ResidualMode::kInterval);
-  EXPECT_EQ(ResidualBits(chunk, pair.shape), OwnBits(pair));
+  EXPECT_EQ(ResidualBits(pair.shape, chunk), OwnBits(pair));
 }
 
 TEST_P(GivenPairsTest, OtherRoundingCostsLittle) {
   const GivenPair pair = Layer(GivenKind::kReciprocal);
   const EncodedChunk chunk = CheckPair(pair);
   // 0.3 percent of the two copies. FP32 loses more bits on the way to FP16.
-  EXPECT_LT(ResidualBits(chunk, pair.shape),
+  EXPECT_LT(ResidualBits(pair.shape, chunk),
             OwnBits(pair) + 0.003 * 8 * (FloatBytes(GetParam()) + 1));
 }
 
@@ -66,7 +57,7 @@ TEST_P(GivenPairsTest, MovedErrorsCostTheEntropyOfTheDifferences) {
   const EncodedChunk chunk = CheckPair(pair);
   ASSERT_EQ(ModeOf(chunk), ResidualMode::kDifferences);
   EXPECT_EQ(PredictionOf(chunk), CodePrediction::kCode);
-  EXPECT_LT(ResidualBits(chunk, pair.shape), OwnBits(pair) + 1.25);
+  EXPECT_LT(ResidualBits(pair.shape, chunk), OwnBits(pair) + 1.25);
   // Weights that round to 128 are no exceptions.
   for (const ResidualBlob& blob : chunk.residual) {
     EXPECT_NE(blob.subgroup, kExceptionsSubgroup);
@@ -78,7 +69,7 @@ TEST_P(GivenPairsTest, SmoothingIsFoundOut) {
   const EncodedChunk chunk = CheckPair(pair);
   ASSERT_EQ(ModeOf(chunk), ResidualMode::kDifferences);
   EXPECT_EQ(PredictionOf(chunk), CodePrediction::kColumnFactor);
-  EXPECT_LT(ResidualBits(chunk, pair.shape), OwnBits(pair) + 1.6);
+  EXPECT_LT(ResidualBits(pair.shape, chunk), OwnBits(pair) + 1.6);
 }
 
 TEST_P(GivenPairsTest, UnrelatedCodesCostWhatPlainCosts) {
