@@ -1,6 +1,8 @@
 #include "codec/kernels.h"
 
+#include <array>
 #include <cmath>
+#include <cstdlib>
 
 #include "codec/rank_reader.h"
 #include "codec/rank_writer.h"
@@ -192,17 +194,32 @@ void CheckRun(FloatFormat format, float scale, uint32_t grid, ByteView weights,
   });
 }
 
+// The scales to try with `code`: some of a few, or all of them when
+// QSTORE_TEST_EXHAUSTIVE is set, which takes minutes.
+std::vector<float> ScalesFor(int code) {
+  if (std::getenv("QSTORE_TEST_EXHAUSTIVE") == nullptr) {
+    constexpr std::array<float, 4> kFew = {0.0078125f, 0.0021f, 1e-40f, 515.9f};
+    return {kFew[static_cast<size_t>(code + 128) % kFew.size()]};
+  }
+  std::vector<float> scales = EdgeScales();
+  for (const float scale : AbsurdScales()) {
+    scales.push_back(scale);
+  }
+  return scales;
+}
+
 // All 65,536 bit patterns under all 256 codes.
 TEST(KernelsTest, All16BitWeightsUnderAllCodes) {
   const ByteVector weights = All16BitWeights();
   std::vector<int8_t> codes(1 << 16);
-  std::vector<float> scales = {0.0078125f, 0.0021f, 1e-40f, 515.9f};
   for (const FloatFormat format : {FloatFormat::kF16, FloatFormat::kBF16}) {
     for (int code = -128; code < 128; ++code) {
       std::fill(codes.begin(), codes.end(), static_cast<int8_t>(code));
-      const float scale = scales[static_cast<size_t>(code + 128) % 4];
-      ASSERT_NO_FATAL_FAILURE(
-          CheckRun(format, scale, code % 3 == 0 ? 2 : 0, weights, codes));
+      for (const float scale : ScalesFor(code)) {
+        ASSERT_NO_FATAL_FAILURE(
+            CheckRun(format, scale, code % 3 == 0 ? 2 : 0, weights, codes))
+            << "code " << code << ", scale " << scale;
+      }
     }
   }
 }

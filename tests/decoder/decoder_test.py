@@ -1,7 +1,7 @@
 """The independent decoder against what the codec stores.
 
     decoder_test.py CHUNK_EXPORTER    golden files, and chunks exported now
-    decoder_test.py CHUNK_EXPORTER FORMAT COLUMNS FILE...    real weights
+    decoder_test.py CHUNK_EXPORTER MODEL.safetensors...    every matrix of a model
 """
 
 import pathlib
@@ -13,11 +13,16 @@ import unittest
 
 import numpy as np
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "scripts" / "lib"))
+
 import format_reader
+import safetensors_file
 from format_reader import FormatError, Reader, Shape
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "codec" / "golden" / "v1"
 SCALES, CODES, ORIGINAL, BLOB = 252, 253, 254, 255
+FLOAT_FORMATS = {"F32": 1, "F16": 2, "BF16": 3}
+CHUNK_WEIGHTS = 1 << 22
 exporter = None
 
 
@@ -142,29 +147,47 @@ class ExportedTest(unittest.TestCase):
         self.assertGreater(refused, 5)
 
 
-def check_real_weights(float_format, columns, path):
-    """Whether the weights in `path` come back; prints what they take."""
-    with export(float_format, columns, path) as directory:
-        (exported,) = pathlib.Path(directory).glob("*.chunk")
-        shape, found = read_chunk_file(exported)
-    decoded = format_reader.read_weights(shape, found[BLOB], residual_of(found))
-    stored = len(found[BLOB]) + sum(map(len, residual_of(found).values()))
-    same = decoded == found[ORIGINAL]
-    print(
-        f"{path}: {shape.rows} x {shape.columns},"
-        f" {8 * stored / shape.weight_count:.2f} bits a weight:"
-        f" {'identical' if same else 'DIFFERENT'}"
-    )
-    return same
+def check_matrix(float_format, rows, columns, raw):
+    """Whether a matrix comes back, chunk by chunk; and the bytes that it takes."""
+    row_bytes = len(raw) // rows
+    chunk_rows = max(1, CHUNK_WEIGHTS // columns)
+    stored, same = 0, True
+    for first in range(0, rows, chunk_rows):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(raw[first * row_bytes : (first + chunk_rows) * row_bytes])
+            file.flush()
+            with export(str(float_format), str(columns), file.name) as directory:
+                (exported,) = pathlib.Path(directory).glob("*.chunk")
+                shape, found = read_chunk_file(exported)
+        decoded = format_reader.read_weights(shape, found[BLOB], residual_of(found))
+        stored += len(found[BLOB]) + sum(map(len, residual_of(found).values()))
+        same &= decoded == found[ORIGINAL]
+    return same, stored
+
+
+def check_model(path):
+    """Whether every matrix of the file comes back; prints what they take."""
+    weights = stored = 0
+    different = []
+    tensors, _ = safetensors_file.read(path)
+    for name, tensor in tensors.items():
+        if tensor.dtype not in FLOAT_FORMATS or len(tensor.shape) != 2 or not tensor.raw:
+            continue
+        same, taken = check_matrix(FLOAT_FORMATS[tensor.dtype], *tensor.shape, tensor.raw)
+        weights += tensor.shape[0] * tensor.shape[1]
+        stored += taken
+        different += [] if same else [name]
+    print(f"{path}: {weights} weights, {8 * stored / max(weights, 1):.2f} bits each:", end=" ")
+    print(f"DIFFERENT: {different}" if different else "identical")
+    return weights > 0 and not different
 
 
 def main():
     global exporter
-    exporter, *real = sys.argv[1:]
-    if not real:
+    exporter, *models = sys.argv[1:]
+    if not models:
         return unittest.main(argv=sys.argv[:1])
-    float_format, columns, *paths = real
-    return sys.exit(not all([check_real_weights(float_format, columns, path) for path in paths]))
+    return sys.exit(not all([check_model(path) for path in models]))
 
 
 if __name__ == "__main__":
