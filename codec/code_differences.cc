@@ -10,14 +10,14 @@ namespace qstore::codec {
 namespace {
 
 // Prediction, reach, scale coding, a reserved byte, count of far differences.
-constexpr size_t kFieldsBytes = 8;
+constexpr size_t kDifferenceFieldsBytes = 8;
 
 }  // namespace
 
 absl::Status CodeDifferenceEncoder::AppendTo(ZstdEncoder* zstd,
                                              ByteVector* blob) {
   const size_t start = blob->size();
-  blob->resize(start + kFieldsBytes);
+  blob->resize(start + kDifferenceFieldsBytes);
   ScaleCoding scale_coding = ScaleCoding::kFloat32;
   if (prediction_ == CodePrediction::kColumnFactor) {
     QSTORE_RETURN_IF_ERROR(scale_encoder_.Append(shape_.format, own_scales_,
@@ -76,7 +76,7 @@ absl::Status CodeDifferenceDecoder::Apply(const ChunkShape& shape,
                                           ByteView blob, ZstdDecoder* zstd,
                                           std::span<int8_t> codes,
                                           std::span<float> scales) {
-  if (blob.size() < kFieldsBytes) {
+  if (blob.size() < kDifferenceFieldsBytes) {
     return absl::DataLossError("there is no header");
   }
   if (blob[0] > static_cast<uint8_t>(CodePrediction::kColumnFactor)) {
@@ -106,7 +106,7 @@ absl::Status CodeDifferenceDecoder::Apply(const ChunkShape& shape,
     return absl::DataLossError(absl::StrCat(far_count, " far differences in ",
                                             codes.size(), " weights"));
   }
-  blob = blob.subspan(kFieldsBytes);
+  blob = blob.subspan(kDifferenceFieldsBytes);
   if (prediction == CodePrediction::kColumnFactor) {
     QSTORE_RETURN_IF_ERROR(
         ApplyFactors(shape, scale_coding, &blob, zstd, codes, scales));

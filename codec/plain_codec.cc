@@ -20,7 +20,7 @@ constexpr uint8_t kFormatVersion = 1;
 constexpr size_t kFixedHeaderBytes = 1 + 1 + 4;
 // Coding, stored size; once per plane.
 constexpr size_t kPlaneHeaderBytes = 1 + 4;
-constexpr size_t kMaxPlanes = 8;
+constexpr size_t kMaxPlainPlanes = 8;
 
 // DO NOT CHANGE THESE VALUES.
 enum class PlaneCoding : uint8_t {
@@ -87,7 +87,7 @@ void Split(PlainLayout layout, ByteView raw, uint8_t* planes) {
 
 // The inverse, from planes that lie apart.
 template <typename Element, SignPlace kSignPlace>
-void MergeAs(const std::array<const uint8_t*, kMaxPlanes>& planes,
+void MergeAs(const std::array<const uint8_t*, kMaxPlainPlanes>& planes,
              MutableByteView raw) {
   std::array<const uint8_t*, sizeof(Element)> used;
   std::copy_n(planes.begin(), used.size(), used.begin());
@@ -96,7 +96,7 @@ void MergeAs(const std::array<const uint8_t*, kMaxPlanes>& planes,
 }
 
 void Merge(PlainLayout layout,
-           const std::array<const uint8_t*, kMaxPlanes>& planes,
+           const std::array<const uint8_t*, kMaxPlainPlanes>& planes,
            MutableByteView raw) {
   switch (layout) {
     case PlainLayout::kBytes:
@@ -166,8 +166,8 @@ struct BlobHeader {
   PlainLayout layout;
   size_t plane_count;
   size_t plane_bytes;
-  std::array<PlaneCoding, kMaxPlanes> codings;
-  std::array<ByteView, kMaxPlanes> planes;  // as stored
+  std::array<PlaneCoding, kMaxPlainPlanes> codings;
+  std::array<ByteView, kMaxPlainPlanes> planes;  // as stored
 };
 
 template <typename... Parts>
@@ -417,7 +417,7 @@ absl::Status PlainCodec::Decode(ByteView blob, MutableByteView raw) {
 
   // Raw planes are merged from where they lie; the others are decoded into
   // scratch first, or, when there is but one, into place.
-  std::array<const uint8_t*, kMaxPlanes> planes = {};
+  std::array<const uint8_t*, kMaxPlainPlanes> planes = {};
   for (size_t i = 0; i < header.plane_count; ++i) {
     if (header.codings[i] == PlaneCoding::kRaw) {
       planes[i] = header.planes[i].data();

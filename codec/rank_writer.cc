@@ -11,7 +11,7 @@ namespace {
 
 // What may stay allocated between chunks. The streams of one chunk of FP32 have
 // at most 12 MiB, but those of many chunks together may differ.
-constexpr size_t kKeptBytes = 24u << 20;
+constexpr size_t kKeptStreamBytes = 24u << 20;
 // A caller who finds more than half of a chunk gives up.
 constexpr size_t kMostExceptions = kChunkWeights / 2 + 2 * kBlockWeights;
 
@@ -42,7 +42,7 @@ bool RankWriter::IsLarge() const {
       bytes += stream.buffer.size();
     }
   }
-  return bytes > kKeptBytes;
+  return bytes > kKeptStreamBytes;
 }
 
 void RankWriter::ReleaseIfLarge() {

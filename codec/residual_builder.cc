@@ -4,7 +4,7 @@ namespace qstore::codec {
 namespace {
 
 // Of buffers that the last chunk did not need.
-constexpr size_t kKeptBytes = 4u << 20;
+constexpr size_t kKeptBlobBytes = 4u << 20;
 
 }  // namespace
 
@@ -41,7 +41,7 @@ void ResidualBuilder::Finish() {
   size_t kept_bytes = 0;
   for (ByteVector& buffer : spare_) {
     kept_bytes += buffer.capacity();
-    if (kept_bytes > kKeptBytes) {
+    if (kept_bytes > kKeptBlobBytes) {
       kept_bytes -= buffer.capacity();
       buffer = ByteVector();  // `= {}` would keep its memory
     }
