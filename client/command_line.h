@@ -53,9 +53,13 @@ struct VerifyOptions {
   ModelReference reference;
 };
 
+struct BackupOptions {
+  std::string name;
+};
+
 using Command =
     std::variant<UploadOptions, DownloadOptions, ListOptions, ShowOptions,
-                 TagOptions, DeleteOptions, VerifyOptions>;
+                 TagOptions, DeleteOptions, VerifyOptions, BackupOptions>;
 
 struct CommandLine {
   std::string server = "127.0.0.1:7350";

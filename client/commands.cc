@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "client/admin.h"
 #include "client/download.h"
 #include "client/report.h"
 #include "client/result_json.h"
@@ -123,6 +124,15 @@ class CommandRunner {
     Print(document, DescribeVerify(reference, response));
     error_printed_ = true;
     return damage;
+  }
+
+  absl::Status operator()(const BackupOptions& options) {
+    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
+    QSTORE_ASSIGN_OR_RETURN(
+        const v1::CreateBackupResponse response,
+        CreateBackup(connection_, options.name, cancellation_));
+    Print(response, DescribeBackup(options.name, response));
+    return absl::OkStatus();
   }
 
   // Whether the result already says what went wrong.

@@ -97,15 +97,23 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     return Annotate(store.status(),
                     "cannot open the store in " + Quoted(options.data_dir));
   }
-  std::unique_ptr<Daemon> daemon(new Daemon(options, *std::move(store)));
+  std::unique_ptr<BackupDirectory> backups;
+  if (!options.backup_dir.empty()) {
+    QSTORE_ASSIGN_OR_RETURN(
+        backups, BackupDirectory::Open(options.backup_dir, options.data_dir));
+  }
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(options, *std::move(store), std::move(backups)));
   QSTORE_RETURN_IF_ERROR(daemon->Serve());
   return daemon;
 }
 
 Daemon::Daemon(const ServerOptions& options,
-               std::unique_ptr<storage::ModelStore> store)
+               std::unique_ptr<storage::ModelStore> store,
+               std::unique_ptr<BackupDirectory> backups)
     : options_(options),
       store_(std::move(store)),
+      backups_(std::move(backups)),
       ingest_budget_(options.ingest_memory_bytes),
       pinned_bytes_(std::make_shared<PinnedBytesGauge>()),
       admission_(options.calls),
@@ -123,7 +131,8 @@ Daemon::Daemon(const ServerOptions& options,
                             .read_pool = &read_pool_,
                             .gauge = pinned_bytes_,
                             .read_ahead_bytes = options.download_buffer_bytes,
-                            .part_bytes = options.message_bytes}) {}
+                            .part_bytes = options.message_bytes}),
+      admin_service_(store_.get(), &admission_, backups_.get()) {}
 
 absl::Status Daemon::Serve() {
   const size_t colon = options_.listen.rfind(':');
@@ -138,6 +147,7 @@ absl::Status Daemon::Serve() {
   builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(),
                            &port);
   builder.RegisterService(&service_);
+  builder.RegisterService(&admin_service_);
   builder.SetMaxReceiveMessageSize(kMaxReceivedMessageBytes);
   builder.SetMaxSendMessageSize(-1);
   grpc::ResourceQuota quota("qstored");

@@ -10,6 +10,8 @@
 #include "base/byte_budget.h"
 #include "base/thread_pool.h"
 #include "grpcpp/server.h"
+#include "server/admin_service.h"
+#include "server/backup_directory.h"
 #include "server/call_admission.h"
 #include "server/codec_set.h"
 #include "server/options.h"
@@ -48,13 +50,15 @@ class Daemon {
 
  private:
   Daemon(const ServerOptions& options,
-         std::unique_ptr<storage::ModelStore> store);
+         std::unique_ptr<storage::ModelStore> store,
+         std::unique_ptr<BackupDirectory> backups);
   absl::Status Serve();
 
   const ServerOptions options_;
   std::string address_;
   // Destroyed from the last to the first: nothing may outlive what it uses.
   std::unique_ptr<storage::ModelStore> store_;
+  const std::unique_ptr<BackupDirectory> backups_;  // null: off
   ByteBudget ingest_budget_;
   CodecPool codecs_;
   const std::shared_ptr<PinnedBytesGauge> pinned_bytes_;
@@ -62,6 +66,7 @@ class Daemon {
   ThreadPool encode_pool_;
   ThreadPool read_pool_;
   ModelStoreService service_;
+  AdminService admin_service_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -65,6 +65,8 @@ void AddServingFlags(FlagParser& flags, ServerOptions* options) {
             "HOST:PORT to serve on; port 0 takes a free one");
   flags.Add("--data-dir", &options->data_dir,
             "Directory of the store, created if absent");
+  flags.Add("--backup-dir", &options->backup_dir,
+            "Directory in which backups may be made, created if absent");
   flags.Add("--engine", &options->engine, "Storage engine: " + EngineNames());
   flags
       .Add("--grace", &options->grace_seconds,

@@ -15,6 +15,7 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:7350";  // port 0: any free port
   std::string data_dir;
   std::string engine = "rocksdb";
+  std::string backup_dir;                       // empty: no backups
   uint32_t threads = 0;                         // 0: one per core
   uint64_t ingest_memory_bytes = 384ull << 20;  // chunks of all uploads
   CallAdmission::Limits calls;

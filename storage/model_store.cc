@@ -97,6 +97,10 @@ class ModelStoreImpl final : public ModelStore {
 
   absl::StatusOr<DeleteResult> Delete(const ModelReference& reference) override;
 
+  absl::Status Checkpoint(const std::filesystem::path& directory) override {
+    return state_.engine->Checkpoint(directory);
+  }
+
   const SweepReport& sweep_report() const override { return sweep_report_; }
   const Engine& engine() const override { return *state_.engine; }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -147,6 +148,11 @@ class ModelStore {
   // it. By revision: removes the revision and every tag that names it.
   virtual absl::StatusOr<DeleteResult> Delete(
       const ModelReference& reference) = 0;
+
+  // Copies the store as it is at one moment, as Engine::Checkpoint says.
+  // Uploads that run are not part of the copy; Open sweeps what they had added
+  // so far.
+  virtual absl::Status Checkpoint(const std::filesystem::path& directory) = 0;
 
   // Of Open; for the log.
   virtual const SweepReport& sweep_report() const = 0;

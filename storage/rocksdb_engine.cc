@@ -8,9 +8,11 @@
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 
 #include <array>
 #include <atomic>
+#include <limits>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -384,6 +386,19 @@ class RocksDbEngine final : public Engine {
       db_.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
     }
     return absl::OkStatus();
+  }
+
+  absl::Status Checkpoint(const fs::path& directory) override {
+    rocksdb::Checkpoint* made = nullptr;
+    Status status = rocksdb::Checkpoint::Create(&db_, &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    // Nothing is in memory alone (see Commit), so nothing is to be flushed.
+    if (status.ok()) {
+      status = checkpoint->CreateCheckpoint(
+          directory.string(), /*log_size_for_flush=*/
+          std::numeric_limits<uint64_t>::max());
+    }
+    return ToStatus(status, "copying the store to " + directory.string());
   }
 
   EngineCounters Counters() const override {

@@ -53,6 +53,11 @@ std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub() {
       daemon_->address(), grpc::InsecureChannelCredentials(), arguments));
 }
 
+std::unique_ptr<v1::Admin::Stub> ServerTest::NewAdminStub() {
+  return v1::Admin::NewStub(grpc::CreateChannel(
+      daemon_->address(), grpc::InsecureChannelCredentials()));
+}
+
 v1::UploadResponse ServerTest::MustUpload(const std::string& name,
                                           const TestModel& model) {
   v1::UploadResponse response;
