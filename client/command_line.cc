@@ -174,6 +174,7 @@ absl::Status CheckUploadTarget(const ModelReference& target) {
 absl::StatusOr<Command> BuildCommand(const std::string& name,
                                      Arguments* arguments) {
   if (name == "list") return Command(arguments->list);
+  if (name == "scrub-status") return Command(ScrubStatusOptions{});
   if (name == "backup") {
     QSTORE_RETURN_IF_ERROR(ValidateBackupName(arguments->backup.name));
     return Command(arguments->backup);
@@ -245,6 +246,8 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
       ->add_option("NAME", arguments.backup.name, "Name of the new backup")
       ->required()
       ->type_name("");
+  app.add_subcommand("scrub-status",
+                     "Show what the server's background check has found");
 
   ParsedCommandLine parsed;
   parsed.json = AsksForJson(argc, argv);

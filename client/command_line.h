@@ -57,9 +57,11 @@ struct BackupOptions {
   std::string name;
 };
 
-using Command =
-    std::variant<UploadOptions, DownloadOptions, ListOptions, ShowOptions,
-                 TagOptions, DeleteOptions, VerifyOptions, BackupOptions>;
+struct ScrubStatusOptions {};
+
+using Command = std::variant<UploadOptions, DownloadOptions, ListOptions,
+                             ShowOptions, TagOptions, DeleteOptions,
+                             VerifyOptions, BackupOptions, ScrubStatusOptions>;
 
 struct CommandLine {
   std::string server = "127.0.0.1:7350";

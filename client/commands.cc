@@ -135,6 +135,18 @@ class CommandRunner {
     return absl::OkStatus();
   }
 
+  absl::Status operator()(const ScrubStatusOptions& /*options*/) {
+    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
+    QSTORE_ASSIGN_OR_RETURN(const v1::ScrubStatus scrub,
+                            GetScrubStatus(connection_, cancellation_));
+    absl::Status damage = DamageError(scrub);
+    nlohmann::ordered_json document = ToJson(scrub);
+    if (!damage.ok()) document["error"] = ToJson(damage);
+    Print(document, DescribeScrub(scrub));
+    error_printed_ = !damage.ok();
+    return damage;
+  }
+
   // Whether the result already says what went wrong.
   bool error_printed() const { return error_printed_; }
 

@@ -33,4 +33,20 @@ absl::Status AdminService::RunCreateBackup(
   return absl::OkStatus();
 }
 
+grpc::Status AdminService::GetScrubStatus(
+    grpc::ServerContext* context, const v1::GetScrubStatusRequest* /*request*/,
+    v1::ScrubStatus* response) {
+  CallLog log("GetScrubStatus", context->peer());
+  return log.End(RunGetScrubStatus(response));
+}
+
+absl::Status AdminService::RunGetScrubStatus(v1::ScrubStatus* response) {
+  QSTORE_ASSIGN_OR_RETURN(const auto permit,
+                          admission_->Enter(CallKind::kShort));
+  if (scrubber_ == nullptr) return absl::OkStatus();
+  *response = scrubber_->Status();
+  response->set_enabled(true);
+  return absl::OkStatus();
+}
+
 }  // namespace qstore::server

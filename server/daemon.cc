@@ -7,6 +7,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -47,6 +49,21 @@ uint32_t ThreadCount(const ServerOptions& options) {
 // Reads wait for the disk, so there are more of them than cores.
 uint32_t ReadThreadCount(const ServerOptions& options) {
   return std::max(4u, 2 * ThreadCount(options));
+}
+
+std::unique_ptr<Scrubber> StartScrubber(const ServerOptions& options,
+                                        storage::ModelStore* store,
+                                        const CallAdmission* admission) {
+  if (options.scrub_interval_hours == 0) return nullptr;
+  ScrubOptions scrub;
+  scrub.bytes_per_second = options.scrub_bytes_per_second;
+  scrub.interval = std::chrono::hours(options.scrub_interval_hours);
+  // An engine that keeps nothing has made no directory.
+  std::error_code ignored;
+  if (std::filesystem::is_directory(options.data_dir, ignored)) {
+    scrub.state_path = std::filesystem::path(options.data_dir) / "scrub-state";
+  }
+  return std::make_unique<Scrubber>(store, admission, scrub);
 }
 
 // See EncodePipeline::Reserve: with less, uploads could wait for each other.
@@ -120,6 +137,7 @@ Daemon::Daemon(const ServerOptions& options,
       encode_pool_(ThreadCount(options),
                    kQueuedTasksPerThread * ThreadCount(options)),
       read_pool_(ReadThreadCount(options), options.calls.downloads),
+      scrubber_(StartScrubber(options, store_.get(), &admission_)),
       service_(
           store_.get(), &admission_,
           IngestResources{.encode_pool = &encode_pool_,
@@ -132,7 +150,8 @@ Daemon::Daemon(const ServerOptions& options,
                             .gauge = pinned_bytes_,
                             .read_ahead_bytes = options.download_buffer_bytes,
                             .part_bytes = options.message_bytes}),
-      admin_service_(store_.get(), &admission_, backups_.get()) {}
+      admin_service_(store_.get(), &admission_, backups_.get(),
+                     scrubber_.get()) {}
 
 absl::Status Daemon::Serve() {
   const size_t colon = options_.listen.rfind(':');
@@ -175,6 +194,7 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   // and new calls get a clear answer.
   server_->GetHealthCheckService()->Shutdown();
   admission_.StopAdmitting();
+  if (scrubber_ != nullptr) scrubber_->Stop();
   if (!admission_.WaitUntilIdle(deadline) && grace.count() > 0) {
     spdlog::warn("the grace period is over; cancelling the calls that run");
   }

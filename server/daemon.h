@@ -16,6 +16,7 @@
 #include "server/codec_set.h"
 #include "server/options.h"
 #include "server/pinned_bytes.h"
+#include "server/scrubber.h"
 #include "server/service.h"
 #include "storage/engine.h"
 #include "storage/model_store.h"
@@ -65,6 +66,7 @@ class Daemon {
   CallAdmission admission_;
   ThreadPool encode_pool_;
   ThreadPool read_pool_;
+  std::unique_ptr<Scrubber> scrubber_;  // null: off
   ModelStoreService service_;
   AdminService admin_service_;
   std::unique_ptr<grpc::Server> server_;

@@ -24,6 +24,8 @@ struct ServerOptions {
   uint32_t message_bytes = 1u << 20;              // payload of one message
   uint64_t block_cache_bytes = 64ull << 20;
   uint32_t grace_seconds = 30;
+  uint64_t scrub_bytes_per_second = 16ull << 20;
+  uint32_t scrub_interval_hours = 168;  // 0: no scrub
   std::string log_level = "info";
   bool verify_ingest = true;
   IngestLimits ingest_limits;

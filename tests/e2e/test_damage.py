@@ -1,5 +1,7 @@
 """A byte that changed on disk is an error that names the tensor, never weights."""
 
+import json
+
 import harness
 import models
 
@@ -74,6 +76,39 @@ class Damage(harness.EndToEndTest):
         _, client = self.start()
         client.json("download", "org/m", self.path / "out")
         self.assert_same_files(self.model, self.path / "out")
+
+    def test_scrub_finds_it_and_says_so_once(self):
+        table = self.table_of("residual")
+        self.flip(table, [table.stat().st_size // 2])
+        # The pass of setUp's daemon is over; without its state another begins.
+        (self.data_dir / "scrub-state").unlink()
+        daemon, client = self.start()
+        self.wait_until(lambda: client.run("scrub-status").returncode == 1,
+                        what="the scrub's finding")
+        message = self.assert_fails(client.run("scrub-status"), "org/m")
+        self.assertTrue(any(name in message for name in models.LINEAR_NAMES), message)
+        status = json.loads(client.run("scrub-status", "--json").stdout)
+        self.assertEqual([one["model"] for one in status["damage"]], ["org/m"])
+        self.assertIn("chunk 0", status["damage"][0]["problem"])
+        self.assertEqual(status["error"]["code"], "DATA_LOSS")
+        daemon.stop()
+        # Known from the last run, and not logged again.
+        daemon, client = self.start()
+        self.assertEqual(client.run("scrub-status").returncode, 1)
+        daemon.stop()
+        lines = [line for line in daemon.log_text().splitlines()
+                 if "[error] scrub: model org/m@" in line]
+        self.assertEqual(len(lines), 1, lines)
+
+    def test_scrub_of_a_whole_store(self):
+        _, client = self.start()
+        status = client.json("scrub-status")
+        self.assertTrue(status["enabled"])
+        self.assertEqual(status["damage"], [])
+        off = self.client_of(self.start_daemon("--scrub-interval", "0",
+                                               data_dir=self.path / "off"))
+        self.assertFalse(off.json("scrub-status")["enabled"])
+        self.assertEqual(off.run("scrub-status").returncode, 0)
 
     def test_int8_readers_need_no_residual(self):
         table = self.table_of("residual")

@@ -19,6 +19,8 @@ ServerOptions ServerTest::SmallOptions() {
   options.threads = 2;
   // Several parts per blob already with small models.
   options.message_bytes = 4096;
+  // Tests of what is read and pinned want no other reader.
+  options.scrub_interval_hours = 0;
   return options;
 }
 
