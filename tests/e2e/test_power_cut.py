@@ -9,7 +9,7 @@ import harness
 
 sys.path.insert(0, str(harness.ROOT / "tests" / "powercut"))
 
-from power_cut import Disk  # noqa: E402
+from cut_disk import Disk  # noqa: E402
 from power_cut_rounds import Rounds  # noqa: E402
 
 LIBRARY = harness.BIN_DIR / "libpowercut.so"

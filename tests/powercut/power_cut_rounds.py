@@ -13,7 +13,7 @@ import threading
 
 import harness
 import models
-from power_cut import Disk
+from cut_disk import Disk
 from qstore_process import clean_environment
 
 NAMES_PER_WORKER = 3

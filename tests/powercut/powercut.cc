@@ -1,5 +1,5 @@
 // A library for LD_PRELOAD that notes what of a directory tree would survive a
-// power cut. power_cut.py starts programs with it, reads what it noted and,
+// power cut. cut_disk.py starts programs with it, reads what it noted and,
 // after the program has been killed, makes of the tree a state that a power cut
 // could have left.
 //
@@ -44,6 +44,10 @@ Function* Next(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
+const char* Setting(const char* name) {
+  return getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets any
+}
+
 // Never destroyed: the program may use files until its very end.
 struct Journal {
   std::mutex mutex;
@@ -54,11 +58,11 @@ struct Journal {
   uint64_t lines = 0;
 
   Journal() {
-    const char* root_text = getenv("POWERCUT_ROOT");
-    const char* directory_text = getenv("POWERCUT_JOURNAL");
+    const char* root_text = Setting("POWERCUT_ROOT");
+    const char* directory_text = Setting("POWERCUT_JOURNAL");
     if (root_text == nullptr || directory_text == nullptr) return;
     directory = directory_text;
-    loses_syncs = getenv("POWERCUT_LOSE_SYNCS") != nullptr;
+    loses_syncs = Setting("POWERCUT_LOSE_SYNCS") != nullptr;
     using Open = int(const char*, int, ...);
     descriptor = Next<Open>("open")((directory + "/journal").c_str(),
                                     O_WRONLY | O_APPEND | O_CLOEXEC);
