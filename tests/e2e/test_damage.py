@@ -1,6 +1,8 @@
 """A byte that changed on disk is an error that names the tensor, never weights."""
 
 import json
+import random
+import shutil
 
 import harness
 import models
@@ -76,6 +78,44 @@ class Damage(harness.EndToEndTest):
         _, client = self.start()
         client.json("download", "org/m", self.path / "out")
         self.assert_same_files(self.model, self.path / "out")
+
+    def assert_nothing_is_lost_in_silence(self, target):
+        """One of: the daemon refuses to start and says why, the model comes back
+        byte for byte, or an error names it."""
+        try:
+            daemon, client = self.start()
+        except RuntimeError as error:
+            self.assertRegex(str(error), r"damaged|missing|CURRENT")
+            self.assertNotIn("in use", str(error))
+            return
+        done = client.run("download", "org/m", target)
+        if done.returncode == 0:
+            self.assert_same_files(self.model, target)
+        else:
+            self.assert_fails(done, "org/m")
+            self.assertNotIn("no model", done.stderr)
+            self.assertNotEqual(client.run("verify", "org/m").returncode, 0)
+        daemon.stop()
+
+    def test_any_file_of_the_store(self):
+        generator = random.Random(11)
+        saved = self.path / "saved"
+        shutil.copytree(self.data_dir, saved)
+        names = [path.relative_to(saved) for path in sorted(saved.rglob("*"))
+                 if path.is_file() and path.stat().st_size > 0]
+        self.assertGreater(len(names), 8)
+        for number, name in enumerate(names * 2):
+            size = (saved / name).stat().st_size
+            # Half of them where a table has its index and properties.
+            position = (generator.randrange(size) if number < len(names)
+                        else size - 1 - generator.randrange(min(size, 400)))
+            with self.subTest(file=str(name), position=position):
+                shutil.rmtree(self.data_dir)
+                shutil.copytree(saved, self.data_dir)
+                content = bytearray((saved / name).read_bytes())
+                content[position] ^= 1 << generator.randrange(8)
+                (self.data_dir / name).write_bytes(content)
+                self.assert_nothing_is_lost_in_silence(self.path / f"out-{number}")
 
     def test_scrub_finds_it_and_says_so_once(self):
         table = self.table_of("residual")
