@@ -51,6 +51,19 @@ uint32_t ReadThreadCount(const ServerOptions& options) {
   return std::max(4u, 2 * ThreadCount(options));
 }
 
+void LogSweep(const storage::SweepReport& report) {
+  if (report.object_count + report.data_range_count > 0) {
+    spdlog::info(
+        "swept what an earlier process had left unfinished: {} objects, {} "
+        "runs of data, {} bytes",
+        report.object_count, report.data_range_count, report.reclaimed_bytes);
+  }
+  if (!report.problem.ok()) {
+    spdlog::warn("sweeping what an earlier process had left: {}",
+                 report.problem.ToString());
+  }
+}
+
 std::unique_ptr<Scrubber> StartScrubber(const ServerOptions& options,
                                         storage::ModelStore* store,
                                         const CallAdmission* admission) {
@@ -114,6 +127,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     return Annotate(store.status(),
                     "cannot open the store in " + Quoted(options.data_dir));
   }
+  LogSweep((*store)->sweep_report());
   std::unique_ptr<BackupDirectory> backups;
   if (!options.backup_dir.empty()) {
     QSTORE_ASSIGN_OR_RETURN(

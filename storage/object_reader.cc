@@ -17,6 +17,31 @@ absl::Status AbsenceIsDamage(const absl::Status& status) {
   return absl::DataLossError(absl::StrCat("missing: ", status.message()));
 }
 
+absl::StatusOr<PinnedValue> GetChecked(const StoreState& state, Family family,
+                                       uint64_t object_id, uint32_t chunk_index,
+                                       const v1::Blob& blob) {
+  if (blob.subgroup() > std::numeric_limits<uint8_t>::max()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("subgroup ", blob.subgroup(), " is over 255"));
+  }
+  const std::string key =
+      DataKey{object_id, chunk_index, static_cast<uint8_t>(blob.subgroup())}
+          .Encode();
+  absl::StatusOr<PinnedValue> value = state.engine->Get(family, key);
+  if (!value.ok()) return AbsenceIsDamage(value.status());
+  if (value->bytes().size() != blob.size_bytes()) {
+    return absl::DataLossError(absl::StrCat(
+        DescribeKey(family, key), ": stored value has ", value->bytes().size(),
+        " bytes, its record says ", blob.size_bytes()));
+  }
+  if (Xxh3(value->bytes()) != blob.xxh3()) {
+    return absl::DataLossError(absl::StrCat(
+        DescribeKey(family, key), ": the checksum of the stored value does ",
+        "not match its record"));
+  }
+  return value;
+}
+
 // The first file and tensor that the object is part of.
 void NameSegment(const v1::Revision& revision, uint64_t object_id,
                  ObjectUse* use) {
@@ -39,27 +64,14 @@ absl::StatusOr<v1::Object> ReadObject(const StoreState& state,
   return object;
 }
 
-absl::StatusOr<PinnedValue> ReadBlob(const StoreState& state, Family family,
+absl::StatusOr<PinnedValue> ReadBlob(StoreState* state, Family family,
                                      uint64_t object_id, uint32_t chunk_index,
                                      const v1::Blob& blob) {
-  if (blob.subgroup() > std::numeric_limits<uint8_t>::max()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("subgroup ", blob.subgroup(), " is over 255"));
-  }
-  const std::string key =
-      DataKey{object_id, chunk_index, static_cast<uint8_t>(blob.subgroup())}
-          .Encode();
-  absl::StatusOr<PinnedValue> value = state.engine->Get(family, key);
-  if (!value.ok()) return AbsenceIsDamage(value.status());
-  if (value->bytes().size() != blob.size_bytes()) {
-    return absl::DataLossError(absl::StrCat(
-        DescribeKey(family, key), ": stored value has ", value->bytes().size(),
-        " bytes, its record says ", blob.size_bytes()));
-  }
-  if (Xxh3(value->bytes()) != blob.xxh3()) {
-    return absl::DataLossError(absl::StrCat(
-        DescribeKey(family, key), ": the checksum of the stored value does ",
-        "not match its record"));
+  absl::StatusOr<PinnedValue> value =
+      GetChecked(*state, family, object_id, chunk_index, blob);
+  if (absl::IsDataLoss(value.status())) {
+    const std::lock_guard lock(state->mutex);
+    state->objects.MarkDamaged(object_id);
   }
   return value;
 }
@@ -85,7 +97,7 @@ absl::StatusOr<v1::Object> ObjectReaderImpl::GetObject() {
 absl::StatusOr<PinnedValue> ObjectReaderImpl::GetBlob(Family family,
                                                       uint32_t chunk_index,
                                                       const v1::Blob& blob) {
-  return ReadBlob(state_, family, object_id_, chunk_index, blob);
+  return ReadBlob(&state_, family, object_id_, chunk_index, blob);
 }
 
 absl::StatusOr<std::vector<ObjectUse>> FindUses(const RecordTable& records,

@@ -14,8 +14,9 @@ absl::StatusOr<v1::Object> ReadObject(const StoreState& state,
                                       uint64_t object_id);
 
 // A value of the object, checked against size and checksum of `blob`. DATA_LOSS
-// names family, object, chunk and subgroup.
-absl::StatusOr<PinnedValue> ReadBlob(const StoreState& state, Family family,
+// names family, object, chunk and subgroup, and marks the object as damaged.
+// Takes the mutex then.
+absl::StatusOr<PinnedValue> ReadBlob(StoreState* state, Family family,
                                      uint64_t object_id, uint32_t chunk_index,
                                      const v1::Blob& blob);
 

@@ -42,7 +42,7 @@ absl::StatusOr<PinnedValue> RevisionReaderImpl::GetBlob(Family family,
                                                         uint32_t chunk_index,
                                                         const v1::Blob& blob) {
   QSTORE_RETURN_IF_ERROR(CheckId(object_id));
-  return ReadBlob(state_, family, object_id, chunk_index, blob);
+  return ReadBlob(&state_, family, object_id, chunk_index, blob);
 }
 
 }  // namespace qstore::storage

@@ -150,6 +150,18 @@ class Damage(harness.EndToEndTest):
         self.assertFalse(off.json("scrub-status")["enabled"])
         self.assertEqual(off.run("scrub-status").returncode, 0)
 
+    def test_uploading_again_repairs(self):
+        table = self.table_of("residual")
+        self.flip(table, [table.stat().st_size // 2])
+        _, client = self.start()
+        target = self.path / "out"
+        self.assert_fails(client.run("download", "org/m", target), "upload it again")
+        self.assertTrue(client.json("upload", self.model, "org/m")["created"])
+        client.json("download", "org/m", target)
+        self.assert_same_files(self.model, target)
+        client.json("verify", "org/m")
+        self.assertFalse(client.json("upload", self.model, "org/m")["created"])
+
     def test_int8_readers_need_no_residual(self):
         table = self.table_of("residual")
         self.flip(table, range(1000, table.stat().st_size * 9 // 10, 997))
