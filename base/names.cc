@@ -110,6 +110,19 @@ absl::Status ValidateTag(std::string_view tag) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateBackupName(std::string_view name) {
+  constexpr const char* kWhat = "backup name";
+  QSTORE_RETURN_IF_ERROR(CheckLength(kWhat, name, kMaxBackupNameBytes));
+  if (!IsLetterOrDigit(name.front())) {
+    return Refuse(kWhat, name, "must start with a letter or digit");
+  }
+  if (!std::all_of(name.begin(), name.end(), IsNameCharacter)) {
+    return Refuse(kWhat, name,
+                  "may contain only letters, digits, '.', '_' and '-'");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateRevisionPrefix(std::string_view revision) {
   constexpr const char* kWhat = "revision";
   QSTORE_RETURN_IF_ERROR(CheckLength(kWhat, revision, kRevisionHexDigits));

@@ -13,6 +13,7 @@ namespace qstore {
 
 inline constexpr size_t kMaxModelNameBytes = 200;
 inline constexpr size_t kMaxTagBytes = 128;
+inline constexpr size_t kMaxBackupNameBytes = 128;
 inline constexpr size_t kMaxPathBytes = 1024;
 inline constexpr size_t kMaxPathSegmentBytes = 255;  // NAME_MAX of Linux
 inline constexpr size_t kMaxModelNameSegments = 4;
@@ -29,6 +30,9 @@ absl::Status ValidateTag(std::string_view tag);
 
 // Lower-case hex, kMinRevisionPrefixDigits to kRevisionHexDigits digits.
 absl::Status ValidateRevisionPrefix(std::string_view revision);
+
+// A directory name: [A-Za-z0-9._-], starting with a letter or digit.
+absl::Status ValidateBackupName(std::string_view name);
 
 // A path inside a model directory: relative, '/' between segments, no empty
 // segment, no "." or "..", no backslash, no control characters, valid UTF-8.

@@ -26,6 +26,7 @@ struct Arguments {
   DownloadOptions download;
   ListOptions list;
   TagOptions tag;
+  BackupOptions backup;
   std::string reference;
 };
 
@@ -173,6 +174,11 @@ absl::Status CheckUploadTarget(const ModelReference& target) {
 absl::StatusOr<Command> BuildCommand(const std::string& name,
                                      Arguments* arguments) {
   if (name == "list") return Command(arguments->list);
+  if (name == "scrub-status") return Command(ScrubStatusOptions{});
+  if (name == "backup") {
+    QSTORE_RETURN_IF_ERROR(ValidateBackupName(arguments->backup.name));
+    return Command(arguments->backup);
+  }
   QSTORE_ASSIGN_OR_RETURN(ModelReference reference,
                           ParseModelReference(arguments->reference));
   if (name == "upload") {
@@ -234,6 +240,14 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
   AddReferenceCommand(&app, "verify",
                       "Have the server read back and check every stored byte",
                       "NAME[:TAG|@REVISION]", &arguments);
+  app.add_subcommand("backup",
+                     "Have the server copy its whole store into its directory "
+                     "for backups")
+      ->add_option("NAME", arguments.backup.name, "Name of the new backup")
+      ->required()
+      ->type_name("");
+  app.add_subcommand("scrub-status",
+                     "Show what the server's background check has found");
 
   ParsedCommandLine parsed;
   parsed.json = AsksForJson(argc, argv);

@@ -53,9 +53,15 @@ struct VerifyOptions {
   ModelReference reference;
 };
 
-using Command =
-    std::variant<UploadOptions, DownloadOptions, ListOptions, ShowOptions,
-                 TagOptions, DeleteOptions, VerifyOptions>;
+struct BackupOptions {
+  std::string name;
+};
+
+struct ScrubStatusOptions {};
+
+using Command = std::variant<UploadOptions, DownloadOptions, ListOptions,
+                             ShowOptions, TagOptions, DeleteOptions,
+                             VerifyOptions, BackupOptions, ScrubStatusOptions>;
 
 struct CommandLine {
   std::string server = "127.0.0.1:7350";

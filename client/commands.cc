@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "client/admin.h"
 #include "client/download.h"
 #include "client/report.h"
 #include "client/result_json.h"
@@ -122,6 +123,27 @@ class CommandRunner {
     document["error"] = ToJson(damage);
     Print(document, DescribeVerify(reference, response));
     error_printed_ = true;
+    return damage;
+  }
+
+  absl::Status operator()(const BackupOptions& options) {
+    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
+    QSTORE_ASSIGN_OR_RETURN(
+        const v1::CreateBackupResponse response,
+        CreateBackup(connection_, options.name, cancellation_));
+    Print(response, DescribeBackup(options.name, response));
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const ScrubStatusOptions& /*options*/) {
+    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
+    QSTORE_ASSIGN_OR_RETURN(const v1::ScrubStatus scrub,
+                            GetScrubStatus(connection_, cancellation_));
+    absl::Status damage = DamageError(scrub);
+    nlohmann::ordered_json document = ToJson(scrub);
+    if (!damage.ok()) document["error"] = ToJson(damage);
+    Print(document, DescribeScrub(scrub));
+    error_printed_ = !damage.ok();
     return damage;
   }
 

@@ -33,15 +33,6 @@ std::string Rate(uint64_t bytes, double seconds) {
                          FormatBytes(static_cast<uint64_t>(rate)));
 }
 
-std::string Time(int64_t unix_seconds) {
-  const auto time = static_cast<std::time_t>(unix_seconds);
-  std::tm utc = {};
-  if (gmtime_r(&time, &utc) == nullptr) return "an unknown time";
-  char text[32] = {};
-  std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &utc);
-  return text;
-}
-
 std::string Shape(const v1::TensorSummary& tensor) {
   return tensor.shape().empty() ? "scalar" : absl::StrJoin(tensor.shape(), "x");
 }
@@ -118,6 +109,15 @@ std::string ShortRevision(const std::string& revision) {
   return revision.substr(0, kShortRevisionDigits);
 }
 
+std::string FormatTime(int64_t unix_seconds) {
+  const auto time = static_cast<std::time_t>(unix_seconds);
+  std::tm utc = {};
+  if (gmtime_r(&time, &utc) == nullptr) return "an unknown time";
+  char text[32] = {};
+  std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &utc);
+  return text;
+}
+
 std::string DescribeUpload(const UploadResult& result) {
   const v1::UploadResponse& response = result.response;
   std::string text = absl::StrCat(
@@ -175,7 +175,7 @@ std::string DescribeRevision(const v1::GetRevisionResponse& revision) {
       revision.tags().empty()
           ? ", no tags"
           : absl::StrCat(", tagged ", absl::StrJoin(revision.tags(), ", ")),
-      ", stored ", Time(revision.created_unix_seconds()), "\n",
+      ", stored ", FormatTime(revision.created_unix_seconds()), "\n",
       Count(revision.files_size(), "file"), ", ",
       FormatBytes(revision.original_bytes()), " original, ",
       FormatBytes(StoredBytes(revision.stored())), " stored: ",

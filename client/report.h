@@ -12,6 +12,9 @@ namespace qstore::client {
 // The first digits of a revision; enough to name it again.
 std::string ShortRevision(const std::string& revision);
 
+// "2026-11-24 09:00:00 UTC"
+std::string FormatTime(int64_t unix_seconds);
+
 std::string DescribeUpload(const UploadResult& result);
 std::string DescribeDownload(const DownloadResult& result,
                              const std::string& directory);

@@ -7,6 +7,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -47,6 +49,34 @@ uint32_t ThreadCount(const ServerOptions& options) {
 // Reads wait for the disk, so there are more of them than cores.
 uint32_t ReadThreadCount(const ServerOptions& options) {
   return std::max(4u, 2 * ThreadCount(options));
+}
+
+void LogSweep(const storage::SweepReport& report) {
+  if (report.object_count + report.data_range_count > 0) {
+    spdlog::info(
+        "swept what an earlier process had left unfinished: {} objects, {} "
+        "runs of data, {} bytes",
+        report.object_count, report.data_range_count, report.reclaimed_bytes);
+  }
+  if (!report.problem.ok()) {
+    spdlog::warn("sweeping what an earlier process had left: {}",
+                 report.problem.ToString());
+  }
+}
+
+std::unique_ptr<Scrubber> StartScrubber(const ServerOptions& options,
+                                        storage::ModelStore* store,
+                                        const CallAdmission* admission) {
+  if (options.scrub_interval_hours == 0) return nullptr;
+  ScrubOptions scrub;
+  scrub.bytes_per_second = options.scrub_bytes_per_second;
+  scrub.interval = std::chrono::hours(options.scrub_interval_hours);
+  // An engine that keeps nothing has made no directory.
+  std::error_code ignored;
+  if (std::filesystem::is_directory(options.data_dir, ignored)) {
+    scrub.state_path = std::filesystem::path(options.data_dir) / "scrub-state";
+  }
+  return std::make_unique<Scrubber>(store, admission, scrub);
 }
 
 // See EncodePipeline::Reserve: with less, uploads could wait for each other.
@@ -97,21 +127,31 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     return Annotate(store.status(),
                     "cannot open the store in " + Quoted(options.data_dir));
   }
-  std::unique_ptr<Daemon> daemon(new Daemon(options, *std::move(store)));
+  LogSweep((*store)->sweep_report());
+  std::unique_ptr<BackupDirectory> backups;
+  if (!options.backup_dir.empty()) {
+    QSTORE_ASSIGN_OR_RETURN(
+        backups, BackupDirectory::Open(options.backup_dir, options.data_dir));
+  }
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(options, *std::move(store), std::move(backups)));
   QSTORE_RETURN_IF_ERROR(daemon->Serve());
   return daemon;
 }
 
 Daemon::Daemon(const ServerOptions& options,
-               std::unique_ptr<storage::ModelStore> store)
+               std::unique_ptr<storage::ModelStore> store,
+               std::unique_ptr<BackupDirectory> backups)
     : options_(options),
       store_(std::move(store)),
+      backups_(std::move(backups)),
       ingest_budget_(options.ingest_memory_bytes),
       pinned_bytes_(std::make_shared<PinnedBytesGauge>()),
       admission_(options.calls),
       encode_pool_(ThreadCount(options),
                    kQueuedTasksPerThread * ThreadCount(options)),
       read_pool_(ReadThreadCount(options), options.calls.downloads),
+      scrubber_(StartScrubber(options, store_.get(), &admission_)),
       service_(
           store_.get(), &admission_,
           IngestResources{.encode_pool = &encode_pool_,
@@ -123,7 +163,9 @@ Daemon::Daemon(const ServerOptions& options,
                             .read_pool = &read_pool_,
                             .gauge = pinned_bytes_,
                             .read_ahead_bytes = options.download_buffer_bytes,
-                            .part_bytes = options.message_bytes}) {}
+                            .part_bytes = options.message_bytes}),
+      admin_service_(store_.get(), &admission_, backups_.get(),
+                     scrubber_.get()) {}
 
 absl::Status Daemon::Serve() {
   const size_t colon = options_.listen.rfind(':');
@@ -138,6 +180,7 @@ absl::Status Daemon::Serve() {
   builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(),
                            &port);
   builder.RegisterService(&service_);
+  builder.RegisterService(&admin_service_);
   builder.SetMaxReceiveMessageSize(kMaxReceivedMessageBytes);
   builder.SetMaxSendMessageSize(-1);
   grpc::ResourceQuota quota("qstored");
@@ -165,6 +208,7 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   // and new calls get a clear answer.
   server_->GetHealthCheckService()->Shutdown();
   admission_.StopAdmitting();
+  if (scrubber_ != nullptr) scrubber_->Stop();
   if (!admission_.WaitUntilIdle(deadline) && grace.count() > 0) {
     spdlog::warn("the grace period is over; cancelling the calls that run");
   }

@@ -10,10 +10,13 @@
 #include "base/byte_budget.h"
 #include "base/thread_pool.h"
 #include "grpcpp/server.h"
+#include "server/admin_service.h"
+#include "server/backup_directory.h"
 #include "server/call_admission.h"
 #include "server/codec_set.h"
 #include "server/options.h"
 #include "server/pinned_bytes.h"
+#include "server/scrubber.h"
 #include "server/service.h"
 #include "storage/engine.h"
 #include "storage/model_store.h"
@@ -48,20 +51,24 @@ class Daemon {
 
  private:
   Daemon(const ServerOptions& options,
-         std::unique_ptr<storage::ModelStore> store);
+         std::unique_ptr<storage::ModelStore> store,
+         std::unique_ptr<BackupDirectory> backups);
   absl::Status Serve();
 
   const ServerOptions options_;
   std::string address_;
   // Destroyed from the last to the first: nothing may outlive what it uses.
   std::unique_ptr<storage::ModelStore> store_;
+  const std::unique_ptr<BackupDirectory> backups_;  // null: off
   ByteBudget ingest_budget_;
   CodecPool codecs_;
   const std::shared_ptr<PinnedBytesGauge> pinned_bytes_;
   CallAdmission admission_;
   ThreadPool encode_pool_;
   ThreadPool read_pool_;
+  std::unique_ptr<Scrubber> scrubber_;  // null: off
   ModelStoreService service_;
+  AdminService admin_service_;
   std::unique_ptr<grpc::Server> server_;
 };
 

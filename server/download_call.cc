@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
+#include "server/status_mapping.h"
 #include "server/wire_records.h"
 
 namespace qstore::server {
@@ -84,7 +85,7 @@ void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
   if (write) {
     StartWrite(&writing_message_);
   } else if (finish) {
-    Finish(log_.End(status_));
+    Finish(log_.End(AdviseOnDamage(status_)));
   }
 }
 

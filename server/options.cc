@@ -28,19 +28,22 @@ struct MebibyteFlags {
   uint64_t download_buffer = 0;
   uint64_t block_cache = 0;
   uint64_t max_header = 0;
+  uint64_t scrub_rate = 0;
 
   explicit MebibyteFlags(const ServerOptions& options)
       : ingest_memory(options.ingest_memory_bytes / kMebibyte),
         download_buffer(options.download_buffer_bytes / kMebibyte),
         block_cache(options.block_cache_bytes / kMebibyte),
         max_header(options.ingest_limits.max_safetensors_header_bytes /
-                   kMebibyte) {}
+                   kMebibyte),
+        scrub_rate(options.scrub_bytes_per_second / kMebibyte) {}
   void CopyTo(ServerOptions* options) const {
     options->ingest_memory_bytes = ingest_memory * kMebibyte;
     options->download_buffer_bytes = download_buffer * kMebibyte;
     options->block_cache_bytes = block_cache * kMebibyte;
     options->ingest_limits.max_safetensors_header_bytes =
         max_header * kMebibyte;
+    options->scrub_bytes_per_second = scrub_rate * kMebibyte;
   }
 };
 
@@ -65,6 +68,8 @@ void AddServingFlags(FlagParser& flags, ServerOptions* options) {
             "HOST:PORT to serve on; port 0 takes a free one");
   flags.Add("--data-dir", &options->data_dir,
             "Directory of the store, created if absent");
+  flags.Add("--backup-dir", &options->backup_dir,
+            "Directory in which backups may be made, created if absent");
   flags.Add("--engine", &options->engine, "Storage engine: " + EngineNames());
   flags
       .Add("--grace", &options->grace_seconds,
@@ -116,6 +121,18 @@ void AddMemoryFlags(FlagParser& flags, MebibyteFlags* mebibytes) {
       ->check(CLI::Range(1, 95));
 }
 
+void AddScrubFlags(FlagParser& flags, MebibyteFlags* mebibytes,
+                   ServerOptions* options) {
+  flags
+      .Add("--scrub-interval", &options->scrub_interval_hours,
+           "Hours from one check of everything stored to the next; 0: none")
+      ->check(CLI::Range(0, 87'600));
+  flags
+      .Add("--scrub-rate", &mebibytes->scrub_rate,
+           "MiB a second that the check reads at most")
+      ->check(CLI::Range(1, 1 << 20));
+}
+
 ExitCommand Fail(const std::string& sentence) {
   return {1, absl::StrCat("qstored: ", sentence)};
 }
@@ -133,6 +150,7 @@ Command ParseCommandLine(int argc, const char* const* argv) {
   AddServingFlags(flags, &options);
   AddWorkFlags(flags, &options);
   AddMemoryFlags(flags, &mebibytes);
+  AddScrubFlags(flags, &mebibytes, &options);
   flags
       .Add("--verify-ingest", &verify_ingest,
            "Decode and compare every chunk before it is stored: on or off")

@@ -15,6 +15,7 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:7350";  // port 0: any free port
   std::string data_dir;
   std::string engine = "rocksdb";
+  std::string backup_dir;                       // empty: no backups
   uint32_t threads = 0;                         // 0: one per core
   uint64_t ingest_memory_bytes = 384ull << 20;  // chunks of all uploads
   CallAdmission::Limits calls;
@@ -23,6 +24,8 @@ struct ServerOptions {
   uint32_t message_bytes = 1u << 20;              // payload of one message
   uint64_t block_cache_bytes = 64ull << 20;
   uint32_t grace_seconds = 30;
+  uint64_t scrub_bytes_per_second = 16ull << 20;
+  uint32_t scrub_interval_hours = 168;  // 0: no scrub
   std::string log_level = "info";
   bool verify_ingest = true;
   IngestLimits ingest_limits;

@@ -6,73 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "server/chunk_check.h"
+#include "server/stored_chunk.h"
 
 namespace qstore::server {
-namespace {
-
-// The blobs of one chunk, pinned while they are decoded.
-struct ChunkBlobs {
-  storage::PinnedValue int8;
-  std::vector<storage::PinnedValue> residual;
-  storage::PinnedValue plain;
-  uint64_t size_bytes = 0;
-};
-
-absl::StatusOr<ChunkBlobs> ReadBlobs(storage::RevisionReader& reader,
-                                     const storage::v1::Object& object,
-                                     uint32_t chunk_index) {
-  const storage::v1::Chunk& chunk =
-      object.chunks(static_cast<int>(chunk_index));
-  ChunkBlobs blobs;
-  const auto read = [&](storage::Family family, const storage::v1::Blob& blob) {
-    blobs.size_bytes += blob.size_bytes();
-    return reader.GetBlob(family, object.object_id(), chunk_index, blob);
-  };
-  if (object.kind() == storage::v1::OBJECT_KIND_QUANTIZED) {
-    QSTORE_ASSIGN_OR_RETURN(blobs.int8,
-                            read(storage::Family::kInt8, chunk.int8()));
-    for (const storage::v1::Blob& blob : chunk.residual()) {
-      QSTORE_ASSIGN_OR_RETURN(storage::PinnedValue value,
-                              read(storage::Family::kResidual, blob));
-      blobs.residual.push_back(std::move(value));
-    }
-  } else {
-    QSTORE_ASSIGN_OR_RETURN(blobs.plain,
-                            read(storage::Family::kPlain, chunk.plain()));
-  }
-  return blobs;
-}
-
-absl::Status DecodeAndCheck(const storage::v1::Object& object,
-                            uint32_t chunk_index, const ChunkBlobs& blobs,
-                            CodecSet& codecs) {
-  const storage::v1::Chunk& chunk =
-      object.chunks(static_cast<int>(chunk_index));
-  if (object.kind() != storage::v1::OBJECT_KIND_QUANTIZED) {
-    return CheckPlainChunk(chunk, blobs.plain.bytes(), codecs);
-  }
-  QSTORE_ASSIGN_OR_RETURN(const codec::ChunkShape shape,
-                          ShapeOfChunk(object, chunk));
-  std::vector<codec::ResidualBlobView> residual;
-  for (size_t i = 0; i < blobs.residual.size(); ++i) {
-    const uint32_t subgroup = chunk.residual(static_cast<int>(i)).subgroup();
-    residual.push_back(
-        {static_cast<uint8_t>(subgroup), blobs.residual[i].bytes()});
-  }
-  return CheckQuantizedChunk(shape, chunk, blobs.int8.bytes(), residual,
-                             codecs);
-}
-
-// What a damaged store answers; everything else means it cannot be read.
-bool IsDamage(absl::StatusCode code) {
-  return code == absl::StatusCode::kDataLoss ||
-         code == absl::StatusCode::kNotFound ||
-         code == absl::StatusCode::kInvalidArgument;
-}
-
-}  // namespace
-
 RevisionVerifier::RevisionVerifier(storage::RevisionReader* reader,
                                    ThreadPool* pool, CodecPool* codecs)
     : reader_(reader), pool_(pool), codecs_(codecs) {}
@@ -121,24 +57,22 @@ absl::Status RevisionVerifier::VerifyObject(const NamedObject& named) {
   if (!record.ok()) return Note(record.status(), named.label);
   const auto object =
       std::make_shared<const storage::v1::Object>(*std::move(record));
-  uint64_t raw_bytes = 0;
   for (int i = 0; i < object->chunks_size(); ++i) {
-    raw_bytes += object->chunks(i).raw_bytes();
     QSTORE_RETURN_IF_ERROR(
         VerifyChunk(named, object, static_cast<uint32_t>(i)));
   }
-  if (raw_bytes != object->raw_bytes()) {
-    AddProblem(absl::StrCat(named.label, ": its chunks have ", raw_bytes,
-                            " bytes, but it has ", object->raw_bytes()));
-  }
-  return absl::OkStatus();
+  return Note(CheckChunkSum(*object), named.label);
 }
 
 absl::Status RevisionVerifier::VerifyChunk(
     const NamedObject& named, std::shared_ptr<const storage::v1::Object> object,
     uint32_t chunk_index) {
   const std::string where = absl::StrCat(named.label, ": chunk ", chunk_index);
-  auto blobs = ReadBlobs(*reader_, *object, chunk_index);
+  auto blobs = ReadChunkBlobs(
+      *object, chunk_index,
+      [&](storage::Family family, const storage::v1::Blob& blob) {
+        return reader_->GetBlob(family, named.object_id, chunk_index, blob);
+      });
   if (!blobs.ok()) return Note(blobs.status(), where);
   BeginTask();
   pool_->Submit([this, object = std::move(object), chunk_index, where,
@@ -162,6 +96,7 @@ absl::Status RevisionVerifier::VerifyChunk(
 
 absl::Status RevisionVerifier::Note(const absl::Status& status,
                                     const std::string& where) {
+  if (status.ok()) return status;
   absl::Status annotated = Annotate(status, where);
   if (!IsDamage(status.code())) return annotated;
   AddProblem(std::string(annotated.message()));

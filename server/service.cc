@@ -1,5 +1,7 @@
 #include "server/service.h"
 
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 #include <utility>
 
@@ -93,7 +95,7 @@ grpc::Status ModelStoreService::ListModels(grpc::ServerContext* context,
                                            const v1::ListModelsRequest* request,
                                            v1::ListModelsResponse* response) {
   CallLog log("ListModels", context->peer());
-  return log.End(RunListModels(*request, response));
+  return log.End(AdviseOnDamage(RunListModels(*request, response)));
 }
 
 absl::Status ModelStoreService::RunListModels(
@@ -122,7 +124,7 @@ grpc::Status ModelStoreService::GetRevision(
     v1::GetRevisionResponse* response) {
   CallLog log("GetRevision", context->peer());
   log.set_object(NameOf(request->reference()));
-  return log.End(RunGetRevision(*request, response));
+  return log.End(AdviseOnDamage(RunGetRevision(*request, response)));
 }
 
 absl::Status ModelStoreService::RunGetRevision(
@@ -152,7 +154,7 @@ grpc::Status ModelStoreService::SetTag(grpc::ServerContext* context,
                                        v1::SetTagResponse* response) {
   CallLog log("SetTag", context->peer());
   log.set_object(NameOf(request->reference()));
-  return log.End(RunSetTag(*request, response));
+  return log.End(AdviseOnDamage(RunSetTag(*request, response)));
 }
 
 absl::Status ModelStoreService::RunSetTag(const v1::SetTagRequest& request,
@@ -172,7 +174,7 @@ grpc::Status ModelStoreService::Delete(grpc::ServerContext* context,
                                        v1::DeleteResponse* response) {
   CallLog log("Delete", context->peer());
   log.set_object(NameOf(request->reference()));
-  return log.End(RunDelete(*request, response));
+  return log.End(AdviseOnDamage(RunDelete(*request, response)));
 }
 
 absl::Status ModelStoreService::RunDelete(const v1::DeleteRequest& request,
@@ -183,6 +185,10 @@ absl::Status ModelStoreService::RunDelete(const v1::DeleteRequest& request,
                           FromWire(request.reference()));
   QSTORE_ASSIGN_OR_RETURN(storage::DeleteResult result,
                           store_->Delete(reference));
+  if (!result.reclaim_problem.ok()) {
+    spdlog::warn("deleted {}, but not all of its space came back yet: {}",
+                 reference.ToString(), result.reclaim_problem.ToString());
+  }
   response->set_revision(result.revision);
   for (std::string& tag : result.removed_tags) {
     response->add_removed_tags(std::move(tag));
@@ -197,7 +203,7 @@ grpc::Status ModelStoreService::Verify(
     grpc::ServerWriter<v1::VerifyResponse>* writer) {
   CallLog log("Verify", context->peer());
   log.set_object(NameOf(request->reference()));
-  return log.End(RunVerify(context, *request, writer, &log));
+  return log.End(AdviseOnDamage(RunVerify(context, *request, writer, &log)));
 }
 
 absl::Status ModelStoreService::RunVerify(

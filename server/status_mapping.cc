@@ -7,6 +7,7 @@
 #include <google/protobuf/wire_format_lite.h>
 
 #include "absl/strings/cord.h"
+#include "base/status.h"
 
 namespace qstore::server {
 namespace {
@@ -84,6 +85,14 @@ absl::Status WithRetryHint(absl::Status status, absl::Duration delay) {
   info.AddBytes(1, duration.SerializeAsString());
   status.SetPayload(kRetryInfoUrl, absl::Cord(info.bytes()));
   return status;
+}
+
+absl::Status AdviseOnDamage(const absl::Status& status) {
+  if (!absl::IsDataLoss(status)) return status;
+  return MakeStatus(status.code(),
+                    std::string(status.message()) +
+                        ": upload it again from its source, which stores it "
+                        "anew, or restore a backup");
 }
 
 absl::Status WithResource(absl::Status status, const std::string& name) {

@@ -16,6 +16,10 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 // Adds google.rpc.RetryInfo: the client may retry after `delay`.
 absl::Status WithRetryHint(absl::Status status, absl::Duration delay);
 
+// Says what to do about damage to what is stored, when that is what `status`
+// tells of.
+absl::Status AdviseOnDamage(const absl::Status& status);
+
 // Adds google.rpc.ResourceInfo: what the call was about.
 absl::Status WithResource(absl::Status status, const std::string& name);
 

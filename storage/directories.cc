@@ -3,6 +3,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 
 namespace qstore::storage {
 
@@ -10,8 +11,14 @@ namespace fs = std::filesystem;
 
 absl::Status MakeDirectory(const fs::path& directory) {
   std::error_code error;
-  fs::create_directory(directory, error);
-  if (!error) return absl::OkStatus();
+  const bool made = fs::create_directory(directory, error);
+  if (!error) {
+    const absl::Status synced =
+        SyncDirectory(fs::canonical(directory, error).parent_path());
+    // Tried as well when it was there, since who made it may have been killed
+    // before this; but then the parent may be somebody else's.
+    return made ? synced : absl::OkStatus();
+  }
   return absl::FailedPreconditionError(
       absl::StrCat("cannot make directory ", directory.string(), ": ",
                    error.message(), "; make its parent or name another"));

@@ -8,8 +8,9 @@
 
 namespace qstore::storage {
 
-// Makes the directory if it is absent. FAILED_PRECONDITION when that cannot be,
-// for instance because its parent is absent.
+// Makes the directory if it is absent, durably: what is synced in it later
+// survives a power cut only with its own entry. FAILED_PRECONDITION when that
+// cannot be, for instance because its parent is absent.
 absl::Status MakeDirectory(const std::filesystem::path& directory);
 
 // Deletes what the directory holds; makes it if it is absent.

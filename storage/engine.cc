@@ -47,4 +47,10 @@ std::vector<const WriteBatch::Operation*> LastOperations(
   return operations;
 }
 
+absl::Status Engine::Checkpoint(const std::filesystem::path& /*directory*/) {
+  return absl::UnimplementedError(
+      "this storage engine keeps no files that could be copied; start qstored "
+      "with --engine rocksdb");
+}
+
 }  // namespace qstore::storage

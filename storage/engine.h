@@ -14,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -164,6 +165,15 @@ class Engine {
   // must be rewritten for it is damaged: the range is still there then.
   virtual absl::Status DeleteRange(Family family, std::string_view begin,
                                    std::string_view end) = 0;
+
+  // Copies everything, as it is at one moment, into `directory`, which must not
+  // exist while its parent must. Durable when it returns, but for the entry in
+  // the parent. Files are shared as hard links where the file system can do so.
+  // Opened as an engine, the copy is one of its own. Everything goes on
+  // meanwhile, but space that is given back comes back only afterwards.
+  // After an error nothing of the copy is left. UNIMPLEMENTED for engines that
+  // keep no files.
+  virtual absl::Status Checkpoint(const std::filesystem::path& directory);
 
   virtual EngineCounters Counters() const = 0;
 

@@ -8,6 +8,7 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "storage/keys.h"
+#include "storage/object_reader.h"
 #include "storage/object_table.h"
 #include "storage/revision_reader.h"
 #include "storage/sweep.h"
@@ -96,6 +97,24 @@ class ModelStoreImpl final : public ModelStore {
   }
 
   absl::StatusOr<DeleteResult> Delete(const ModelReference& reference) override;
+
+  absl::StatusOr<std::unique_ptr<ObjectReader>> OpenNextObject(
+      uint64_t object_id) override {
+    const std::lock_guard lock(state_.mutex);
+    QSTORE_ASSIGN_OR_RETURN(const std::optional<uint64_t> next,
+                            state_.records.NextReferencedId(object_id));
+    if (!next.has_value()) return nullptr;
+    return std::make_unique<ObjectReaderImpl>(&state_, *next);
+  }
+
+  absl::StatusOr<std::vector<ObjectUse>> UsesOf(uint64_t object_id,
+                                                size_t max_count) override {
+    return FindUses(state_.records, object_id, max_count);
+  }
+
+  absl::Status Checkpoint(const std::filesystem::path& directory) override {
+    return state_.engine->Checkpoint(directory);
+  }
 
   const SweepReport& sweep_report() const override { return sweep_report_; }
   const Engine& engine() const override { return *state_.engine; }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -119,6 +120,27 @@ class RevisionReader {
                                               const v1::Blob& blob) = 0;
 };
 
+// One object held for reading: it stays while this lives.
+class ObjectReader {
+ public:
+  virtual ~ObjectReader() = default;
+  virtual uint64_t object_id() const = 0;
+  // As RevisionReader has them.
+  virtual absl::StatusOr<v1::Object> GetObject() = 0;
+  virtual absl::StatusOr<PinnedValue> GetBlob(Family family,
+                                              uint32_t chunk_index,
+                                              const v1::Blob& blob) = 0;
+};
+
+// A place where a revision uses an object. No file when the revision's record
+// is damaged; no tensor when the object is a file or a file's header.
+struct ObjectUse {
+  std::string model;
+  std::string revision;
+  std::string file;
+  std::string tensor;
+};
+
 class ModelStore {
  public:
   // Checks the store's format version (FAILED_PRECONDITION when it is not one
@@ -147,6 +169,19 @@ class ModelStore {
   // it. By revision: removes the revision and every tag that names it.
   virtual absl::StatusOr<DeleteResult> Delete(
       const ModelReference& reference) = 0;
+
+  // The object with the least id above `object_id` that a revision uses; null
+  // when there is none. Starting from 0, one call after the other sees each.
+  virtual absl::StatusOr<std::unique_ptr<ObjectReader>> OpenNextObject(
+      uint64_t object_id) = 0;
+  // One place for each revision that uses the object, at most `max_count`.
+  virtual absl::StatusOr<std::vector<ObjectUse>> UsesOf(uint64_t object_id,
+                                                        size_t max_count) = 0;
+
+  // Copies the store as it is at one moment, as Engine::Checkpoint says.
+  // Uploads that run are not part of the copy; Open sweeps what they had added
+  // so far.
+  virtual absl::Status Checkpoint(const std::filesystem::path& directory) = 0;
 
   // Of Open; for the log.
   virtual const SweepReport& sweep_report() const = 0;

@@ -43,8 +43,21 @@ absl::StatusOr<std::optional<ObjectSummary>> ObjectTable::FindAndPin(
   }
   ObjectSummary summary = Summarize(*object);
   if (summary.content_hash != content_hash) return std::nullopt;
+  if (IsDamaged(*id)) return std::nullopt;
   Pin(*id);
   return summary;
+}
+
+void ObjectTable::MarkDamaged(uint64_t object_id) {
+  if (!damaged_.insert(object_id).second) return;
+  const absl::StatusOr<v1::Object> object = records_->Object(object_id);
+  if (!object.ok()) return;
+  const Sha256Digest content_hash = Summarize(*object).content_hash;
+  const absl::StatusOr<uint64_t> indexed = records_->ObjectIdOf(content_hash);
+  if (!indexed.ok() || *indexed != object_id) return;
+  RecordBatch batch;
+  batch.DeleteHash(content_hash);
+  records_->Commit(batch).IgnoreError();
 }
 
 void ObjectTable::Unpin(uint64_t object_id) {
@@ -109,6 +122,7 @@ absl::StatusOr<uint64_t> ObjectTable::CollectRecords() {
       Annotate(records_->Commit(batch), "collecting unused objects"));
   for (const uint64_t id : collected) {
     unreferenced_.erase(id);
+    damaged_.erase(id);
     AddDoomedData(id);
   }
   return collected_bytes;

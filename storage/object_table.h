@@ -50,6 +50,14 @@ class ObjectTable {
   absl::StatusOr<std::optional<ObjectSummary>> FindAndPin(
       const Sha256Digest& content_hash);
 
+  // The object's data turned out to be damaged: from now on a new upload of
+  // equal content stores it again instead of using it. Lasting if the disk
+  // allows, otherwise until the store is closed.
+  void MarkDamaged(uint64_t object_id);
+  bool IsDamaged(uint64_t object_id) const {
+    return damaged_.contains(object_id);
+  }
+
   void Pin(uint64_t object_id) { ++pin_counts_[object_id]; }
   void Unpin(uint64_t object_id);
 
@@ -82,6 +90,7 @@ class ObjectTable {
   uint64_t next_id_;
   std::unordered_map<uint64_t, uint64_t> pin_counts_;
   std::set<uint64_t> unreferenced_;
+  std::set<uint64_t> damaged_;
   std::set<Sha256Digest> ingesting_;
   std::condition_variable ingested_;
   std::vector<IdRange> doomed_;

@@ -1,10 +1,10 @@
 #include "storage/record_table.h"
 
 #include <charconv>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "storage/keys.h"
 #include "storage/records.h"
 
 namespace qstore::storage {
@@ -169,6 +169,35 @@ absl::StatusOr<std::vector<uint64_t>> RecordTable::ObjectIds() const {
 
 absl::StatusOr<std::vector<uint64_t>> RecordTable::ReferencedIds() const {
   return LeadingIds(ReferencePrefix());
+}
+
+absl::StatusOr<std::optional<uint64_t>> RecordTable::NextReferencedId(
+    uint64_t object_id) const {
+  std::optional<uint64_t> next;
+  if (object_id == std::numeric_limits<uint64_t>::max()) return next;
+  const std::string prefix = ReferencePrefix();
+  QSTORE_RETURN_IF_ERROR(
+      engine_->Scan(kManifest, ReferencePrefix(object_id + 1),
+                    PrefixEnd(prefix), [&](std::string_view key, ByteView) {
+                      next = LeadingId(key.substr(prefix.size()));
+                      return !next.has_value();
+                    }));
+  return next;
+}
+
+absl::StatusOr<std::vector<ModelAndRest>> RecordTable::UsersOf(
+    uint64_t object_id, size_t max_count) const {
+  std::vector<ModelAndRest> users;
+  const std::string prefix = ReferencePrefix(object_id);
+  QSTORE_RETURN_IF_ERROR(engine_->Scan(kManifest, prefix, PrefixEnd(prefix),
+                                       [&](std::string_view key, ByteView) {
+                                         auto user = SplitAtModel(
+                                             key.substr(prefix.size()));
+                                         if (user.has_value())
+                                           users.push_back(*std::move(user));
+                                         return users.size() < max_count;
+                                       }));
+  return users;
 }
 
 absl::StatusOr<std::set<uint64_t>> RecordTable::ReferencedIdsOf(

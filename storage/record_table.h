@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "base/hash.h"
 #include "qstore/storage/v1/manifest.pb.h"
 #include "storage/engine.h"
+#include "storage/keys.h"
 
 namespace qstore::storage {
 
@@ -69,6 +71,12 @@ class RecordTable {
   // All ids, ascending.
   absl::StatusOr<std::vector<uint64_t>> ObjectIds() const;
   absl::StatusOr<std::vector<uint64_t>> ReferencedIds() const;
+  // The least id above `object_id` that has a reference.
+  absl::StatusOr<std::optional<uint64_t>> NextReferencedId(
+      uint64_t object_id) const;
+  // Models and revisions that refer to the object, at most `max_count`.
+  absl::StatusOr<std::vector<ModelAndRest>> UsersOf(uint64_t object_id,
+                                                    size_t max_count) const;
 
   // The objects that the revision refers to: from its record or, when that is
   // damaged or gone, from all references.

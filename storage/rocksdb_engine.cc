@@ -8,9 +8,11 @@
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 
 #include <array>
 #include <atomic>
+#include <limits>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -19,6 +21,7 @@
 #include "base/status.h"
 #include "storage/directories.h"
 #include "storage/histogram_text.h"
+#include "storage/rocksdb_manifest_check.h"
 
 namespace qstore::storage {
 namespace {
@@ -62,6 +65,12 @@ absl::Status ToStatus(const Status& status, const std::string& what) {
 // The same for opening, where a foreign lock or format is the caller's matter.
 absl::Status ToOpenStatus(const Status& status, const fs::path& path) {
   const std::string text = status.ToString();
+  if (status.IsCorruption()) {
+    return absl::DataLossError(absl::StrCat(
+        path.string(), " is damaged (", text,
+        "): restore a backup (docs/operations.md), and keep a copy of the "
+        "directory for whoever looks into it"));
+  }
   if (text.find("lock ") != std::string::npos) {
     return absl::FailedPreconditionError(absl::StrCat(
         path.string(), " is in use by another process: stop it (", text, ")"));
@@ -386,6 +395,19 @@ class RocksDbEngine final : public Engine {
     return absl::OkStatus();
   }
 
+  absl::Status Checkpoint(const fs::path& directory) override {
+    rocksdb::Checkpoint* made = nullptr;
+    Status status = rocksdb::Checkpoint::Create(&db_, &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    // Nothing is in memory alone (see Commit), so nothing is to be flushed.
+    if (status.ok()) {
+      status = checkpoint->CreateCheckpoint(
+          directory.string(), /*log_size_for_flush=*/
+          std::numeric_limits<uint64_t>::max());
+    }
+    return ToStatus(status, "copying the store to " + directory.string());
+  }
+
   EngineCounters Counters() const override {
     EngineCounters counters;
     for (const Family family : kAllFamilies) {
@@ -495,6 +517,7 @@ class RocksDbEngine final : public Engine {
 absl::StatusOr<std::unique_ptr<Engine>> OpenRocksDbEngine(
     const std::filesystem::path& directory, const RocksDbOptions& options) {
   QSTORE_RETURN_IF_ERROR(MakeDirectory(directory));
+  QSTORE_RETURN_IF_ERROR(CheckManifest(directory));
   QSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                           Database::Open(directory, options));
   // Only now, with RocksDB's lock held, does the staging directory have no

@@ -141,6 +141,18 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::Commit(
   return result;
 }
 
+absl::Status UploadImpl::CheckNoneDamaged(
+    const std::set<uint64_t>& object_ids) const {
+  for (const uint64_t id : object_ids) {
+    if (!state_.objects.IsDamaged(id)) continue;
+    return absl::DataLossError(absl::StrCat(
+        "object ", id, ", which was stored before and is part of this upload, ",
+        "was found to be damaged meanwhile: upload again, and it is stored "
+        "anew"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
     v1::Revision draft, const std::string& tag) {
   const HeldObjects held = [this](uint64_t id) -> const ObjectSummary* {
@@ -158,12 +170,22 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
   const std::lock_guard lock(state_.mutex);
   CommitResult result;
   RecordBatch batch;
+  std::set<uint64_t> replaced_ids;
   absl::StatusOr<v1::Revision> stored =
       state_.records.Revision(model_, revision_id);
-  if (stored.ok()) {
+  if (stored.ok() && ObjectIdsOf(*stored) == complete.object_ids) {
     result.revision = *std::move(stored);
-  } else if (absl::IsNotFound(stored.status())) {
+  } else if (stored.ok() || absl::IsNotFound(stored.status()) ||
+             absl::IsDataLoss(stored.status())) {
+    QSTORE_RETURN_IF_ERROR(CheckNoneDamaged(complete.object_ids));
     result.created = true;
+    if (!absl::IsNotFound(stored.status())) {
+      // Its record or some of its objects are damaged; this upload has brought
+      // them anew.
+      QSTORE_ASSIGN_OR_RETURN(
+          replaced_ids, state_.records.ReferencedIdsOf(model_, revision_id));
+      batch.DeleteRevision(model_, revision_id, replaced_ids);
+    }
     batch.PutRevision(complete.revision, state_.objects.TakeIds(1),
                       complete.object_ids);
     batch.PutNextId(state_.objects.next_id());
@@ -181,6 +203,10 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
     for (const uint64_t id : complete.object_ids) {
       state_.objects.MarkReferenced(id);
     }
+  }
+  for (const uint64_t id : replaced_ids) {
+    // The collection looks whether anybody else refers to it.
+    if (!complete.object_ids.contains(id)) state_.objects.MarkUnreferenced(id);
   }
   return result;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -35,6 +36,8 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
   absl::Status IngestSmallObjects();
   absl::StatusOr<CommitResult> CommitRecords(v1::Revision draft,
                                              const std::string& tag);
+  // Requires the mutex.
+  absl::Status CheckNoneDamaged(const std::set<uint64_t>& object_ids) const;
   // Takes over one pin of the object.
   void Hold(const ObjectSummary& object);
   void ReleaseAll();

@@ -45,6 +45,24 @@ TEST(ModelNameTest, RefusesWhatBreaksARule) {
   ExpectRefused(ValidateModelName(std::string("a\0b", 3)), "may contain only");
 }
 
+TEST(BackupNameTest, IsOneDirectoryName) {
+  for (const std::string& name : std::vector<std::string>{
+           "a", "2026-11-24", "before.v2_1", std::string(128, 'x'), "a..b"}) {
+    EXPECT_EQ(ValidateBackupName(name), absl::OkStatus()) << name;
+  }
+  ExpectRefused(ValidateBackupName(""), "backup name is empty");
+  ExpectRefused(ValidateBackupName(std::string(129, 'x')), "129 bytes");
+  for (const char* name : {".", "..", ".partial-a", "-rf", "_a", "/tmp/a"}) {
+    ExpectRefused(ValidateBackupName(name), "must start with");
+  }
+  for (const char* name :
+       {"a/b", "a/../../b", "a\\b", "a b", "a\n", "\u00e4a"}) {
+    EXPECT_FALSE(ValidateBackupName(name).ok()) << name;
+  }
+  ExpectRefused(ValidateBackupName(std::string_view("a\0b", 3)),
+                "may contain only");
+}
+
 TEST(TagTest, AcceptsUsualTags) {
   for (const std::string& tag :
        std::vector<std::string>{"latest", "v1.2.3", "_x", "2024-01-01", "a..b",

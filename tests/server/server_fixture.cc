@@ -19,6 +19,8 @@ ServerOptions ServerTest::SmallOptions() {
   options.threads = 2;
   // Several parts per blob already with small models.
   options.message_bytes = 4096;
+  // Tests of what is read and pinned want no other reader.
+  options.scrub_interval_hours = 0;
   return options;
 }
 
@@ -51,6 +53,11 @@ std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub() {
   arguments.SetMaxReceiveMessageSize(-1);
   return v1::ModelStore::NewStub(grpc::CreateCustomChannel(
       daemon_->address(), grpc::InsecureChannelCredentials(), arguments));
+}
+
+std::unique_ptr<v1::Admin::Stub> ServerTest::NewAdminStub() {
+  return v1::Admin::NewStub(grpc::CreateChannel(
+      daemon_->address(), grpc::InsecureChannelCredentials()));
 }
 
 v1::UploadResponse ServerTest::MustUpload(const std::string& name,

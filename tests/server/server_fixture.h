@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "qstore/v1/admin.grpc.pb.h"
 #include "qstore/v1/model_store.grpc.pb.h"
 #include "server/daemon.h"
 #include "storage/engine.h"
@@ -40,6 +41,7 @@ class ServerTest : public ::testing::Test {
   // StopServer and StartServer.
   void StartServer(const std::string& engine = "memory");
   void StopServer();
+  std::unique_ptr<v1::Admin::Stub> NewAdminStub();
   // A stub with a connection of its own.
   std::unique_ptr<v1::ModelStore::Stub> NewStub();
 

@@ -47,6 +47,9 @@ class BorrowedEngine : public Engine {
                            std::string_view end) override {
     return engine_.DeleteRange(family, begin, end);
   }
+  absl::Status Checkpoint(const std::filesystem::path& directory) override {
+    return engine_.Checkpoint(directory);
+  }
   EngineCounters Counters() const override { return engine_.Counters(); }
   uint64_t DiskBytes() const override { return engine_.DiskBytes(); }
 

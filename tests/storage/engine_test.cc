@@ -279,6 +279,52 @@ TYPED_TEST(EngineTest, CountsKeysFoundByFamily) {
   EXPECT_EQ(after.keys_read[2] - before.keys_read[2], 0u);
 }
 
+// A copy holds what was there at its moment, whatever happens to the original.
+TYPED_TEST(EngineTest, CheckpointIsAnEngineOfItsOwnOrUnimplemented) {
+  const TemporaryDirectory directory;
+  const std::filesystem::path copy = directory.path() / "copy";
+  this->IngestObject(1, 2, 100'000, Family::kInt8);
+  this->IngestObject(2, 2, 100'000);
+  ASSERT_TRUE(this->Put(Family::kManifest, "before", "1").ok());
+  const absl::Status status = this->engine_->Checkpoint(copy);
+  if (absl::IsUnimplemented(status)) {
+    EXPECT_THAT(std::string(status.message()),
+                ::testing::HasSubstr("keeps no files"));
+    EXPECT_FALSE(std::filesystem::exists(copy));
+    return;
+  }
+  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_TRUE(this->engine_
+                  ->DeleteRange(Family::kInt8, DataKeyBound(1), DataKeyBound(2))
+                  .ok());
+  ASSERT_TRUE(this->Put(Family::kManifest, "after", "1").ok());
+
+  absl::StatusOr<std::unique_ptr<Engine>> opened = OpenRocksDbEngine(copy, {});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  std::swap(this->engine_, *opened);
+  EXPECT_TRUE(this->HasChunk(1, 1, 100'000, Family::kInt8));
+  EXPECT_TRUE(this->HasChunk(2, 1, 100'000));
+  EXPECT_THAT(this->Keys(Family::kManifest), ElementsAre("before"));
+  // What the copy deletes, the original keeps.
+  ASSERT_TRUE(
+      this->engine_
+          ->DeleteRange(Family::kPlain, DataKeyBound(2), DataKeyBound(3))
+          .ok());
+  std::swap(this->engine_, *opened);
+  EXPECT_TRUE(this->HasChunk(2, 1, 100'000));
+  EXPECT_FALSE(this->HasChunk(1, 1, 100'000, Family::kInt8));
+}
+
+TYPED_TEST(EngineTest, CheckpointThatFailsLeavesNothing) {
+  const TemporaryDirectory directory;
+  this->IngestObject(1, 2, 100'000);
+  EXPECT_FALSE(
+      this->engine_->Checkpoint(directory.path() / "absent" / "copy").ok());
+  EXPECT_FALSE(this->engine_->Checkpoint(directory.path()).ok());
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+  EXPECT_TRUE(this->HasChunk(1, 1, 100'000));
+}
+
 TYPED_TEST(EngineTest, ReadersAndWritersTogether) {
   constexpr int kWriters = 3;
   constexpr uint64_t kObjects = 8;

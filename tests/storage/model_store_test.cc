@@ -424,6 +424,47 @@ TYPED_TEST(ModelStoreTest, IdsAreNeverUsedAgain) {
   EXPECT_GT(max_id(), first + 1);
 }
 
+TYPED_TEST(ModelStoreTest, ObjectsAreWalkedOnceWithTheirUses) {
+  EXPECT_EQ(*this->store_->OpenNextObject(0), nullptr);
+  const std::string a = this->MustUpload("org/a", "main", {PlainSample(1)}, 1);
+  const std::string b =
+      this->MustUpload("org/b", "main", {PlainSample(1), PlainSample(2)}, 1);
+  std::vector<size_t> use_counts;
+  uint64_t last = 0;
+  while (true) {
+    auto reader = this->store_->OpenNextObject(last);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    if (*reader == nullptr) break;
+    EXPECT_GT((*reader)->object_id(), last);
+    last = (*reader)->object_id();
+    EXPECT_EQ((*reader)->GetObject()->object_id(), last);
+    use_counts.push_back(this->store_->UsesOf(last, 10)->size());
+    EXPECT_EQ(this->store_->UsesOf(last, 1)->size(), 1u);
+  }
+  // The tensor and the file of both models, then the tensor of one.
+  EXPECT_THAT(use_counts, ElementsAre(2, 2, 1));
+  const auto uses = this->store_->UsesOf(last, 10);
+  EXPECT_EQ(uses->front().model, "org/b");
+  EXPECT_EQ(uses->front().revision, b);
+  EXPECT_EQ(uses->front().file, "model.safetensors");
+  EXPECT_FALSE(uses->front().tensor.empty());
+  EXPECT_EQ(*this->store_->OpenNextObject(UINT64_MAX), nullptr);
+}
+
+// An object that a reader holds outlives its last revision, and not the reader.
+TYPED_TEST(ModelStoreTest, ObjectReaderHoldsItsObject) {
+  this->MustUpload("org/a", "main", {PlainSample(1)}, 1);
+  {
+    auto reader = this->store_->OpenNextObject(0);
+    ASSERT_TRUE(reader.ok() && *reader != nullptr);
+    ASSERT_TRUE(this->store_->Delete(Ref("org/a:main")).ok());
+    EXPECT_TRUE((*reader)->GetObject().ok());
+    EXPECT_EQ(this->DataKeyCount(), 1);
+    EXPECT_TRUE(this->store_->UsesOf((*reader)->object_id(), 10)->empty());
+  }
+  EXPECT_EQ(this->DataKeyCount(), 0);
+}
+
 TYPED_TEST(ModelStoreTest, ReaderReadsOnlyItsRevision) {
   this->MustUpload("org/a", "main", {PlainSample(1)}, 1);
   this->MustUpload("org/b", "main", {PlainSample(2)}, 2);

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "storage/keys.h"
+#include "storage/record_table.h"
 #include "storage/records.h"
 #include "tests/storage/store_fixture.h"
 
@@ -332,6 +333,73 @@ TYPED_TEST(DamageTest, ObjectWithADamagedRecordIsStoredAgain) {
   ASSERT_TRUE(this->store_->Delete(Ref("org/a:main")).ok());
   EXPECT_TRUE(this->Check("org/b:main").ok());
   EXPECT_EQ(this->DataKeyCount(), 2);
+}
+
+// Uploading again repairs: what was found to be damaged is not used any more.
+TYPED_TEST(DamageTest, UploadAfterDamageStoresAnewAndReplaces) {
+  const std::vector<SampleObject> samples = {QuantizedSample(1),
+                                             PlainSample(2)};
+  const std::string id = this->MustUpload("org/a", "main", samples);
+  this->MustUpload("org/b", "main", samples);
+  const auto ids = [this](const char* name) {
+    auto reader = this->store_->OpenRevision(Ref(name));
+    EXPECT_TRUE(reader.ok()) << reader.status();
+    return ObjectIdsOf((*reader)->revision());
+  };
+  const std::set<uint64_t> damaged_ids = ids("org/a:main");
+  const int keys = this->DataKeyCount();
+  this->faults_->DamageReads(Family::kResidual);
+  EXPECT_THAT(this->Check("org/a:main"), StatusIs(absl::StatusCode::kDataLoss));
+  this->faults_->Heal();
+  // The finding outlives the process that made it.
+  this->Reopen();
+  const auto again =
+      UploadSamples(this->store_.get(), "org/a", "main", samples);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->created);
+  EXPECT_EQ(again->revision.revision(), id);
+  std::set<uint64_t> fresh = ids("org/a:main");
+  std::erase_if(fresh, [&](uint64_t one) { return damaged_ids.contains(one); });
+  EXPECT_EQ(fresh.size(), 1u);
+  EXPECT_GT(this->DataKeyCount(), keys);
+  // org/b still uses the damaged one, until it is uploaded again too.
+  EXPECT_EQ(ids("org/b:main"), damaged_ids);
+  this->MustUpload("org/b", "main", samples);
+  EXPECT_EQ(ids("org/b:main"), ids("org/a:main"));
+  EXPECT_EQ(this->DataKeyCount(), keys);
+  EXPECT_EQ(this->store_->ListModels()->front().revisions.size(), 1u);
+  this->Reopen();
+  EXPECT_EQ(this->store_->sweep_report().object_count, 0u);
+  EXPECT_TRUE(this->Check("org/a:main").ok());
+  EXPECT_TRUE(this->Check("org/b:main").ok());
+}
+
+TYPED_TEST(DamageTest, UploadReplacesADamagedRevisionRecord) {
+  const std::string id = this->MustUpload("org/m", "main", {PlainSample(1)});
+  const int keys = this->DataKeyCount();
+  this->Overwrite(RevisionKey("org/m", id), "gone");
+  EXPECT_THAT(this->Check("org/m:main"), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(this->MustUpload("org/m", "main", {PlainSample(1)}), id);
+  EXPECT_TRUE(this->Check("org/m:main").ok());
+  EXPECT_EQ(this->DataKeyCount(), keys);
+}
+
+// Damage that is found while an upload counts on the object.
+TYPED_TEST(DamageTest, CommitRefusesObjectsFoundDamagedMeanwhile) {
+  this->MustUpload("org/a", "main", {PlainSample(1)});
+  {
+    auto upload = this->store_->BeginUpload("org/b");
+    ASSERT_TRUE(upload.ok());
+    auto draft = DraftOf(upload->get(), "org/b", {PlainSample(1)}, 1);
+    ASSERT_TRUE(draft.ok()) << draft.status();
+    this->faults_->DamageReads(Family::kPlain);
+    EXPECT_FALSE(this->Check("org/a:main").ok());
+    this->faults_->Heal();
+    EXPECT_THAT((*upload)->Commit(*std::move(draft), "main").status(),
+                StatusIs(absl::StatusCode::kDataLoss, "upload again"));
+  }
+  this->MustUpload("org/b", "main", {PlainSample(1)});
+  EXPECT_TRUE(this->Check("org/b:main").ok());
 }
 
 TYPED_TEST(DamageTest, FormatVersionsAreChecked) {

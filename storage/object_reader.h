@@ -1,0 +1,44 @@
+// Reading one object: its record and its values, checked.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "storage/model_store.h"
+#include "storage/object_table.h"
+
+namespace qstore::storage {
+
+// The record of an object that some revision names: its absence is DATA_LOSS.
+absl::StatusOr<v1::Object> ReadObject(const StoreState& state,
+                                      uint64_t object_id);
+
+// A value of the object, checked against size and checksum of `blob`. DATA_LOSS
+// names family, object, chunk and subgroup, and marks the object as damaged.
+// Takes the mutex then.
+absl::StatusOr<PinnedValue> ReadBlob(StoreState* state, Family family,
+                                     uint64_t object_id, uint32_t chunk_index,
+                                     const v1::Blob& blob);
+
+class ObjectReaderImpl final : public ObjectReader {
+ public:
+  // Requires the mutex of `state`, under which the object was found.
+  ObjectReaderImpl(StoreState* state, uint64_t object_id);
+  ~ObjectReaderImpl() override;
+
+  uint64_t object_id() const override { return object_id_; }
+  absl::StatusOr<v1::Object> GetObject() override;
+  absl::StatusOr<PinnedValue> GetBlob(Family family, uint32_t chunk_index,
+                                      const v1::Blob& blob) override;
+
+ private:
+  StoreState& state_;
+  const uint64_t object_id_;
+};
+
+// Where revisions use the object, at most `max_count` of them: see ModelStore.
+absl::StatusOr<std::vector<ObjectUse>> FindUses(const RecordTable& records,
+                                                uint64_t object_id,
+                                                size_t max_count);
+
+}  // namespace qstore::storage
