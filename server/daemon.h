@@ -12,9 +12,12 @@
 #include "grpcpp/server.h"
 #include "server/call_admission.h"
 #include "server/codec_set.h"
+#include "server/disk_reserve.h"
 #include "server/options.h"
 #include "server/pinned_bytes.h"
+#include "server/quotas.h"
 #include "server/service.h"
+#include "server/stall_watch.h"
 #include "storage/engine.h"
 #include "storage/model_store.h"
 
@@ -43,7 +46,10 @@ class Daemon {
   const std::string& address() const { return address_; }
   storage::ModelStore& store() { return *store_; }
   size_t running_calls() const { return admission_.running_calls(); }
+  size_t waiting_calls() const { return admission_.waiting_calls(); }
   const ByteBudget& ingest_budget() const { return ingest_budget_; }
+  const ByteBudget& metadata_budget() const { return metadata_budget_; }
+  const ByteBudget& verify_budget() const { return verify_budget_; }
   const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
 
  private:
@@ -56,6 +62,11 @@ class Daemon {
   // Destroyed from the last to the first: nothing may outlive what it uses.
   std::unique_ptr<storage::ModelStore> store_;
   ByteBudget ingest_budget_;
+  ByteBudget metadata_budget_;
+  ByteBudget verify_budget_;
+  DiskReserve disk_reserve_;
+  Quotas quotas_;
+  StallWatch stalls_;
   CodecPool codecs_;
   const std::shared_ptr<PinnedBytesGauge> pinned_bytes_;
   CallAdmission admission_;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,9 @@ struct DeleteResult {
   std::string revision;
   std::vector<std::string> removed_tags;
   bool revision_deleted = false;  // false: other tags still name it
+  // What the deleted revision's record says that it took, shared objects
+  // included; 0 when the record cannot be read.
+  uint64_t stored_bytes = 0;
   // Bytes given back now; 0 while a reader or another revision needs them.
   uint64_t reclaimed_bytes = 0;
   // Why space could not be given back yet. The revision is deleted all the
@@ -92,6 +96,12 @@ class Upload {
   // At most one writer at a time; a writer destroyed before Finish leaves
   // nothing.
   virtual absl::StatusOr<std::unique_ptr<ObjectWriter>> AddObject() = 0;
+
+  // Asked by Commit, with the complete revision, before it adds one; its error
+  // becomes Commit's, and nothing is stored. It must not call the store, whose
+  // lock is held.
+  using CommitCheck = std::function<absl::Status(const v1::Revision&)>;
+  virtual void set_commit_check(CommitCheck check) = 0;
 
   struct CommitResult {
     v1::Revision revision;  // complete

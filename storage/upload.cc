@@ -163,6 +163,9 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
   if (stored.ok()) {
     result.revision = *std::move(stored);
   } else if (absl::IsNotFound(stored.status())) {
+    if (commit_check_) {
+      QSTORE_RETURN_IF_ERROR(commit_check_(complete.revision));
+    }
     result.created = true;
     batch.PutRevision(complete.revision, state_.objects.TakeIds(1),
                       complete.object_ids);
