@@ -21,10 +21,11 @@ class DiskReserve {
 
   static constexpr uint64_t kMaxDefaultReserveBytes = 1u << 30;
 
-  // Whether an upload may go on: RESOURCE_EXHAUSTED names what is free and what
-  // must stay so. A disk that cannot be asked refuses nothing: writing to it
-  // will tell.
-  absl::Status Check() const;
+  // Whether an upload may write `more_bytes`: RESOURCE_EXHAUSTED names what is
+  // free and what must stay so. Uploads that ask at once do not see each other:
+  // they come below the reserve by a chunk each at most. A disk that cannot be
+  // asked refuses nothing: writing to it will tell.
+  absl::Status Check(uint64_t more_bytes) const;
 
  private:
   const std::unique_ptr<storage::DiskSpace> space_;

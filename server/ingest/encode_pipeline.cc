@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "server/disk_reserve.h"
 
 namespace qstore::server {
 namespace {
@@ -188,9 +189,15 @@ absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
   } else {
     blobs.push_back({storage::Family::kPlain, 0, work.plain_blob});
   }
+  uint64_t blob_bytes = 0;
   for (const storage::BlobToStore& blob : blobs) {
-    stored_bytes_ += blob.bytes.size();
+    blob_bytes += blob.bytes.size();
   }
+  // Here, where it is known how much is about to be written.
+  if (resources_.disk_reserve != nullptr) {
+    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(blob_bytes));
+  }
+  stored_bytes_ += blob_bytes;
   return open_object_->writer->AddChunk(work.record, blobs);
 }
 

@@ -58,7 +58,10 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
   });
   pipeline_.emplace(upload_.get(), resources_);
   state_ = State::kBetweenFiles;
-  return CheckSpace();
+  if (resources_.disk_reserve != nullptr) {
+    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(0));
+  }
+  return CheckQuota();
 }
 
 absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
@@ -144,19 +147,15 @@ absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
         absl::Hex(bytes.xxh3(), absl::kZeroPad16),
         " was sent with them; they were damaged on the way, upload again"));
   }
-  QSTORE_RETURN_IF_ERROR(CheckSpace());
+  QSTORE_RETURN_IF_ERROR(CheckQuota());
   QSTORE_RETURN_IF_ERROR(file_ingest_->Append(AsBytes(payload)));
   file_received_bytes_ += payload.size();
   received_bytes_ += payload.size();
   return file_received_bytes_ == size_bytes_ ? EndFile() : absl::OkStatus();
 }
 
-// Of the disk and of the quota, as far as the upload has come; asking costs
-// microseconds.
-absl::Status UploadSession::CheckSpace() {
-  if (resources_.disk_reserve != nullptr) {
-    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check());
-  }
+// As far as the upload has come.
+absl::Status UploadSession::CheckQuota() {
   // A claim for nothing meets quotas that are full already.
   return quota_claim_.Update(std::max<uint64_t>(1, pipeline_->stored_bytes()));
 }

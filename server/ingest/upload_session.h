@@ -58,7 +58,7 @@ class UploadSession {
   absl::Status BeginFile(const v1::FileBegin& file);
   absl::Status CheckFile(const v1::FileBegin& file);
   absl::Status AddBytes(const v1::FileBytes& bytes);
-  absl::Status CheckSpace();
+  absl::Status CheckQuota();
   absl::Status EndFile();
   absl::Status End(const v1::UploadEnd& end);
   storage::v1::Revision DraftOf(const std::vector<StoredObject>& objects) const;

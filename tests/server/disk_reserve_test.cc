@@ -29,28 +29,30 @@ DiskReserve Reserve(uint64_t total_bytes, uint64_t free_bytes,
 }
 
 TEST(DiskReserve, RefusesBelowTheReserve) {
-  EXPECT_TRUE(Reserve(1000, 100, 100).Check().ok());
-  const absl::Status status = Reserve(1000, 99, 100).Check();
+  EXPECT_TRUE(Reserve(1000, 100, 100).Check(0).ok());
+  const absl::Status status = Reserve(1000, 99, 100).Check(0);
   EXPECT_TRUE(absl::IsResourceExhausted(status));
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("disk has 99 B free, and uploads leave 100 B"));
-  EXPECT_TRUE(Reserve(1000, 0, 0).Check().ok());
+  EXPECT_TRUE(Reserve(1000, 0, 0).Check(0).ok());
+  EXPECT_TRUE(Reserve(1000, 150, 100).Check(50).ok());
+  EXPECT_FALSE(Reserve(1000, 150, 100).Check(51).ok());
 }
 
 TEST(DiskReserve, DefaultIsATwentiethAndBounded) {
-  EXPECT_TRUE(Reserve(1000, 50, {}).Check().ok());
-  EXPECT_FALSE(Reserve(1000, 49, {}).Check().ok());
+  EXPECT_TRUE(Reserve(1000, 50, {}).Check(0).ok());
+  EXPECT_FALSE(Reserve(1000, 49, {}).Check(0).ok());
   const uint64_t huge = uint64_t{1} << 50;
-  EXPECT_TRUE(Reserve(huge, 1u << 30, {}).Check().ok());
-  EXPECT_FALSE(Reserve(huge, (1u << 30) - 1, {}).Check().ok());
+  EXPECT_TRUE(Reserve(huge, 1u << 30, {}).Check(0).ok());
+  EXPECT_FALSE(Reserve(huge, (1u << 30) - 1, {}).Check(0).ok());
 }
 
 TEST(DiskReserve, WithoutAReadingNothingIsRefused) {
-  EXPECT_TRUE(DiskReserve(nullptr, 1000).Check().ok());
+  EXPECT_TRUE(DiskReserve(nullptr, 1000).Check(0).ok());
   EXPECT_TRUE(
       DiskReserve(
           std::make_unique<FixedSpace>(absl::InternalError("no answer")), 1000)
-          .Check()
+          .Check(0)
           .ok());
 }
 
