@@ -1,11 +1,26 @@
 """Calls of the service by hand-made messages, for clients that behave badly."""
 
+import ctypes
+import ctypes.util
+
 import grpc
 
 ORIGINAL, INT8 = 1, 2
 _SERVICE = "/qstore.v1.ModelStore/"
 # Differing arguments keep gRPC from sharing one connection.
 _channel_count = 0
+
+
+_xxh3 = ctypes.CDLL(ctypes.util.find_library("xxhash")).XXH3_64bits
+_xxh3.argtypes, _xxh3.restype = (ctypes.c_char_p, ctypes.c_size_t), ctypes.c_uint64
+
+
+def _varint(number):
+    text = b""
+    while number > 127:
+        text += bytes([number & 127 | 128])
+        number >>= 7
+    return text + bytes([number])
 
 
 def text_field(number, text):
@@ -45,10 +60,15 @@ def begin_message(model):
 
 
 def file_message(path, size_bytes):
-    varint, rest = b"", size_bytes
-    while True:
-        rest, low = rest >> 7, rest & 127
-        varint += bytes([low | (128 if rest else 0)])
-        if not rest:
-            break
-    return text_field(2, text_field(1, path) + bytes([2 << 3]) + varint)
+    return text_field(2, text_field(1, path) + b"\x10" + _varint(size_bytes))
+
+
+def bytes_message(payload):
+    """With its checksum, by the system's libxxhash."""
+    inner = b"\x0a" + _varint(len(payload)) + payload
+    inner += bytes([2 << 3 | 1]) + _xxh3(payload, len(payload)).to_bytes(8, "little")
+    return b"\x1a" + _varint(len(inner)) + inner
+
+
+def end_message(file_count, total_bytes):
+    return text_field(4, b"\x08" + _varint(file_count) + b"\x10" + _varint(total_bytes))
