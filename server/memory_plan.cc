@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <thread>
+#include <type_traits>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -81,43 +82,49 @@ uint64_t PlannedBytes(const ServerOptions& options) {
   return bytes;
 }
 
-void ShareMemory(uint64_t limit_bytes, ServerOptions* options) {
+void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
+                 ServerOptions* options) {
   const ServerOptions defaults;
+  const auto set = [&](const char* flag, auto* option, uint64_t value) {
+    using Option = std::remove_reference_t<decltype(*option)>;
+    if (!given(flag)) *option = static_cast<Option>(value);
+  };
   const uint64_t fixed_bytes = kProcessBytes + SlackBytes(limit_bytes);
   const uint64_t usable_bytes =
       limit_bytes > fixed_bytes ? limit_bytes - fixed_bytes : 0;
+  const uint64_t chunk_bytes = InMebibytes(kMaxChunkLeaseBytes) * kMebibyte;
   options->memory_limit_bytes = limit_bytes;
   // A quarter for codecs, a third for uploads, at least one of either.
-  options->threads = static_cast<uint32_t>(std::clamp<uint64_t>(
-      usable_bytes / 4 / kCodecBytes, 1, EncodeThreadCount(defaults)));
-  const uint64_t chunk_bytes = InMebibytes(kMaxChunkLeaseBytes) * kMebibyte;
-  options->calls.uploads =
+  set("--threads", &options->threads,
+      std::clamp<uint64_t>(usable_bytes / 4 / kCodecBytes, 1,
+                           EncodeThreadCount(defaults)));
+  set("--max-uploads", &options->calls.uploads,
       std::clamp<uint64_t>(usable_bytes / 3 / (chunk_bytes + kUploadBytes), 1,
-                           defaults.calls.uploads);
-  options->ingest_memory_bytes = options->calls.uploads * chunk_bytes;
-  if (limit_bytes < 1024 * kMebibyte) {
-    options->message_bytes = kSmallMessageBytes;
-  }
+                           defaults.calls.uploads));
+  const uint64_t least_ingest_bytes = options->calls.uploads * chunk_bytes;
+  set("--ingest-memory", &options->ingest_memory_bytes, least_ingest_bytes);
+  set("--message-bytes", &options->message_bytes,
+      limit_bytes < 1024 * kMebibyte ? kSmallMessageBytes
+                                     : defaults.message_bytes);
   // What is left goes in equal parts to what makes things faster.
-  options->block_cache_bytes = 0;
-  options->metadata_memory_bytes = 0;
-  options->download_buffer_bytes = 0;
+  set("--block-cache", &options->block_cache_bytes, kMebibyte);
+  set("--metadata-memory", &options->metadata_memory_bytes, kMebibyte);
+  set("--download-buffer", &options->download_buffer_bytes, 0);
   const uint64_t planned_bytes =
       PlannedBytes(*options) + SlackBytes(limit_bytes);
   const uint64_t quarter_bytes =
       limit_bytes > planned_bytes
           ? WholeMebibytes((limit_bytes - planned_bytes) / 4)
           : 0;
-  options->block_cache_bytes = std::clamp<uint64_t>(quarter_bytes, kMebibyte,
-                                                    defaults.block_cache_bytes);
-  options->metadata_memory_bytes = std::clamp<uint64_t>(
-      quarter_bytes, kMebibyte, defaults.metadata_memory_bytes);
-  options->download_buffer_bytes =
-      std::min(quarter_bytes, defaults.download_buffer_bytes);
-  options->ingest_memory_bytes =
-      std::max(options->ingest_memory_bytes,
-               std::min(options->ingest_memory_bytes + quarter_bytes,
-                        defaults.ingest_memory_bytes));
+  set("--block-cache", &options->block_cache_bytes,
+      std::clamp(quarter_bytes, kMebibyte, defaults.block_cache_bytes));
+  set("--metadata-memory", &options->metadata_memory_bytes,
+      std::clamp(quarter_bytes, kMebibyte, defaults.metadata_memory_bytes));
+  set("--download-buffer", &options->download_buffer_bytes,
+      std::min(quarter_bytes, defaults.download_buffer_bytes));
+  set("--ingest-memory", &options->ingest_memory_bytes,
+      std::max(least_ingest_bytes, std::min(least_ingest_bytes + quarter_bytes,
+                                            defaults.ingest_memory_bytes)));
 }
 
 absl::Status CheckMemory(const ServerOptions& options) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,11 +24,14 @@ struct MemoryPart {
 std::vector<MemoryPart> PlanMemory(const ServerOptions& options);
 uint64_t PlannedBytes(const ServerOptions& options);
 
-// Gives every option that takes memory its share of `limit_bytes`, never more
-// than its default. What CheckMemory says of the result is OK from
+// Gives every option that takes memory and was not `given` (asked with the
+// flag, "--threads") its share of `limit_bytes`, never more than its default.
+// Where none was given CheckMemory says OK of the result from
 // kMinMemoryLimitBytes on, for any number of cores.
 inline constexpr uint64_t kMinMemoryLimitBytes = 384u << 20;
-void ShareMemory(uint64_t limit_bytes, ServerOptions* options);
+using IsGiven = std::function<bool(const char* flag)>;
+void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
+                 ServerOptions* options);
 
 // INVALID_ARGUMENT when what the options allow does not fit
 // options.memory_limit_bytes (0: anything fits): names the parts, and what to

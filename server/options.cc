@@ -167,47 +167,22 @@ void AddSpaceFlags(FlagParser& flags, MebibyteFlags* mebibytes,
       ->delimiter(',');
 }
 
-// Options that have a share of the memory limit and were not given take it.
-void ShareWithoutThoseGiven(const CLI::App& app, uint64_t limit_bytes,
-                            ServerOptions* options) {
-  ServerOptions shared;
-  ShareMemory(limit_bytes, &shared);
-  options->memory_limit_bytes = limit_bytes;
-  const auto take = [&](const char* flag, auto member) {
-    if (app.get_option(flag)->count() == 0) member(*options) = member(shared);
-  };
-  using O = ServerOptions;
-  take(
-      "--threads", [](O & o) -> auto& { return o.threads; });
-  take(
-      "--max-uploads", [](O & o) -> auto& { return o.calls.uploads; });
-  take(
-      "--ingest-memory", [](O & o) -> auto& { return o.ingest_memory_bytes; });
-  take(
-      "--metadata-memory",
-      [](O & o) -> auto& { return o.metadata_memory_bytes; });
-  take(
-      "--download-buffer",
-      [](O & o) -> auto& { return o.download_buffer_bytes; });
-  take(
-      "--message-bytes", [](O & o) -> auto& { return o.message_bytes; });
-  take(
-      "--block-cache", [](O & o) -> auto& { return o.block_cache_bytes; });
-}
-
 // What the daemon may take, and how that fits what it may have.
 absl::Status LimitMemory(const CLI::App& app, uint64_t given_limit_bytes,
                          ServeCommand* command) {
   ServerOptions& options = command->options;
+  const auto given = [&app](const char* flag) {
+    return app.get_option(flag)->count() > 0;
+  };
   if (given_limit_bytes > 0) {
-    ShareWithoutThoseGiven(app, given_limit_bytes, &options);
+    ShareMemory(given_limit_bytes, given, &options);
     return CheckMemory(options);
   }
   // Not asked for, so nothing is refused for it. An eighth is left for what
   // the kernel counts beside a process: page cache in use, sockets.
   const std::optional<uint64_t> cgroup_bytes = CgroupMemoryLimit();
   if (!cgroup_bytes.has_value()) return absl::OkStatus();
-  ShareWithoutThoseGiven(app, *cgroup_bytes - *cgroup_bytes / 8, &options);
+  ShareMemory(*cgroup_bytes - *cgroup_bytes / 8, given, &options);
   command->notes.push_back(
       absl::StrCat("the cgroup allows ", *cgroup_bytes / kMebibyte,
                    " MiB; without --memory-limit the daemon keeps to ",

@@ -15,12 +15,14 @@ using ::testing::HasSubstr;
 
 constexpr uint64_t kMebibyte = 1u << 20;
 
+bool NothingGiven(const char* /*flag*/) { return false; }
+
 TEST(MemoryPlan, EveryLimitIsShared) {
   for (const uint64_t mebibytes :
        {384, 400, 512, 700, 1023, 1024, 2000, 4096, 100'000}) {
     SCOPED_TRACE(mebibytes);
     ServerOptions options;
-    ShareMemory(mebibytes * kMebibyte, &options);
+    ShareMemory(mebibytes * kMebibyte, NothingGiven, &options);
     EXPECT_TRUE(CheckMemory(options).ok()) << CheckMemory(options);
     EXPECT_GE(options.threads, 1u);
     EXPECT_GE(options.calls.uploads, 1u);
@@ -32,7 +34,7 @@ TEST(MemoryPlan, EveryLimitIsShared) {
 
 TEST(MemoryPlan, MuchMemoryChangesNothing) {
   ServerOptions options;
-  ShareMemory(uint64_t{1} << 40, &options);
+  ShareMemory(uint64_t{1} << 40, NothingGiven, &options);
   const ServerOptions defaults;
   EXPECT_EQ(options.threads, EncodeThreadCount(defaults));
   EXPECT_EQ(options.calls.uploads, defaults.calls.uploads);
@@ -43,9 +45,21 @@ TEST(MemoryPlan, MuchMemoryChangesNothing) {
   EXPECT_EQ(options.message_bytes, defaults.message_bytes);
 }
 
+TEST(MemoryPlan, TheRestIsSharedBesideWhatIsGiven) {
+  ServerOptions options;
+  options.calls.downloads = 256;
+  options.block_cache_bytes = 2 * kMebibyte;
+  ShareMemory(
+      768 * kMebibyte,
+      [](const char* flag) { return std::string(flag) == "--block-cache"; },
+      &options);
+  EXPECT_EQ(options.block_cache_bytes, 2 * kMebibyte);
+  EXPECT_TRUE(CheckMemory(options).ok()) << CheckMemory(options);
+}
+
 TEST(MemoryPlan, WhatDoesNotFitIsASentence) {
   ServerOptions options;
-  ShareMemory(512 * kMebibyte, &options);
+  ShareMemory(512 * kMebibyte, NothingGiven, &options);
   options.download_buffer_bytes = 400 * kMebibyte;
   const absl::Status status = CheckMemory(options);
   EXPECT_TRUE(absl::IsInvalidArgument(status));
