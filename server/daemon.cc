@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <climits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,7 +29,6 @@ constexpr int kMaxReceivedMessageBytes =
 
 constexpr int kMaxStreamsPerConnection = 256;
 constexpr int kKeepaliveMilliseconds = 60'000;
-constexpr int kKeepaliveTimeoutMilliseconds = 20'000;
 constexpr int kMinClientPingIntervalMilliseconds = 10'000;
 
 // Encode tasks wait here beyond those that run; more only hold memory.
@@ -86,7 +86,16 @@ std::unique_ptr<storage::DiskSpace> DiskSpaceOf(const ServerOptions& options) {
   return storage::NewDiskSpace(options.data_dir);
 }
 
-void SetChannelArguments(grpc::ServerBuilder* builder) {
+// A ping waits behind what the kernel holds for a slow reader, some megabytes,
+// and gRPC makes this TCP_USER_TIMEOUT too: anything shorter than the stall
+// timeout would drop readers that are only slow.
+int KeepaliveTimeoutMilliseconds(const ServerOptions& options) {
+  if (options.stall_timeout_seconds == 0) return INT_MAX;
+  return static_cast<int>(options.stall_timeout_seconds * 1000);
+}
+
+void SetChannelArguments(const ServerOptions& options,
+                         grpc::ServerBuilder* builder) {
   // Two daemons on one port would each get half of the calls.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
@@ -95,7 +104,7 @@ void SetChannelArguments(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
                               kKeepaliveMilliseconds);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-                              kKeepaliveTimeoutMilliseconds);
+                              KeepaliveTimeoutMilliseconds(options));
   builder->AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       kMinClientPingIntervalMilliseconds);
@@ -180,7 +189,7 @@ absl::Status Daemon::Serve() {
   grpc::ResourceQuota quota("qstored");
   quota.SetMaxThreads(static_cast<int>(RpcThreads(options_)));
   builder.SetResourceQuota(quota);
-  SetChannelArguments(&builder);
+  SetChannelArguments(options_, &builder);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
     return absl::UnavailableError(

@@ -30,7 +30,7 @@ struct ServerOptions {
   uint32_t message_bytes = 1u << 20;              // payload of one message
   uint64_t block_cache_bytes = 64ull << 20;
   uint32_t grace_seconds = 30;
-  uint32_t stall_timeout_seconds = 600;  // 0: clients may stall for ever
+  uint32_t stall_timeout_seconds = 300;  // 0: clients may stall for ever
   // None: what DiskReserve takes by default.
   std::optional<uint64_t> disk_reserve_bytes;
   std::vector<QuotaLimit> quotas;
