@@ -53,6 +53,9 @@ void AddBytes(storage::Family family, bool opaque, uint64_t bytes,
   }
 }
 
+// The part of the buffer that clients may fill that are not known to read.
+constexpr uint64_t kUnprovenShare = 8;
+
 bool IsOpaque(const storage::v1::Object& object) {
   return object.kind() == storage::v1::OBJECT_KIND_OPAQUE;
 }
@@ -249,8 +252,8 @@ absl::StatusOr<std::shared_ptr<const CountedValue>> DownloadSource::HoldPart(
   if (size_bytes == value->bytes().size()) {
     return std::make_shared<const CountedValue>(*std::move(value), gauge_);
   }
-  value_ = CountedValue::TryCount(*value, gauge_,
-                                  prompt ? buffer_bytes_ : buffer_bytes_ / 2);
+  value_ = CountedValue::TryCount(
+      *value, gauge_, prompt ? buffer_bytes_ : buffer_bytes_ / kUnprovenShare);
   if (value_ != nullptr) return value_;
   const ByteView part = value->bytes().subspan(offset_bytes_, size_bytes);
   const auto copy =

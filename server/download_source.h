@@ -37,9 +37,9 @@ class DownloadSource {
   //
   // Messages refer to stored values, which stay pinned until the last of their
   // parts has been sent. A client that may be slow must not hold 16 MiB for
-  // that: beyond half of the buffer only clients that are `prompt` pin, beyond
-  // the buffer nobody does. What is sent then is a copy of the part alone, and
-  // the value is read again for the next one.
+  // that: beyond an eighth of the buffer only clients that are `prompt` pin,
+  // beyond the buffer nobody does. What is sent then is a copy of the part
+  // alone, and the value is read again for the next one.
   absl::StatusOr<std::optional<grpc::ByteBuffer>> Next(bool prompt);
 
   // "org/name@revision".

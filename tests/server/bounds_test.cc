@@ -7,6 +7,7 @@
 #include <future>
 #include <thread>
 
+#include "server/ingest/chunk_work.h"
 #include "tests/server/server_fixture.h"
 
 namespace qstore::server {
@@ -322,6 +323,47 @@ TEST_F(BoundsTest, ListsOfTensorsHaveABudget) {
   MustUpload(kModel, {{"model.safetensors", SafetensorsFile(tensors)}});
   EXPECT_TRUE(
       Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8).status.ok());
+  ExpectFreedSoon();
+}
+
+// What an upload says of itself takes no memory: only what has come does.
+TEST_F(BoundsTest, AnnouncedSizesTakeNoMemory) {
+  options_.calls.uploads = 4;
+  options_.ingest_memory_bytes = 4 * kMaxChunkLeaseBytes;
+  StartServer();
+  const uint64_t tensor_bytes = uint64_t{1} << 41;
+  const std::string json =
+      R"({"a.weight":{"dtype":"F32","shape":[536870912,1024],)"
+      R"("data_offsets":[0,2199023255552]}})";
+  const std::string header = RawSafetensors(json, 1);
+  std::vector<std::unique_ptr<OpenUpload>> uploads;
+  for (int i = 0; i < 4; ++i) {
+    uploads.push_back(std::make_unique<OpenUpload>(
+        *stub_,
+        std::vector<v1::UploadRequest>{
+            BeginMessage("org/m" + std::to_string(i)),
+            FileMessage("m.safetensors", header.size() - 1 + tensor_bytes),
+            BytesMessage(header)}));
+  }
+  // Each holds the leases of one chunk, and no list of chunks.
+  WaitUntil([&] {
+    return daemon_->ingest_budget().held_bytes() >= 4 * (40u << 20) / 2;
+  });
+  EXPECT_LE(daemon_->ingest_budget().held_bytes(),
+            options_.ingest_memory_bytes);
+  EXPECT_LE(daemon_->metadata_budget().held_bytes(), 4u * 1024);
+  // A header that is longer than what follows, and one that never comes.
+  uploads[0]->context.TryCancel();
+  EXPECT_THAT(uploads[0]->Finish(), StatusIs(StatusCode::CANCELLED));
+  v1::UploadResponse response;
+  EXPECT_THAT(
+      SendUpload(*stub_,
+                 {BeginMessage(kModel), FileMessage("m.safetensors", 1u << 30),
+                  BytesMessage(std::string("\0\0\0\x3f\0\0\0\0{", 9))},
+                 &response),
+      StatusIs(StatusCode::INVALID_ARGUMENT, "allowed"));
+  for (auto& upload : uploads) upload->context.TryCancel();
+  for (size_t i = 1; i < uploads.size(); ++i) uploads[i]->Finish();
   ExpectFreedSoon();
 }
 

@@ -75,31 +75,27 @@ TEST_F(LimitsTest, ReportedProblems) {
 
 TEST_F(LimitsTest, CallsOnOneConnection) {
   constexpr size_t kMaxCalls = 256;
-  options_.calls.downloads = kMaxCalls + 10;
+  options_.calls.uploads = 1;
+  options_.calls.queued = kMaxCalls + 10;
   StartServer();
-  MustUpload(kModel, {{"m.safetensors",
-                       SafetensorsFile({{"w", Dtype::kU8, {4'000'000}, 1}})}});
-  v1::DownloadRequest request;
-  *request.mutable_reference() = MakeReference(kModel);
-  request.set_precision(v1::PRECISION_ORIGINAL);
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
-  std::vector<std::unique_ptr<grpc::ClientReader<v1::DownloadResponse>>> calls;
-  for (size_t i = 0; i < kMaxCalls + 1; ++i) {
+  std::vector<v1::UploadResponse> responses(kMaxCalls + 1);
+  std::vector<std::unique_ptr<grpc::ClientWriter<v1::UploadRequest>>> calls;
+  for (v1::UploadResponse& response : responses) {
     contexts.push_back(std::make_unique<grpc::ClientContext>());
-    calls.push_back(stub_->Download(contexts.back().get(), request));
+    calls.push_back(stub_->Upload(contexts.back().get(), &response));
   }
-  const auto wait_for = [&](size_t count) {
-    for (int i = 0; i < 2000 && daemon_->running_calls() != count; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return daemon_->running_calls();
+  const auto count = [&] {
+    return daemon_->running_calls() + daemon_->waiting_calls();
   };
-  EXPECT_EQ(wait_for(kMaxCalls), kMaxCalls);
+  for (int i = 0; i < 4000 && count() < kMaxCalls; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_EQ(daemon_->running_calls(), kMaxCalls);
+  EXPECT_EQ(count(), kMaxCalls);
   for (auto& context : contexts) context->TryCancel();
   for (auto& call : calls) call->Finish();
-  EXPECT_EQ(wait_for(0), 0u);
+  ExpectIdle();
 }
 
 }  // namespace
