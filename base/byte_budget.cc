@@ -33,15 +33,41 @@ bool ByteBudget::Fits(uint64_t bytes) const {
 }
 
 ByteBudget::Lease ByteBudget::Acquire(uint64_t bytes) {
+  return *AcquireUnless(bytes, {});
+}
+
+std::optional<ByteBudget::Lease> ByteBudget::AcquireUnless(
+    uint64_t bytes, const std::function<bool()>& cancelled) {
   std::unique_lock lock(mutex_);
-  const uint64_t ticket = tickets_given_++;
-  changed_.wait(lock, [&] { return ticket == tickets_served_ && Fits(bytes); });
-  ++tickets_served_;
-  held_bytes_ += bytes;
+  const auto self = waiting_.insert(waiting_.end(), tickets_given_++);
+  const auto served = [&] { return waiting_.front() == *self && Fits(bytes); };
+  bool given_up = false;
+  while (!given_up && !served()) {
+    if (!cancelled) {
+      changed_.wait(lock, served);
+    } else if (!changed_.wait_for(lock, kCancelPollInterval, served)) {
+      lock.unlock();
+      given_up = cancelled();
+      lock.lock();
+    }
+  }
+  waiting_.erase(self);
+  if (!given_up) held_bytes_ += bytes;
   lock.unlock();
   // The next in line may fit as well.
   changed_.notify_all();
-  return {this, bytes};
+  if (given_up) return std::nullopt;
+  return Lease(this, bytes);
+}
+
+std::optional<ByteBudget::Lease> ByteBudget::TryAcquire(uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (!waiting_.empty() || held_bytes_ > limit_bytes_ ||
+      bytes > limit_bytes_ - held_bytes_) {
+    return std::nullopt;
+  }
+  held_bytes_ += bytes;
+  return Lease(this, bytes);
 }
 
 void ByteBudget::Release(uint64_t bytes) {

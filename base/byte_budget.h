@@ -2,9 +2,13 @@
 // memory of work in flight.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
+#include <list>
 #include <mutex>
+#include <optional>
 
 namespace qstore {
 
@@ -15,6 +19,8 @@ namespace qstore {
 // two such threads could wait for each other.
 class ByteBudget {
  public:
+  static constexpr std::chrono::milliseconds kCancelPollInterval{50};
+
   explicit ByteBudget(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
   ByteBudget(const ByteBudget&) = delete;
   ByteBudget& operator=(const ByteBudget&) = delete;
@@ -39,6 +45,16 @@ class ByteBudget {
   // Blocks until `bytes` are free and every earlier request has been served.
   Lease Acquire(uint64_t bytes);
 
+  // The same, but gives up, with none, within kCancelPollInterval after
+  // `cancelled` has come true. It is called on this thread alone, without a
+  // lock; empty: never.
+  std::optional<Lease> AcquireUnless(uint64_t bytes,
+                                     const std::function<bool()>& cancelled);
+
+  // Never blocks and never exceeds the budget; none when `bytes` are not free
+  // or others wait.
+  std::optional<Lease> TryAcquire(uint64_t bytes);
+
   uint64_t held_bytes() const;
   uint64_t limit_bytes() const { return limit_bytes_; }
 
@@ -51,7 +67,7 @@ class ByteBudget {
   std::condition_variable changed_;
   uint64_t held_bytes_ = 0;      // guarded by mutex_
   uint64_t tickets_given_ = 0;   // guarded by mutex_
-  uint64_t tickets_served_ = 0;  // guarded by mutex_
+  std::list<uint64_t> waiting_;  // tickets, oldest first; guarded by mutex_
 };
 
 }  // namespace qstore

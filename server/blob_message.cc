@@ -39,7 +39,8 @@ void ReleaseValue(void* reference) {
 
 grpc::ByteBuffer BlobMessage(const BlobPosition& position,
                              std::shared_ptr<const CountedValue> value,
-                             size_t offset_bytes, size_t size_bytes) {
+                             size_t offset_bytes, size_t size_bytes,
+                             size_t value_begin_bytes) {
   std::array<uint8_t, kMaxHeaderBytes> part;
   uint8_t* part_end = part.data();
   part_end = WriteVarintField(v1::BlobPart::kObjectIndexFieldNumber,
@@ -61,7 +62,8 @@ grpc::ByteBuffer BlobMessage(const BlobPosition& position,
   header_end = std::copy(part.data(), part_end, header_end);
 
   // gRPC asks for a mutable pointer and does not write through it.
-  auto* payload = const_cast<uint8_t*>(value->bytes().data()) + offset_bytes;
+  auto* payload = const_cast<uint8_t*>(value->bytes().data()) +
+                  (offset_bytes - value_begin_bytes);
   auto* reference = new ValueReference(std::move(value));
   const std::array<grpc::Slice, 2> slices = {
       grpc::Slice(header.data(), header_end - header.data()),

@@ -20,11 +20,13 @@ struct BlobPosition {
   uint32_t blob_index = 0;
 };
 
-// Bytes [offset, offset + size) of `value`, which stays pinned until gRPC has
-// released the message. `size` is at least 1.
+// Bytes [offset, offset + size) of a blob, of which `value` holds what begins
+// at `value_begin_bytes`; it stays pinned until gRPC has released the message.
+// `size` is at least 1.
 grpc::ByteBuffer BlobMessage(const BlobPosition& position,
                              std::shared_ptr<const CountedValue> value,
-                             size_t offset_bytes, size_t size_bytes);
+                             size_t offset_bytes, size_t size_bytes,
+                             size_t value_begin_bytes = 0);
 
 // Any other message of the stream.
 grpc::ByteBuffer SerializedMessage(const v1::DownloadResponse& response);

@@ -7,9 +7,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <climits>
 #include <filesystem>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +18,7 @@
 #include "server/engines.h"
 #include "server/ingest/chunk_work.h"
 #include "server/ingest/upload_session.h"
+#include "server/memory_plan.h"
 
 namespace qstore::server {
 namespace {
@@ -30,7 +31,6 @@ constexpr int kMaxReceivedMessageBytes =
 
 constexpr int kMaxStreamsPerConnection = 256;
 constexpr int kKeepaliveMilliseconds = 60'000;
-constexpr int kKeepaliveTimeoutMilliseconds = 20'000;
 constexpr int kMinClientPingIntervalMilliseconds = 10'000;
 
 // Encode tasks wait here beyond those that run; more only hold memory.
@@ -40,16 +40,6 @@ constexpr size_t kQueuedTasksPerThread = 4;
 constexpr auto kUnpinTimeout = std::chrono::seconds(10);
 // How long the answers of finished calls may take to be sent.
 constexpr std::chrono::milliseconds kAnswerTimeout{1000};
-
-uint32_t ThreadCount(const ServerOptions& options) {
-  if (options.threads != 0) return options.threads;
-  return std::max(1u, std::thread::hardware_concurrency());
-}
-
-// Reads wait for the disk, so there are more of them than cores.
-uint32_t ReadThreadCount(const ServerOptions& options) {
-  return std::max(4u, 2 * ThreadCount(options));
-}
 
 void LogSweep(const storage::SweepReport& report) {
   if (report.object_count + report.data_range_count > 0) {
@@ -91,7 +81,51 @@ absl::Status CheckIngestMemory(const ServerOptions& options) {
       " MiB; raise it or lower --max-uploads"));
 }
 
-void SetChannelArguments(grpc::ServerBuilder* builder) {
+// Short calls get threads too when as many others run and wait as may.
+constexpr size_t kThreadsForShortCalls = 16;
+constexpr size_t kMinRpcThreads = 128;
+
+size_t NeededRpcThreads(const ServerOptions& options) {
+  const CallAdmission::Limits& calls = options.calls;
+  return calls.uploads + calls.verifies + 2 * calls.queued +
+         kThreadsForShortCalls;
+}
+
+size_t RpcThreads(const ServerOptions& options) {
+  if (options.max_rpc_threads != 0) return options.max_rpc_threads;
+  return std::max(kMinRpcThreads, NeededRpcThreads(options));
+}
+
+absl::Status CheckRpcThreads(const ServerOptions& options) {
+  if (RpcThreads(options) >= NeededRpcThreads(options)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--max-threads is ", options.max_rpc_threads, ", but ",
+      options.calls.uploads, " uploads, ", options.calls.verifies,
+      " verifications and ", options.calls.queued,
+      " of each that wait need at least ", NeededRpcThreads(options),
+      "; raise it, or lower --max-uploads or --max-queued"));
+}
+
+absl::Status CheckOptions(const ServerOptions& options) {
+  QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
+  return CheckRpcThreads(options);
+}
+
+std::unique_ptr<storage::DiskSpace> DiskSpaceOf(const ServerOptions& options) {
+  if (options.engine == "memory") return nullptr;
+  return storage::NewDiskSpace(options.data_dir);
+}
+
+// A ping waits behind what the kernel holds for a slow reader, some megabytes,
+// and gRPC makes this TCP_USER_TIMEOUT too: anything shorter than the stall
+// timeout would drop readers that are only slow.
+int KeepaliveTimeoutMilliseconds(const ServerOptions& options) {
+  if (options.stall_timeout_seconds == 0) return INT_MAX;
+  return static_cast<int>(options.stall_timeout_seconds * 1000);
+}
+
+void SetChannelArguments(const ServerOptions& options,
+                         grpc::ServerBuilder* builder) {
   // Two daemons on one port would each get half of the calls.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
@@ -100,7 +134,7 @@ void SetChannelArguments(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
                               kKeepaliveMilliseconds);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-                              kKeepaliveTimeoutMilliseconds);
+                              KeepaliveTimeoutMilliseconds(options));
   builder->AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       kMinClientPingIntervalMilliseconds);
@@ -110,7 +144,7 @@ void SetChannelArguments(grpc::ServerBuilder* builder) {
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
     const ServerOptions& options) {
-  QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
+  QSTORE_RETURN_IF_ERROR(CheckOptions(options));
   auto engine = OpenEngine(options);
   if (!engine.ok()) {
     return Annotate(engine.status(),
@@ -121,7 +155,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     const ServerOptions& options, std::unique_ptr<storage::Engine> engine) {
-  QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
+  QSTORE_RETURN_IF_ERROR(CheckOptions(options));
   auto store = storage::ModelStore::Open(std::move(engine));
   if (!store.ok()) {
     return Annotate(store.status(),
@@ -135,6 +169,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
   }
   std::unique_ptr<Daemon> daemon(
       new Daemon(options, *std::move(store), std::move(backups)));
+  QSTORE_RETURN_IF_ERROR(daemon->quotas_.Load(daemon->store_.get()));
   QSTORE_RETURN_IF_ERROR(daemon->Serve());
   return daemon;
 }
@@ -146,24 +181,35 @@ Daemon::Daemon(const ServerOptions& options,
       store_(std::move(store)),
       backups_(std::move(backups)),
       ingest_budget_(options.ingest_memory_bytes),
+      metadata_budget_(options.metadata_memory_bytes),
+      verify_budget_(VerifyBytes(options)),
+      disk_reserve_(DiskSpaceOf(options), options.disk_reserve_bytes),
+      quotas_(options.quotas),
+      stalls_(std::chrono::seconds(options.stall_timeout_seconds)),
       pinned_bytes_(std::make_shared<PinnedBytesGauge>()),
       admission_(options.calls),
-      encode_pool_(ThreadCount(options),
-                   kQueuedTasksPerThread * ThreadCount(options)),
+      encode_pool_(EncodeThreadCount(options),
+                   kQueuedTasksPerThread * EncodeThreadCount(options)),
       read_pool_(ReadThreadCount(options), options.calls.downloads),
       scrubber_(StartScrubber(options, store_.get(), &admission_)),
-      service_(
-          store_.get(), &admission_,
-          IngestResources{.encode_pool = &encode_pool_,
-                          .codecs = &codecs_,
-                          .budget = &ingest_budget_,
-                          .verify = options.verify_ingest,
-                          .limits = options.ingest_limits},
-          DownloadResources{.store = store_.get(),
-                            .read_pool = &read_pool_,
-                            .gauge = pinned_bytes_,
-                            .read_ahead_bytes = options.download_buffer_bytes,
-                            .part_bytes = options.message_bytes}),
+      service_(store_.get(), &admission_,
+               IngestResources{.encode_pool = &encode_pool_,
+                               .codecs = &codecs_,
+                               .budget = &ingest_budget_,
+                               .verify = options.verify_ingest,
+                               .limits = options.ingest_limits,
+                               .metadata = &metadata_budget_,
+                               .disk_reserve = &disk_reserve_,
+                               .quotas = &quotas_,
+                               .cancelled = {}},
+               DownloadResources{.store = store_.get(),
+                                 .read_pool = &read_pool_,
+                                 .gauge = pinned_bytes_,
+                                 .buffer_bytes = options.download_buffer_bytes,
+                                 .part_bytes = options.message_bytes,
+                                 .metadata = &metadata_budget_,
+                                 .stalls = &stalls_},
+               &verify_budget_),
       admin_service_(store_.get(), &admission_, backups_.get(),
                      scrubber_.get()) {}
 
@@ -184,9 +230,9 @@ absl::Status Daemon::Serve() {
   builder.SetMaxReceiveMessageSize(kMaxReceivedMessageBytes);
   builder.SetMaxSendMessageSize(-1);
   grpc::ResourceQuota quota("qstored");
-  quota.SetMaxThreads(static_cast<int>(options_.max_rpc_threads));
+  quota.SetMaxThreads(static_cast<int>(RpcThreads(options_)));
   builder.SetResourceQuota(quota);
-  SetChannelArguments(&builder);
+  SetChannelArguments(options_, &builder);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
     return absl::UnavailableError(

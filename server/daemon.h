@@ -14,10 +14,13 @@
 #include "server/backup_directory.h"
 #include "server/call_admission.h"
 #include "server/codec_set.h"
+#include "server/disk_reserve.h"
 #include "server/options.h"
 #include "server/pinned_bytes.h"
+#include "server/quotas.h"
 #include "server/scrubber.h"
 #include "server/service.h"
+#include "server/stall_watch.h"
 #include "storage/engine.h"
 #include "storage/model_store.h"
 
@@ -46,7 +49,10 @@ class Daemon {
   const std::string& address() const { return address_; }
   storage::ModelStore& store() { return *store_; }
   size_t running_calls() const { return admission_.running_calls(); }
+  size_t waiting_calls() const { return admission_.waiting_calls(); }
   const ByteBudget& ingest_budget() const { return ingest_budget_; }
+  const ByteBudget& metadata_budget() const { return metadata_budget_; }
+  const ByteBudget& verify_budget() const { return verify_budget_; }
   const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
 
  private:
@@ -61,6 +67,11 @@ class Daemon {
   std::unique_ptr<storage::ModelStore> store_;
   const std::unique_ptr<BackupDirectory> backups_;  // null: off
   ByteBudget ingest_budget_;
+  ByteBudget metadata_budget_;
+  ByteBudget verify_budget_;
+  DiskReserve disk_reserve_;
+  Quotas quotas_;
+  StallWatch stalls_;
   CodecPool codecs_;
   const std::shared_ptr<PinnedBytesGauge> pinned_bytes_;
   CallAdmission admission_;

@@ -3,13 +3,20 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
+#include "server/metadata_lease.h"
 #include "server/status_mapping.h"
 #include "server/wire_records.h"
 
 namespace qstore::server {
 namespace {
+
+// A client counts as prompt when it has taken this much (more than buffers on
+// the way hold) and its last message within this time.
+constexpr uint64_t kProbationBytes = 8u << 20;
+constexpr auto kPromptWrite = std::chrono::seconds(1);
 
 absl::Status ParseRequest(const grpc::ByteBuffer& bytes,
                           v1::DownloadRequest* request) {
@@ -27,19 +34,27 @@ DownloadCall* DownloadCall::Start(const DownloadResources& resources,
                                   CallAdmission* admission,
                                   grpc::CallbackServerContext* context,
                                   const grpc::ByteBuffer& request) {
-  auto* call = new DownloadCall(resources, context->peer());
-  absl::Status admitted = call->Admit(admission, request);
-  std::unique_lock lock(call->mutex_);
-  call->status_ = std::move(admitted);
-  call->Advance(std::move(lock));
+  auto* call = new DownloadCall(resources, admission, context);
+  absl::Status parsed = call->Parse(request);
+  if (parsed.ok()) {
+    call->Enqueue();
+  } else {
+    std::unique_lock lock(call->mutex_);
+    call->status_ = std::move(parsed);
+    call->Advance(std::move(lock));
+  }
   return call;
 }
 
-DownloadCall::DownloadCall(const DownloadResources& resources, std::string peer)
-    : resources_(resources), log_("Download", std::move(peer)) {}
+DownloadCall::DownloadCall(const DownloadResources& resources,
+                           CallAdmission* admission,
+                           grpc::CallbackServerContext* context)
+    : resources_(resources),
+      admission_(admission),
+      log_("Download", context->peer()),
+      stall_(resources.stalls, [context] { context->TryCancel(); }) {}
 
-absl::Status DownloadCall::Admit(CallAdmission* admission,
-                                 const grpc::ByteBuffer& request_bytes) {
+absl::Status DownloadCall::Parse(const grpc::ByteBuffer& request_bytes) {
   v1::DownloadRequest request;
   QSTORE_RETURN_IF_ERROR(ParseRequest(request_bytes, &request));
   log_.set_object(NameOf(request.reference()));
@@ -51,18 +66,45 @@ absl::Status DownloadCall::Admit(CallAdmission* admission,
                      " is not known; ask for the original or int8"));
   }
   precision_ = request.precision();
-  QSTORE_ASSIGN_OR_RETURN(permit_, admission->Enter(CallKind::kDownload));
   return absl::OkStatus();
 }
 
+void DownloadCall::Enqueue() {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_ = true;
+  }
+  const uint64_t ticket = admission_->EnterLater(
+      CallKind::kDownload,
+      [this](absl::StatusOr<CallAdmission::Permit> answer) {
+        Admitted(std::move(answer));
+      });
+  // The call is still here: gRPC tells it of nothing before Start returns.
+  const std::lock_guard lock(mutex_);
+  ticket_ = ticket;
+}
+
+void DownloadCall::Admitted(absl::StatusOr<CallAdmission::Permit> answer) {
+  std::unique_lock lock(mutex_);
+  waiting_ = false;
+  if (answer.ok()) {
+    permit_ = *std::move(answer);
+  } else if (status_.ok()) {
+    status_ = answer.status();
+  }
+  Advance(std::move(lock));
+}
+
 void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
-  if (finishing_) return;
+  if (finishing_ || waiting_) return;
   if (!status_.ok()) ready_.clear();
   const bool write = !writing_ && !ready_.empty();
   if (write) {
     writing_message_.Swap(&ready_.front());
     ready_.pop_front();
     writing_ = true;
+    write_began_ = std::chrono::steady_clock::now();
+    stall_.BeginWait();
   }
   bool more = status_.ok() && !exhausted_;
   if (more && !producing_ && MayReadAhead()) {
@@ -92,15 +134,20 @@ void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
 bool DownloadCall::MayReadAhead() const {
   if (ready_.empty() && !writing_) return true;
   return ready_.size() < kReadAheadMessages &&
-         resources_.gauge->bytes() < resources_.read_ahead_bytes;
+         resources_.gauge->bytes() < resources_.buffer_bytes;
 }
 
 void DownloadCall::Produce() {
   absl::StatusOr<std::optional<grpc::ByteBuffer>> message;
   absl::Status opened;
+  bool prompt = false;
+  {
+    const std::lock_guard lock(mutex_);
+    prompt = prompt_;
+  }
   if (source_ == nullptr) opened = OpenSource();
   if (opened.ok()) {
-    message = source_->Next();
+    message = source_->Next(prompt);
   } else {
     message = opened;
   }
@@ -119,8 +166,11 @@ void DownloadCall::Produce() {
 absl::Status DownloadCall::OpenSource() {
   QSTORE_ASSIGN_OR_RETURN(auto reader,
                           resources_.store->OpenRevision(reference_));
+  QSTORE_ASSIGN_OR_RETURN(metadata_lease_,
+                          LeaseMetadata(resources_.metadata, *reader));
   source_ = std::make_unique<DownloadSource>(
-      std::move(reader), precision_, resources_.part_bytes, resources_.gauge);
+      std::move(reader), precision_, resources_.part_bytes, resources_.gauge,
+      resources_.buffer_bytes);
   return absl::OkStatus();
 }
 
@@ -130,22 +180,39 @@ void DownloadCall::CloseSource() {
   log_.add_bytes(source_->sent_bytes());
   log_.set_object(source_->object_name());
   source_.reset();
+  metadata_lease_.Release();
+}
+
+absl::Status DownloadCall::ClientGone() const {
+  if (!stall_.stalled()) {
+    return absl::CancelledError("the client cancelled or went away");
+  }
+  return absl::CancelledError(absl::StrCat(
+      "the client took nothing for ",
+      absl::FormatDuration(absl::FromChrono(resources_.stalls->timeout()))));
 }
 
 void DownloadCall::OnWriteDone(bool ok) {
   std::unique_lock lock(mutex_);
   writing_ = false;
+  stall_.EndWait();
+  written_bytes_ += writing_message_.Length();
+  prompt_ = written_bytes_ >= kProbationBytes &&
+            std::chrono::steady_clock::now() - write_began_ < kPromptWrite;
   writing_message_.Clear();
-  if (!ok && status_.ok()) {
-    status_ = absl::CancelledError("the client went away");
-  }
+  if (!ok && status_.ok()) status_ = ClientGone();
   Advance(std::move(lock));
 }
 
 void DownloadCall::OnCancel() {
   std::unique_lock lock(mutex_);
-  if (status_.ok() && !finishing_) {
-    status_ = absl::CancelledError("the client cancelled or went away");
+  if (status_.ok() && !finishing_) status_ = ClientGone();
+  if (waiting_) {
+    lock.unlock();
+    const bool forgotten = admission_->Forget(CallKind::kDownload, ticket_);
+    lock.lock();
+    // If not, the answer is on its way and brings the end.
+    if (forgotten) waiting_ = false;
   }
   Advance(std::move(lock));
 }

@@ -1,7 +1,9 @@
-// One running Download: reads stored values on the read pool and writes them to
-// gRPC, at most kReadAheadMessages ahead of the client.
+// One Download, waiting for its turn or running: reads stored values on the
+// read pool and writes them to gRPC, at most kReadAheadMessages ahead of the
+// client.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -9,6 +11,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "base/byte_budget.h"
 #include "base/names.h"
 #include "base/thread_pool.h"
 #include "grpcpp/server_context.h"
@@ -19,6 +22,7 @@
 #include "server/call_log.h"
 #include "server/download_source.h"
 #include "server/pinned_bytes.h"
+#include "server/stall_watch.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -32,10 +36,14 @@ struct DownloadResources {
   // task for every download that is admitted.
   ThreadPool* read_pool = nullptr;
   std::shared_ptr<PinnedBytesGauge> gauge;
-  // While more than this is pinned by all downloads together, none reads ahead.
-  uint64_t read_ahead_bytes = 256u << 20;
+  // While more than this is pinned by all downloads together, none reads ahead
+  // and none pins more than the part that it sends.
+  uint64_t buffer_bytes = 256u << 20;
   // Payload of one message.
   size_t part_bytes = 1u << 20;
+  // For the lists of tensors of calls that run.
+  ByteBudget* metadata = nullptr;
+  StallWatch* stalls = nullptr;
 };
 
 // Deletes itself when gRPC is done with it.
@@ -52,9 +60,12 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnDone() override;
 
  private:
-  DownloadCall(const DownloadResources& resources, std::string peer);
+  DownloadCall(const DownloadResources& resources, CallAdmission* admission,
+               grpc::CallbackServerContext* context);
 
-  absl::Status Admit(CallAdmission* admission, const grpc::ByteBuffer& request);
+  absl::Status Parse(const grpc::ByteBuffer& request);
+  void Enqueue();
+  void Admitted(absl::StatusOr<CallAdmission::Permit> answer);
   // Does what can be done next: a write, a read, or the end of the call. Takes
   // the lock from the caller: the change that the caller made and the decision
   // are one step, after which the call may be gone.
@@ -63,10 +74,13 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void Produce();
   absl::Status OpenSource();
   void CloseSource();
+  absl::Status ClientGone() const;
   bool MayReadAhead() const;
 
   const DownloadResources resources_;
+  CallAdmission* const admission_;
   CallLog log_;
+  StallWatch::Call stall_;
   CallAdmission::Permit permit_;
   ModelReference reference_;
   v1::Precision precision_ = v1::PRECISION_UNSPECIFIED;
@@ -74,11 +88,17 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   // Used by the task on the read pool alone while producing_, else under
   // mutex_.
   std::unique_ptr<DownloadSource> source_;
+  ByteBudget::Lease metadata_lease_;
 
   std::mutex mutex_;  // guards what follows
   std::deque<grpc::ByteBuffer> ready_;
   grpc::ByteBuffer writing_message_;  // in use by gRPC while writing_
+  bool waiting_ = false;              // for its turn
+  uint64_t ticket_ = 0;               // in the queue, while waiting_
   bool writing_ = false;
+  std::chrono::steady_clock::time_point write_began_;  // of writing_message_
+  uint64_t written_bytes_ = 0;
+  bool prompt_ = false;  // the client takes what it is sent
   bool producing_ = false;
   bool exhausted_ = false;  // the source has no more messages
   bool finishing_ = false;

@@ -53,6 +53,9 @@ void AddBytes(storage::Family family, bool opaque, uint64_t bytes,
   }
 }
 
+// The part of the buffer that clients may fill that are not known to read.
+constexpr uint64_t kUnprovenShare = 8;
+
 bool IsOpaque(const storage::v1::Object& object) {
   return object.kind() == storage::v1::OBJECT_KIND_OPAQUE;
 }
@@ -80,18 +83,21 @@ void AddPayloadBytes(const storage::v1::Object& object, bool with_residual,
 
 DownloadSource::DownloadSource(std::unique_ptr<storage::RevisionReader> reader,
                                v1::Precision precision, size_t part_bytes,
-                               std::shared_ptr<PinnedBytesGauge> gauge)
+                               std::shared_ptr<PinnedBytesGauge> gauge,
+                               uint64_t buffer_bytes)
     : reader_(std::move(reader)),
       with_residual_(precision == v1::PRECISION_ORIGINAL),
       part_bytes_(part_bytes),
-      gauge_(std::move(gauge)) {}
+      gauge_(std::move(gauge)),
+      buffer_bytes_(buffer_bytes) {}
 
 std::string DownloadSource::object_name() const {
   return absl::StrCat(reader_->revision().model(), "@",
                       reader_->revision().revision());
 }
 
-absl::StatusOr<std::optional<grpc::ByteBuffer>> DownloadSource::Next() {
+absl::StatusOr<std::optional<grpc::ByteBuffer>> DownloadSource::Next(
+    bool prompt) {
   switch (state_) {
     case State::kRevision:
       return RevisionMessage();
@@ -99,7 +105,7 @@ absl::StatusOr<std::optional<grpc::ByteBuffer>> DownloadSource::Next() {
       if (object_index_ == objects_.size()) return EndMessage();
       return ObjectMessage();
     case State::kBlob:
-      return BlobPartMessage();
+      return BlobPartMessage(prompt);
     case State::kEnded:
       break;
   }
@@ -165,6 +171,7 @@ absl::StatusOr<grpc::ByteBuffer> DownloadSource::ObjectMessage() {
   v1::DownloadResponse response;
   SetChecked(manifest, response.mutable_object());
   blob_index_ = 0;
+  offset_bytes_ = 0;
   state_ = State::kBlob;
   if (blobs_.empty()) BeginNextObject();
   return SerializedMessage(response);
@@ -209,32 +216,51 @@ void DownloadSource::AddBlob(uint32_t chunk_index, storage::Family family,
   }
 }
 
-absl::StatusOr<grpc::ByteBuffer> DownloadSource::BlobPartMessage() {
+absl::StatusOr<grpc::ByteBuffer> DownloadSource::BlobPartMessage(bool prompt) {
   const ListedBlob& listed = blobs_[blob_index_];
-  if (value_ == nullptr) {
-    auto value =
-        reader_->GetBlob(listed.family, objects_[object_index_].object_id,
-                         listed.position.chunk_index, *listed.blob);
-    if (!value.ok()) {
-      return Annotate(value.status(),
-                      absl::StrCat(LabelOf(objects_[object_index_]), ": chunk ",
-                                   listed.position.chunk_index));
-    }
-    value_ = std::make_shared<const CountedValue>(*std::move(value), gauge_);
-    offset_bytes_ = 0;
-  }
-  const uint64_t value_bytes = value_->bytes().size();
+  const uint64_t blob_bytes = listed.blob->size_bytes();
   const uint64_t size_bytes =
-      std::min<uint64_t>(part_bytes_, value_bytes - offset_bytes_);
-  grpc::ByteBuffer message =
-      BlobMessage(listed.position, value_, offset_bytes_, size_bytes);
+      std::min<uint64_t>(part_bytes_, blob_bytes - offset_bytes_);
+  uint64_t begin_bytes = 0;
+  QSTORE_ASSIGN_OR_RETURN(auto part,
+                          HoldPart(prompt, size_bytes, &begin_bytes));
+  grpc::ByteBuffer message = BlobMessage(
+      listed.position, std::move(part), offset_bytes_, size_bytes, begin_bytes);
   CountSent(listed.family, size_bytes);
   offset_bytes_ += size_bytes;
-  if (offset_bytes_ == value_bytes) {
+  if (offset_bytes_ == blob_bytes) {
     value_.reset();
+    offset_bytes_ = 0;
     if (++blob_index_ == blobs_.size()) BeginNextObject();
   }
   return message;
+}
+
+absl::StatusOr<std::shared_ptr<const CountedValue>> DownloadSource::HoldPart(
+    bool prompt, uint64_t size_bytes, uint64_t* begin_bytes) {
+  *begin_bytes = 0;
+  if (value_ != nullptr) return value_;
+  const ListedBlob& listed = blobs_[blob_index_];
+  auto value =
+      reader_->GetBlob(listed.family, objects_[object_index_].object_id,
+                       listed.position.chunk_index, *listed.blob);
+  if (!value.ok()) {
+    return Annotate(value.status(),
+                    absl::StrCat(LabelOf(objects_[object_index_]), ": chunk ",
+                                 listed.position.chunk_index));
+  }
+  if (size_bytes == value->bytes().size()) {
+    return std::make_shared<const CountedValue>(*std::move(value), gauge_);
+  }
+  value_ = CountedValue::TryCount(
+      *value, gauge_, prompt ? buffer_bytes_ : buffer_bytes_ / kUnprovenShare);
+  if (value_ != nullptr) return value_;
+  const ByteView part = value->bytes().subspan(offset_bytes_, size_bytes);
+  const auto copy =
+      std::make_shared<const ByteVector>(part.begin(), part.end());
+  *begin_bytes = offset_bytes_;
+  return std::make_shared<const CountedValue>(storage::PinnedValue(*copy, copy),
+                                              gauge_);
 }
 
 void DownloadSource::BeginNextObject() {

@@ -25,14 +25,22 @@ namespace qstore::server {
 // One thread at a time.
 class DownloadSource {
  public:
-  // `part_bytes`: the most payload of one message.
+  // `part_bytes`: the most payload of one message. `buffer_bytes`: how much
+  // all downloads together may pin.
   DownloadSource(std::unique_ptr<storage::RevisionReader> reader,
                  v1::Precision precision, size_t part_bytes,
-                 std::shared_ptr<PinnedBytesGauge> gauge);
+                 std::shared_ptr<PinnedBytesGauge> gauge,
+                 uint64_t buffer_bytes);
 
   // The next message; none after the end message. Errors name file, tensor and
   // chunk.
-  absl::StatusOr<std::optional<grpc::ByteBuffer>> Next();
+  //
+  // Messages refer to stored values, which stay pinned until the last of their
+  // parts has been sent. A client that may be slow must not hold 16 MiB for
+  // that: beyond an eighth of the buffer only clients that are `prompt` pin,
+  // beyond the buffer nobody does. What is sent then is a copy of the part
+  // alone, and the value is read again for the next one.
+  absl::StatusOr<std::optional<grpc::ByteBuffer>> Next(bool prompt);
 
   // "org/name@revision".
   std::string object_name() const;
@@ -56,7 +64,11 @@ class DownloadSource {
 
   absl::StatusOr<grpc::ByteBuffer> RevisionMessage();
   absl::StatusOr<grpc::ByteBuffer> ObjectMessage();
-  absl::StatusOr<grpc::ByteBuffer> BlobPartMessage();
+  absl::StatusOr<grpc::ByteBuffer> BlobPartMessage(bool prompt);
+  // Something that holds bytes [offset_bytes_, + size_bytes) of the current
+  // blob; it begins at `*begin_bytes` of the blob.
+  absl::StatusOr<std::shared_ptr<const CountedValue>> HoldPart(
+      bool prompt, uint64_t size_bytes, uint64_t* begin_bytes);
   grpc::ByteBuffer EndMessage();
 
   void CollectObjects(v1::RevisionManifest* manifest);
@@ -72,15 +84,17 @@ class DownloadSource {
   const bool with_residual_;
   const size_t part_bytes_;
   const std::shared_ptr<PinnedBytesGauge> gauge_;
+  const uint64_t buffer_bytes_;
 
   State state_ = State::kRevision;
   std::vector<StreamObject> objects_;
   size_t object_index_ = 0;
-  storage::v1::Object object_;                 // objects_[object_index_]
-  std::vector<ListedBlob> blobs_;              // of object_
-  size_t blob_index_ = 0;                      // in blobs_
-  std::shared_ptr<const CountedValue> value_;  // of blobs_[blob_index_]
-  uint64_t offset_bytes_ = 0;                  // in value_
+  storage::v1::Object object_;     // objects_[object_index_]
+  std::vector<ListedBlob> blobs_;  // of object_
+  size_t blob_index_ = 0;          // in blobs_
+  std::shared_ptr<const CountedValue>
+      value_;                  // of blobs_[blob_index_], or null
+  uint64_t offset_bytes_ = 0;  // in blobs_[blob_index_]
   v1::BytesByKind sent_;
   uint64_t sent_bytes_ = 0;
 };

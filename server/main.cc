@@ -44,12 +44,14 @@ void LogOfGrpc(gpr_log_func_args* arguments) {
   spdlog::debug("gRPC: {}", arguments->message);
 }
 
-int Serve(const ServerOptions& options) {
+int Serve(const ServeCommand& command) {
+  const ServerOptions& options = command.options;
   const sigset_t stop_signals = BlockStopSignals();
   signal(SIGPIPE, SIG_IGN);
   spdlog::set_default_logger(spdlog::stderr_logger_mt("qstored"));
   spdlog::set_level(spdlog::level::from_str(options.log_level));
   gpr_set_log_function(LogOfGrpc);
+  for (const std::string& note : command.notes) spdlog::warn("{}", note);
 
   auto daemon = Daemon::Start(options);
   if (!daemon.ok()) return Fail(daemon.status());
@@ -84,7 +86,7 @@ int ProbeHealth(const std::string& address) {
 int main(int argc, char** argv) {
   const auto command = qstore::server::ParseCommandLine(argc, argv);
   if (const auto* serve = std::get_if<ServeCommand>(&command)) {
-    return Serve(serve->options);
+    return Serve(*serve);
   }
   if (const auto* probe = std::get_if<HealthCheckCommand>(&command)) {
     return ProbeHealth(probe->address);

@@ -3,9 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <chrono>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "server/engines.h"
+#include "server/memory_plan.h"
 #include "server/version.h"
 
 namespace qstore::server {
@@ -29,6 +32,9 @@ struct MebibyteFlags {
   uint64_t block_cache = 0;
   uint64_t max_header = 0;
   uint64_t scrub_rate = 0;
+  uint64_t metadata_memory = 0;
+  uint64_t memory_limit = 0;
+  std::optional<uint64_t> disk_reserve;
 
   explicit MebibyteFlags(const ServerOptions& options)
       : ingest_memory(options.ingest_memory_bytes / kMebibyte),
@@ -36,11 +42,16 @@ struct MebibyteFlags {
         block_cache(options.block_cache_bytes / kMebibyte),
         max_header(options.ingest_limits.max_safetensors_header_bytes /
                    kMebibyte),
-        scrub_rate(options.scrub_bytes_per_second / kMebibyte) {}
+        scrub_rate(options.scrub_bytes_per_second / kMebibyte),
+        metadata_memory(options.metadata_memory_bytes / kMebibyte) {}
   void CopyTo(ServerOptions* options) const {
     options->ingest_memory_bytes = ingest_memory * kMebibyte;
     options->download_buffer_bytes = download_buffer * kMebibyte;
     options->block_cache_bytes = block_cache * kMebibyte;
+    options->metadata_memory_bytes = metadata_memory * kMebibyte;
+    if (disk_reserve.has_value()) {
+      options->disk_reserve_bytes = *disk_reserve * kMebibyte;
+    }
     options->ingest_limits.max_safetensors_header_bytes =
         max_header * kMebibyte;
     options->scrub_bytes_per_second = scrub_rate * kMebibyte;
@@ -96,12 +107,30 @@ void AddWorkFlags(FlagParser& flags, ServerOptions* options) {
       ->check(CLI::Range(1, 1024));
   flags
       .Add("--max-threads", &options->max_rpc_threads,
-           "Threads of gRPC, one per running call that is not a download")
-      ->check(CLI::Range(8, 65'536));
+           "Threads of gRPC, one per call that is not a download; 0: what the "
+           "other limits need")
+      ->check(CLI::Range(0, 65'536));
   flags
       .Add("--message-bytes", &options->message_bytes,
            "Payload of one download message")
       ->check(CLI::Range(4096, 2 << 20));
+}
+
+void AddWaitingFlags(FlagParser& flags, ServerOptions* options,
+                     uint32_t* queue_timeout_seconds) {
+  flags
+      .Add("--max-queued", &options->calls.queued,
+           "Uploads, downloads, verifications that wait for a place, of each")
+      ->check(CLI::Range(0, 65'536));
+  flags
+      .Add("--queue-timeout", queue_timeout_seconds,
+           "Seconds that a call waits for a place")
+      ->check(CLI::Range(0, 86'400));
+  flags
+      .Add("--stall-timeout", &options->stall_timeout_seconds,
+           "Seconds after which a call is cancelled whose client neither sends "
+           "nor takes anything; 0: never")
+      ->check(CLI::Range(0, 86'400));
 }
 
 void AddMemoryFlags(FlagParser& flags, MebibyteFlags* mebibytes) {
@@ -119,6 +148,54 @@ void AddMemoryFlags(FlagParser& flags, MebibyteFlags* mebibytes) {
       .Add("--max-header", &mebibytes->max_header,
            "MiB that a safetensors header may have")
       ->check(CLI::Range(1, 95));
+  flags
+      .Add("--metadata-memory", &mebibytes->metadata_memory,
+           "MiB for the lists of tensors of all calls")
+      ->check(CLI::Range(1, 1 << 20));
+  flags
+      .Add("--memory-limit", &mebibytes->memory_limit,
+           "MiB for everything: sets what is not given of the above, and the "
+           "numbers of threads, uploads and downloads; 0: no limit, or that of "
+           "the cgroup")
+      ->check(CLI::Range(0, 1 << 24));
+}
+
+void AddSpaceFlags(FlagParser& flags, MebibyteFlags* mebibytes,
+                   std::vector<std::string>* quotas) {
+  flags.Add("--disk-reserve", &mebibytes->disk_reserve,
+            "MiB of the disk that uploads leave free; default: 5 % of it, at "
+            "most 1024");
+  flags
+      .Add("--quota", quotas,
+           "PREFIX=SIZE: models whose names begin with PREFIX take at most "
+           "SIZE (KiB, MiB, GiB, TiB); may be repeated, commas separate")
+      ->delimiter(',');
+}
+
+// What the daemon may take, and how that fits what it may have.
+absl::Status LimitMemory(const CLI::App& app, uint64_t given_limit_bytes,
+                         ServeCommand* command) {
+  ServerOptions& options = command->options;
+  const auto given = [&app](const char* flag) {
+    return app.get_option(flag)->count() > 0;
+  };
+  if (given_limit_bytes > 0) {
+    ShareMemory(given_limit_bytes, given, &options);
+    return CheckMemory(options);
+  }
+  // Not asked for, so nothing is refused for it. An eighth is left for what
+  // the kernel counts beside a process: page cache in use, sockets.
+  const std::optional<uint64_t> cgroup_bytes = CgroupMemoryLimit();
+  if (!cgroup_bytes.has_value()) return absl::OkStatus();
+  ShareMemory(*cgroup_bytes - *cgroup_bytes / 8, given, &options);
+  command->notes.push_back(
+      absl::StrCat("the cgroup allows ", *cgroup_bytes / kMebibyte,
+                   " MiB; without --memory-limit the daemon keeps to ",
+                   options.memory_limit_bytes / kMebibyte, " MiB of them"));
+  if (const absl::Status fits = CheckMemory(options); !fits.ok()) {
+    command->notes.push_back(std::string(fits.message()));
+  }
+  return absl::OkStatus();
 }
 
 void AddScrubFlags(FlagParser& flags, MebibyteFlags* mebibytes,
@@ -142,15 +219,20 @@ ExitCommand Fail(const std::string& sentence) {
 Command ParseCommandLine(int argc, const char* const* argv) {
   CLI::App app("QStore daemon: stores models once, serves both precisions",
                "qstored");
-  ServerOptions options;
+  ServeCommand command;
+  ServerOptions& options = command.options;
   MebibyteFlags mebibytes(options);
+  uint32_t queue_timeout_seconds = 30;
+  std::vector<std::string> quotas;
   std::string verify_ingest = "on";
   std::string health_check;
   FlagParser flags(&app);
   AddServingFlags(flags, &options);
   AddWorkFlags(flags, &options);
+  AddWaitingFlags(flags, &options, &queue_timeout_seconds);
   AddMemoryFlags(flags, &mebibytes);
   AddScrubFlags(flags, &mebibytes, &options);
+  AddSpaceFlags(flags, &mebibytes, &quotas);
   flags
       .Add("--verify-ingest", &verify_ingest,
            "Decode and compare every chunk before it is stored: on or off")
@@ -175,7 +257,16 @@ Command ParseCommandLine(int argc, const char* const* argv) {
   }
   mebibytes.CopyTo(&options);
   options.verify_ingest = verify_ingest == "on";
-  return ServeCommand{std::move(options)};
+  options.calls.queue_timeout = std::chrono::seconds(queue_timeout_seconds);
+  for (const std::string& text : quotas) {
+    auto quota = ParseQuota(text);
+    if (!quota.ok()) return Fail(std::string(quota.status().message()));
+    options.quotas.push_back(*std::move(quota));
+  }
+  const absl::Status fits =
+      LimitMemory(app, mebibytes.memory_limit * kMebibyte, &command);
+  if (!fits.ok()) return Fail(std::string(fits.message()));
+  return command;
 }
 
 }  // namespace qstore::server

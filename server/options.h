@@ -3,11 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "server/call_admission.h"
 #include "server/ingest/ingest_resources.h"
+#include "server/quotas.h"
 
 namespace qstore::server {
 
@@ -15,17 +18,25 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:7350";  // port 0: any free port
   std::string data_dir;
   std::string engine = "rocksdb";
-  std::string backup_dir;                       // empty: no backups
-  uint32_t threads = 0;                         // 0: one per core
-  uint64_t ingest_memory_bytes = 384ull << 20;  // chunks of all uploads
+  std::string backup_dir;  // empty: no backups
+  uint32_t threads = 0;    // 0: one per core
+  // 0: the options below stand as they are (server/memory_plan.h).
+  uint64_t memory_limit_bytes = 0;
+  uint64_t ingest_memory_bytes = 384ull << 20;     // chunks of all uploads
+  uint64_t metadata_memory_bytes = 1024ull << 20;  // lists of tensors
   CallAdmission::Limits calls;
-  uint32_t max_rpc_threads = 128;
+  // 0: as many as the calls need that may run and wait, at least 128.
+  uint32_t max_rpc_threads = 0;
   uint64_t download_buffer_bytes = 256ull << 20;  // pinned by all downloads
   uint32_t message_bytes = 1u << 20;              // payload of one message
   uint64_t block_cache_bytes = 64ull << 20;
   uint32_t grace_seconds = 30;
   uint64_t scrub_bytes_per_second = 16ull << 20;
-  uint32_t scrub_interval_hours = 168;  // 0: no scrub
+  uint32_t scrub_interval_hours = 168;   // 0: no scrub
+  uint32_t stall_timeout_seconds = 300;  // 0: clients may stall for ever
+  // None: what DiskReserve takes by default.
+  std::optional<uint64_t> disk_reserve_bytes;
+  std::vector<QuotaLimit> quotas;
   std::string log_level = "info";
   bool verify_ingest = true;
   IngestLimits ingest_limits;
@@ -34,6 +45,8 @@ struct ServerOptions {
 // What the command line asks for.
 struct ServeCommand {
   ServerOptions options;
+  // What an operator should know of them; for the log.
+  std::vector<std::string> notes;
 };
 struct HealthCheckCommand {
   std::string address;  // HOST:PORT

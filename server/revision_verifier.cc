@@ -9,9 +9,27 @@
 #include "server/stored_chunk.h"
 
 namespace qstore::server {
+namespace {
+
+uint64_t BlobBytesOf(const storage::v1::Chunk& chunk) {
+  uint64_t bytes = chunk.int8().size_bytes() + chunk.plain().size_bytes();
+  for (const storage::v1::Blob& blob : chunk.residual()) {
+    bytes += blob.size_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace
+
 RevisionVerifier::RevisionVerifier(storage::RevisionReader* reader,
-                                   ThreadPool* pool, CodecPool* codecs)
-    : reader_(reader), pool_(pool), codecs_(codecs) {}
+                                   ThreadPool* pool, CodecPool* codecs,
+                                   ByteBudget* budget,
+                                   std::function<bool()> cancelled)
+    : reader_(reader),
+      pool_(pool),
+      codecs_(codecs),
+      budget_(budget),
+      cancelled_(std::move(cancelled)) {}
 
 absl::Status RevisionVerifier::Run(const Reporter& report,
                                    VerifyProgress* progress) {
@@ -68,6 +86,11 @@ absl::Status RevisionVerifier::VerifyChunk(
     const NamedObject& named, std::shared_ptr<const storage::v1::Object> object,
     uint32_t chunk_index) {
   const std::string where = absl::StrCat(named.label, ": chunk ", chunk_index);
+  auto lease = budget_->AcquireUnless(
+      BlobBytesOf(object->chunks(static_cast<int>(chunk_index))), cancelled_);
+  if (!lease.has_value() || cancelled_()) {
+    return absl::CancelledError("the client cancelled or went away");
+  }
   auto blobs = ReadChunkBlobs(
       *object, chunk_index,
       [&](storage::Family family, const storage::v1::Blob& blob) {
@@ -76,7 +99,9 @@ absl::Status RevisionVerifier::VerifyChunk(
   if (!blobs.ok()) return Note(blobs.status(), where);
   BeginTask();
   pool_->Submit([this, object = std::move(object), chunk_index, where,
-                 pinned = *std::move(blobs)]() mutable {
+                 pinned = *std::move(blobs),
+                 held = std::make_shared<ByteBudget::Lease>(
+                     *std::move(lease))]() mutable {
     absl::Status status;
     {
       const CodecPool::Loan codecs(codecs_);
@@ -86,6 +111,7 @@ absl::Status RevisionVerifier::VerifyChunk(
     const uint64_t checked_bytes = pinned.size_bytes;
     // Unpinned before the verifier, and with it the store, may go.
     pinned = ChunkBlobs();
+    held->Release();
     const std::lock_guard lock(mutex_);
     progress_.checked_bytes += checked_bytes;
     --tasks_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/byte_budget.h"
 #include "base/thread_pool.h"
 #include "qstore/storage/v1/manifest.pb.h"
 #include "server/codec_set.h"
@@ -29,10 +30,12 @@ inline constexpr size_t kMaxReportedProblems = 1000;
 // Reads on the calling thread, decodes on the pool. One run per verifier.
 class RevisionVerifier {
  public:
-  // All outlive the verifier. Decoding of at most twice as many chunks as the
-  // pool has threads is under way at once.
+  // All outlive the verifier. Chunks whose decoding is under way are at most
+  // twice as many as the pool has threads, and have leases from `budget`.
+  // `cancelled` is asked on the calling thread, before every chunk.
   RevisionVerifier(storage::RevisionReader* reader, ThreadPool* pool,
-                   CodecPool* codecs);
+                   CodecPool* codecs, ByteBudget* budget,
+                   std::function<bool()> cancelled);
 
   // Called after every object, on the calling thread; false stops.
   using Reporter = std::function<bool(const VerifyProgress&)>;
@@ -62,6 +65,8 @@ class RevisionVerifier {
   storage::RevisionReader* const reader_;
   ThreadPool* const pool_;
   CodecPool* const codecs_;
+  ByteBudget* const budget_;
+  const std::function<bool()> cancelled_;
 
   std::mutex mutex_;
   std::condition_variable task_ended_;

@@ -6,11 +6,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/ingest/upload_session.h"
+#include "server/metadata_lease.h"
 #include "server/revision_summary.h"
 #include "server/revision_verifier.h"
+#include "server/stall_watch.h"
 #include "server/status_mapping.h"
 #include "server/wire_records.h"
 
@@ -45,11 +48,13 @@ v1::VerifyResponse ToWire(const VerifyProgress& progress,
 ModelStoreService::ModelStoreService(storage::ModelStore* store,
                                      CallAdmission* admission,
                                      const IngestResources& ingest,
-                                     const DownloadResources& download)
+                                     const DownloadResources& download,
+                                     ByteBudget* verify)
     : store_(store),
       admission_(admission),
       ingest_(ingest),
-      download_(download) {}
+      download_(download),
+      verify_budget_(verify) {}
 
 grpc::Status ModelStoreService::Upload(
     grpc::ServerContext* context, grpc::ServerReader<v1::UploadRequest>* reader,
@@ -61,17 +66,34 @@ grpc::Status ModelStoreService::Upload(
 absl::Status ModelStoreService::RunUpload(
     grpc::ServerContext* context, grpc::ServerReader<v1::UploadRequest>* reader,
     v1::UploadResponse* response, CallLog* log) {
+  // Asked on this thread alone, as gRPC wants it.
+  const auto cancelled = [context] { return context->IsCancelled(); };
   QSTORE_ASSIGN_OR_RETURN(const auto permit,
-                          admission_->Enter(CallKind::kUpload));
-  UploadSession session(store_, ingest_);
+                          admission_->Enter(CallKind::kUpload, cancelled));
+  StallWatch::Call stall(download_.stalls, [context] { context->TryCancel(); });
+  IngestResources resources = ingest_;
+  resources.cancelled = cancelled;
+  UploadSession session(store_, resources);
   v1::UploadRequest request;
   bool first = true;
-  while (reader->Read(&request)) {
+  const auto read = [&] {
+    stall.BeginWait();
+    const bool any = reader->Read(&request);
+    stall.EndWait();
+    return any;
+  };
+  while (read()) {
     if (first && request.has_begin()) log->set_object(UploadName(request));
     first = false;
     log->add_bytes(request.bytes().payload().size());
     QSTORE_RETURN_IF_ERROR(
         Annotate(session.Handle(request), session.object_name()));
+  }
+  if (stall.stalled()) {
+    return absl::CancelledError(absl::StrCat(
+        "the client sent nothing for ",
+        absl::FormatDuration(absl::FromChrono(download_.stalls->timeout())),
+        ", after ", session.received_bytes(), " bytes"));
   }
   if (context->IsCancelled()) {
     return absl::CancelledError(
@@ -134,6 +156,8 @@ absl::Status ModelStoreService::RunGetRevision(
   QSTORE_ASSIGN_OR_RETURN(const ModelReference reference,
                           FromWire(request.reference()));
   QSTORE_ASSIGN_OR_RETURN(const auto reader, store_->OpenRevision(reference));
+  QSTORE_ASSIGN_OR_RETURN(const auto lease,
+                          LeaseMetadata(download_.metadata, *reader));
   auto summary = SummarizeRevision(*reader);
   if (!summary.ok()) return Annotate(summary.status(), reference.ToString());
   *response = *std::move(summary);
@@ -189,6 +213,9 @@ absl::Status ModelStoreService::RunDelete(const v1::DeleteRequest& request,
     spdlog::warn("deleted {}, but not all of its space came back yet: {}",
                  reference.ToString(), result.reclaim_problem.ToString());
   }
+  if (ingest_.quotas != nullptr) {
+    ingest_.quotas->Subtract(reference.model, result.stored_bytes);
+  }
   response->set_revision(result.revision);
   for (std::string& tag : result.removed_tags) {
     response->add_removed_tags(std::move(tag));
@@ -209,14 +236,25 @@ grpc::Status ModelStoreService::Verify(
 absl::Status ModelStoreService::RunVerify(
     grpc::ServerContext* context, const v1::VerifyRequest& request,
     grpc::ServerWriter<v1::VerifyResponse>* writer, CallLog* log) {
+  const auto cancelled = [context] { return context->IsCancelled(); };
   QSTORE_ASSIGN_OR_RETURN(const auto permit,
-                          admission_->Enter(CallKind::kVerify));
+                          admission_->Enter(CallKind::kVerify, cancelled));
+  StallWatch::Call stall(download_.stalls, [context] { context->TryCancel(); });
+  const auto write = [&](const v1::VerifyResponse& response) {
+    stall.BeginWait();
+    const bool written = writer->Write(response);
+    stall.EndWait();
+    return written;
+  };
   QSTORE_ASSIGN_OR_RETURN(const ModelReference reference,
                           FromWire(request.reference()));
   QSTORE_ASSIGN_OR_RETURN(const auto reader, store_->OpenRevision(reference));
   const std::string& revision = reader->revision().revision();
+  QSTORE_ASSIGN_OR_RETURN(const auto lease,
+                          LeaseMetadata(download_.metadata, *reader));
 
-  RevisionVerifier verifier(reader.get(), ingest_.encode_pool, ingest_.codecs);
+  RevisionVerifier verifier(reader.get(), ingest_.encode_pool, ingest_.codecs,
+                            verify_budget_, cancelled);
   auto last_report = std::chrono::steady_clock::now();
   VerifyProgress result;
   QSTORE_RETURN_IF_ERROR(
@@ -226,14 +264,14 @@ absl::Status ModelStoreService::RunVerify(
                      const auto now = std::chrono::steady_clock::now();
                      if (now - last_report < kVerifyReportInterval) return true;
                      last_report = now;
-                     return writer->Write(ToWire(progress, revision));
+                     return write(ToWire(progress, revision));
                    },
                    &result),
                reference.ToString()));
   log->add_bytes(result.checked_bytes);
   v1::VerifyResponse last = ToWire(result, revision);
   last.set_done(true);
-  if (!writer->Write(last)) {
+  if (!write(last)) {
     return absl::CancelledError("the client cancelled or went away");
   }
   return absl::OkStatus();

@@ -20,7 +20,7 @@ class ModelStoreService final
   // All outlive the service.
   ModelStoreService(storage::ModelStore* store, CallAdmission* admission,
                     const IngestResources& ingest,
-                    const DownloadResources& download);
+                    const DownloadResources& download, ByteBudget* verify);
 
   grpc::Status Upload(grpc::ServerContext* context,
                       grpc::ServerReader<v1::UploadRequest>* reader,
@@ -65,6 +65,7 @@ class ModelStoreService final
   CallAdmission* const admission_;
   const IngestResources ingest_;
   const DownloadResources download_;
+  ByteBudget* const verify_budget_;
 };
 
 }  // namespace qstore::server

@@ -10,6 +10,7 @@
 #include "storage/keys.h"
 #include "storage/object_reader.h"
 #include "storage/object_table.h"
+#include "storage/records.h"
 #include "storage/revision_reader.h"
 #include "storage/sweep.h"
 #include "storage/upload.h"
@@ -249,6 +250,10 @@ absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
   }
   std::set<uint64_t> object_ids;
   if (result->revision_deleted) {
+    if (const auto record = NamedRevision(reference.model, result->revision);
+        record.ok()) {
+      result->stored_bytes = TotalBytes(record->stored());
+    }
     QSTORE_ASSIGN_OR_RETURN(object_ids, state_.records.ReferencedIdsOf(
                                             reference.model, result->revision));
     batch.DeleteRevision(reference.model, result->revision, object_ids);

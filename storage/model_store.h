@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,6 +40,9 @@ struct DeleteResult {
   std::string revision;
   std::vector<std::string> removed_tags;
   bool revision_deleted = false;  // false: other tags still name it
+  // What the deleted revision's record says that it took, shared objects
+  // included; 0 when the record cannot be read.
+  uint64_t stored_bytes = 0;
   // Bytes given back now; 0 while a reader or another revision needs them.
   uint64_t reclaimed_bytes = 0;
   // Why space could not be given back yet. The revision is deleted all the
@@ -94,9 +98,18 @@ class Upload {
   // nothing.
   virtual absl::StatusOr<std::unique_ptr<ObjectWriter>> AddObject() = 0;
 
+  // Asked by Commit, with the complete revision, before it adds one that it
+  // does not replace; its error becomes Commit's, and nothing is stored. It
+  // must not call the store, whose lock is held.
+  using CommitCheck = std::function<absl::Status(const v1::Revision&)>;
+  virtual void set_commit_check(CommitCheck check) = 0;
+
   struct CommitResult {
     v1::Revision revision;  // complete
     bool created = false;   // false: the same revision was there already
+    // Created in place of the same revision, some objects of which were
+    // damaged.
+    bool replaced = false;
   };
   // Commits the revision and moves `tag` (unless empty) to it, durably and at
   // once. `draft` holds model, files and quantizer; the rest is filled in

@@ -153,4 +153,8 @@ std::string RevisionId(const v1::Revision& revision) {
   return HexEncode(hash.Finish());
 }
 
+uint64_t TotalBytes(const v1::StoredBytes& stored) {
+  return stored.int8() + stored.residual() + stored.plain() + stored.other();
+}
+
 }  // namespace qstore::storage

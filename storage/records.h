@@ -48,4 +48,7 @@ Sha256Digest DigestFromBytes(std::string_view text);
 // order in `revision`. docs/format.md, "Revision", lists the bytes.
 std::string RevisionId(const v1::Revision& revision);
 
+// The sum over all kinds.
+uint64_t TotalBytes(const v1::StoredBytes& stored);
+
 }  // namespace qstore::storage

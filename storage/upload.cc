@@ -178,6 +178,10 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
   } else if (stored.ok() || absl::IsNotFound(stored.status()) ||
              absl::IsDataLoss(stored.status())) {
     QSTORE_RETURN_IF_ERROR(CheckNoneDamaged(complete.object_ids));
+    result.replaced = stored.ok();
+    if (commit_check_ && !result.replaced) {
+      QSTORE_RETURN_IF_ERROR(commit_check_(complete.revision));
+    }
     result.created = true;
     if (!absl::IsNotFound(stored.status())) {
       // Its record or some of its objects are damaged; this upload has brought

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "storage/model_store.h"
 #include "storage/object_table.h"
@@ -22,6 +23,9 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
   absl::StatusOr<std::optional<uint64_t>> FindObject(
       const Sha256Digest& content_hash) override;
   absl::StatusOr<std::unique_ptr<ObjectWriter>> AddObject() override;
+  void set_commit_check(CommitCheck check) override {
+    commit_check_ = std::move(check);
+  }
   absl::StatusOr<CommitResult> Commit(v1::Revision draft,
                                       const std::string& tag) override;
 
@@ -44,6 +48,7 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
 
   StoreState& state_;
   const std::string model_;
+  CommitCheck commit_check_;
   SmallObjectBatch small_objects_;
   // Ids of large objects come from a block of this upload, so that their data
   // lies side by side and goes at once when the upload is abandoned.

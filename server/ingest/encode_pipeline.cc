@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "server/disk_reserve.h"
 
 namespace qstore::server {
 namespace {
@@ -11,6 +12,10 @@ namespace {
 // Bounds the queue for objects without bytes, which take nothing from the byte
 // budget.
 constexpr size_t kMaxQueuedSlots = 4096;
+
+absl::Status CallIsOver() {
+  return absl::CancelledError("the client cancelled or went away");
+}
 
 std::string BytesOfDigest(const Sha256Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
@@ -29,13 +34,19 @@ EncodePipeline::~EncodePipeline() {
   Close();
 }
 
-void EncodePipeline::Reserve(uint64_t raw_bytes, ChunkWork* work) const {
+absl::Status EncodePipeline::Reserve(uint64_t raw_bytes,
+                                     ChunkWork* work) const {
   // Two leases, since the received bytes go first. Uploads that hold one while
   // they wait for the other cannot block each other: the budget covers
   // kMaxChunkLeaseBytes for each of them (Daemon::Start checks it).
-  work->raw_lease = resources_.budget->Acquire(raw_bytes);
-  work->encoded_lease =
-      resources_.budget->Acquire(EncodedLeaseBytes(raw_bytes));
+  auto raw = resources_.budget->AcquireUnless(raw_bytes, resources_.cancelled);
+  if (!raw.has_value()) return CallIsOver();
+  work->raw_lease = *std::move(raw);
+  auto encoded = resources_.budget->AcquireUnless(EncodedLeaseBytes(raw_bytes),
+                                                  resources_.cancelled);
+  if (!encoded.has_value()) return CallIsOver();
+  work->encoded_lease = *std::move(encoded);
+  return absl::OkStatus();
 }
 
 absl::Status EncodePipeline::SubmitChunk(std::unique_ptr<ChunkWork> work) {
@@ -66,6 +77,20 @@ absl::StatusOr<size_t> EncodePipeline::EndObject(
 }
 
 absl::StatusOr<std::vector<StoredObject>> EncodePipeline::Finish() {
+  {
+    std::unique_lock lock(mutex_);
+    closed_ = true;
+    changed_.notify_all();
+    while (!changed_.wait_for(lock, ByteBudget::kCancelPollInterval,
+                              [&] { return all_stored_; })) {
+      lock.unlock();
+      if (resources_.cancelled && resources_.cancelled()) {
+        abandoned_ = true;
+        return CallIsOver();
+      }
+      lock.lock();
+    }
+  }
   Close();
   QSTORE_RETURN_IF_ERROR(status_);
   return std::move(stored_);
@@ -131,6 +156,9 @@ void EncodePipeline::StoreInOrder() {
     }
   }
   open_object_.reset();
+  const std::lock_guard lock(mutex_);
+  all_stored_ = true;
+  changed_.notify_all();
 }
 
 absl::Status EncodePipeline::Store(Slot& slot) {
@@ -161,6 +189,15 @@ absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
   } else {
     blobs.push_back({storage::Family::kPlain, 0, work.plain_blob});
   }
+  uint64_t blob_bytes = 0;
+  for (const storage::BlobToStore& blob : blobs) {
+    blob_bytes += blob.bytes.size();
+  }
+  // Here, where it is known how much is about to be written.
+  if (resources_.disk_reserve != nullptr) {
+    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(blob_bytes));
+  }
+  stored_bytes_ += blob_bytes;
   return open_object_->writer->AddChunk(work.record, blobs);
 }
 

@@ -46,8 +46,8 @@ class EncodePipeline {
   EncodePipeline& operator=(const EncodePipeline&) = delete;
 
   // Takes room for a chunk of `raw_bytes` and its blobs; blocks while other
-  // chunks have it.
-  void Reserve(uint64_t raw_bytes, ChunkWork* work) const;
+  // chunks have it. CANCELLED when the call ends meanwhile.
+  absl::Status Reserve(uint64_t raw_bytes, ChunkWork* work) const;
 
   // Chunks of one object follow each other; then EndObject. Both return early
   // with the first error of an earlier chunk.
@@ -56,7 +56,12 @@ class EncodePipeline {
   absl::StatusOr<size_t> EndObject(std::shared_ptr<const ObjectPlan> plan);
 
   // Waits until everything is stored. Call at most once, nothing after it.
+  // CANCELLED when the call ends meanwhile: what is not yet encoded is dropped.
   absl::StatusOr<std::vector<StoredObject>> Finish();
+
+  // Bytes of blobs encoded and given to the store so far, equal objects counted
+  // each time.
+  uint64_t stored_bytes() const { return stored_bytes_; }
 
  private:
   // A chunk, or the end of an object.
@@ -89,12 +94,14 @@ class EncodePipeline {
   size_t objects_begun_ = 0;
   // Encode tasks look at this without the lock: they skip work nobody wants.
   std::atomic<bool> abandoned_ = false;
+  std::atomic<uint64_t> stored_bytes_ = 0;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Slot>> slots_;  // guarded by mutex_
   size_t tasks_in_flight_ = 0;               // guarded by mutex_
   bool closed_ = false;                      // guarded by mutex_
+  bool all_stored_ = false;                  // guarded by mutex_
   absl::Status status_;                      // guarded by mutex_
 
   // Used by the storing thread alone until it is joined.

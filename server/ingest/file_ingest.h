@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/byte_budget.h"
 #include "base/bytes.h"
 #include "server/ingest/encode_pipeline.h"
 #include "server/ingest/quantization_policy.h"
@@ -37,6 +38,7 @@ struct FileIngestContext {
   const QuantizationPolicy* policy = nullptr;
   const IngestResources* resources = nullptr;
   uint64_t* tensor_count = nullptr;  // of the upload so far
+  std::vector<ByteBudget::Lease>* metadata_leases = nullptr;  // of the upload
 };
 
 // Chooses by name: *.safetensors is parsed, everything else is bytes.

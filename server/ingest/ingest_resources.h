@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "base/byte_budget.h"
 #include "base/safetensors.h"
@@ -20,13 +21,23 @@ struct IngestLimits {
   uint64_t max_tensors = 1'000'000;
 };
 
-// Not owned; outlives every upload.
+class DiskReserve;
+class Quotas;
+
+// Not owned; outlives every upload. Null pointers: no such bound.
 struct IngestResources {
   ThreadPool* encode_pool = nullptr;
   CodecPool* codecs = nullptr;
   ByteBudget* budget = nullptr;
   bool verify = true;
   IngestLimits limits;
+  // For what is kept of each tensor until the commit.
+  ByteBudget* metadata = nullptr;
+  const DiskReserve* disk_reserve = nullptr;
+  Quotas* quotas = nullptr;
+  // Set for each upload: whether its call is over. Asked on the thread that
+  // hands in the messages. Empty: never.
+  std::function<bool()> cancelled = {};
 };
 
 }  // namespace qstore::server

@@ -14,7 +14,7 @@ ObjectSplitter::ObjectSplitter(EncodePipeline* pipeline, ObjectPlan plan)
 
 absl::Status ObjectSplitter::Append(ByteView bytes) {
   while (!bytes.empty()) {
-    if (chunk_ == nullptr) BeginChunk();
+    if (chunk_ == nullptr) QSTORE_RETURN_IF_ERROR(BeginChunk());
     const size_t taken = std::min<uint64_t>(bytes.size(), chunk_missing_bytes_);
     chunk_->raw.insert(chunk_->raw.end(), bytes.begin(), bytes.begin() + taken);
     chunk_missing_bytes_ -= taken;
@@ -31,13 +31,15 @@ absl::StatusOr<size_t> ObjectSplitter::Finish() {
   return pipeline_->EndObject(plan_);
 }
 
-void ObjectSplitter::BeginChunk() {
+absl::Status ObjectSplitter::BeginChunk() {
   chunk_missing_bytes_ = std::min(plan_->chunk_raw_bytes, remaining_bytes_);
   chunk_ = std::make_unique<ChunkWork>();
   chunk_->plan = plan_;
   chunk_->chunk_index = next_chunk_index_++;
-  pipeline_->Reserve(chunk_missing_bytes_, chunk_.get());
+  QSTORE_RETURN_IF_ERROR(
+      pipeline_->Reserve(chunk_missing_bytes_, chunk_.get()));
   chunk_->raw.reserve(chunk_missing_bytes_);
+  return absl::OkStatus();
 }
 
 }  // namespace qstore::server

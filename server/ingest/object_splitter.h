@@ -28,7 +28,7 @@ class ObjectSplitter {
   absl::StatusOr<size_t> Finish();
 
  private:
-  void BeginChunk();
+  absl::Status BeginChunk();
 
   EncodePipeline* const pipeline_;
   const std::shared_ptr<const ObjectPlan> plan_;

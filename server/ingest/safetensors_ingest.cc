@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "server/metadata_lease.h"
 
 namespace qstore::server {
 
@@ -57,8 +58,13 @@ absl::Status SafetensorsIngest::CollectHeader(ByteView* bytes) {
     header_bytes_ = kSafetensorsLengthBytes + json_bytes;
     // The parsed form takes about as much again. Never more than a chunk's
     // share, which every upload is sure to get in the end.
-    header_lease_ = context_.resources->budget->Acquire(
-        std::min(2 * header_bytes_, kMaxChunkLeaseBytes));
+    auto lease = context_.resources->budget->AcquireUnless(
+        std::min(2 * header_bytes_, kMaxChunkLeaseBytes),
+        context_.resources->cancelled);
+    if (!lease.has_value()) {
+      return absl::CancelledError("the client cancelled or went away");
+    }
+    header_lease_ = *std::move(lease);
   }
   if (!FillHeader(header_bytes_, bytes)) return absl::OkStatus();
   return ParseHeader();
@@ -76,6 +82,12 @@ absl::Status SafetensorsIngest::ParseHeader() {
     return absl::InvalidArgumentError(absl::StrCat(
         "the upload has ", *context_.tensor_count,
         " tensors up to here, but at most ", max_tensors, " are allowed"));
+  }
+  if (context_.resources->metadata != nullptr) {
+    QSTORE_ASSIGN_OR_RETURN(
+        auto lease, LeaseMetadata(context_.resources->metadata,
+                                  tensors_.size() * kUploadBytesPerTensor));
+    context_.metadata_leases->push_back(std::move(lease));
   }
   // The header's chunks take leases of their own; holding this one meanwhile
   // could block the uploads that wait for each other's.

@@ -1,5 +1,6 @@
 #include "server/ingest/upload_session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,8 +8,10 @@
 #include "base/names.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "server/disk_reserve.h"
 #include "server/ingest/upload_paths.h"
 #include "server/wire_records.h"
+#include "storage/records.h"
 
 namespace qstore::server {
 
@@ -46,10 +49,19 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
   object_name_ = absl::StrCat(model_, ":", tag_);
   QSTORE_ASSIGN_OR_RETURN(policy_,
                           QuantizationPolicy::Create(begin.quantization()));
+  if (resources_.quotas != nullptr) {
+    quota_claim_ = Quotas::Claim(resources_.quotas, model_);
+  }
   QSTORE_ASSIGN_OR_RETURN(upload_, store_->BeginUpload(model_));
+  upload_->set_commit_check([this](const storage::v1::Revision& revision) {
+    return quota_claim_.Update(storage::TotalBytes(revision.stored()));
+  });
   pipeline_.emplace(upload_.get(), resources_);
   state_ = State::kBetweenFiles;
-  return absl::OkStatus();
+  if (resources_.disk_reserve != nullptr) {
+    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(0));
+  }
+  return CheckQuota();
 }
 
 absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
@@ -73,9 +85,9 @@ absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
   size_bytes_ = file.size_bytes();
   announced_bytes_ += size_bytes_;
   file_received_bytes_ = 0;
-  file_ingest_ =
-      NewFileIngest({&*pipeline_, &*policy_, &resources_, &tensor_count_},
-                    path_, size_bytes_);
+  file_ingest_ = NewFileIngest(
+      {&*pipeline_, &*policy_, &resources_, &tensor_count_, &metadata_leases_},
+      path_, size_bytes_);
   state_ = State::kInFile;
   return size_bytes_ == 0 ? EndFile() : absl::OkStatus();
 }
@@ -135,10 +147,17 @@ absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
         absl::Hex(bytes.xxh3(), absl::kZeroPad16),
         " was sent with them; they were damaged on the way, upload again"));
   }
+  QSTORE_RETURN_IF_ERROR(CheckQuota());
   QSTORE_RETURN_IF_ERROR(file_ingest_->Append(AsBytes(payload)));
   file_received_bytes_ += payload.size();
   received_bytes_ += payload.size();
   return file_received_bytes_ == size_bytes_ ? EndFile() : absl::OkStatus();
+}
+
+// As far as the upload has come.
+absl::Status UploadSession::CheckQuota() {
+  // A claim for nothing meets quotas that are full already.
+  return quota_claim_.Update(std::max<uint64_t>(1, pipeline_->stored_bytes()));
 }
 
 absl::Status UploadSession::EndFile() {
@@ -193,6 +212,8 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
                           pipeline_->Finish());
   QSTORE_ASSIGN_OR_RETURN(storage::Upload::CommitResult result,
                           upload_->Commit(DraftOf(objects), tag_));
+  // One that was replaced is counted already.
+  if (result.created && !result.replaced) quota_claim_.Keep();
   v1::UploadResponse response;
   response.set_model(model_);
   response.set_revision(result.revision.revision());

@@ -15,9 +15,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/byte_budget.h"
 #include "qstore/v1/model_store.pb.h"
 #include "server/ingest/file_ingest.h"
 #include "server/ingest/ingest_resources.h"
+#include "server/quotas.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -56,6 +58,7 @@ class UploadSession {
   absl::Status BeginFile(const v1::FileBegin& file);
   absl::Status CheckFile(const v1::FileBegin& file);
   absl::Status AddBytes(const v1::FileBytes& bytes);
+  absl::Status CheckQuota();
   absl::Status EndFile();
   absl::Status End(const v1::UploadEnd& end);
   storage::v1::Revision DraftOf(const std::vector<StoredObject>& objects) const;
@@ -68,6 +71,8 @@ class UploadSession {
   std::string tag_;
   std::string object_name_;
   std::optional<QuantizationPolicy> policy_;
+  std::vector<ByteBudget::Lease> metadata_leases_;
+  Quotas::Claim quota_claim_;
   // Destroyed in the reverse order: the pipeline uses the upload.
   std::unique_ptr<storage::Upload> upload_;
   std::optional<EncodePipeline> pipeline_;

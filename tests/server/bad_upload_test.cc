@@ -253,6 +253,7 @@ TEST_F(UploadLimitsTest, PayloadSize) {
 
 TEST_F(UploadLimitsTest, TooManyUploadsAtOnce) {
   options_.calls.uploads = 1;
+  options_.calls.queued = 0;
   StartServer();
   grpc::ClientContext context;
   v1::UploadResponse response;

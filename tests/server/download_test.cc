@@ -151,6 +151,7 @@ class DownloadLimitsTest : public ServerTest {
 
 TEST_F(DownloadLimitsTest, TooManyDownloadsAtOnce) {
   options_.calls.downloads = 1;
+  options_.calls.queued = 0;
   StartServer();
   MustUpload(kModel, LargeModel());
   grpc::ClientContext context;

@@ -63,6 +63,36 @@ TEST(Options, FlagsAndEnvironment) {
   EXPECT_EQ(options.ingest_memory_bytes, 600u << 20);
 }
 
+TEST(Options, MemoryLimitSetsWhatIsNotGiven) {
+  ServerOptions options = Options({"--data-dir", "d", "--memory-limit", "512"});
+  EXPECT_EQ(options.memory_limit_bytes, 512u << 20);
+  EXPECT_LT(options.calls.uploads, 8u);
+  EXPECT_LT(options.ingest_memory_bytes, 384u << 20);
+  EXPECT_EQ(options.message_bytes, 256u << 10);
+  const uint64_t cache_bytes = options.block_cache_bytes;
+  const ScopedVariable limit("QSTORE_MEMORY_LIMIT", "512");
+  const ScopedVariable uploads("QSTORE_MAX_UPLOADS", "1");
+  options = Options({"--data-dir", "d", "--message-bytes", "8192"});
+  EXPECT_EQ(options.calls.uploads, 1u);
+  EXPECT_EQ(options.message_bytes, 8192u);
+  EXPECT_GE(options.block_cache_bytes, cache_bytes);
+}
+
+TEST(Options, SpaceAndWaiting) {
+  const ServerOptions options =
+      Options({"--data-dir", "d", "--quota", "org/=1GiB", "--quota",
+               "a/=2MiB,b/=3MiB", "--disk-reserve", "7", "--queue-timeout", "5",
+               "--max-queued", "9", "--stall-timeout", "0"});
+  ASSERT_EQ(options.quotas.size(), 3u);
+  EXPECT_EQ(options.quotas[2].prefix, "b/");
+  EXPECT_EQ(options.quotas[2].max_bytes, 3u << 20);
+  EXPECT_EQ(options.disk_reserve_bytes, 7u << 20);
+  EXPECT_EQ(options.calls.queue_timeout, std::chrono::seconds(5));
+  EXPECT_EQ(options.calls.queued, 9u);
+  EXPECT_EQ(options.stall_timeout_seconds, 0u);
+  EXPECT_EQ(Options({"--data-dir", "d"}).disk_reserve_bytes, std::nullopt);
+}
+
 TEST(Options, OtherCommands) {
   const Command version = Parse({"--version"});
   EXPECT_EQ(std::get<ExitCommand>(version).exit_code, 0);
@@ -84,6 +114,9 @@ TEST(Options, ErrorsAreOneSentence) {
       {"--data-dir", "d", "--max-uploads", "0"},
       {"--data-dir", "d", "--verify-ingest", "maybe"},
       {"--data-dir", "d", "--log-level", "loud"},
+      {"--data-dir", "d", "--quota", "org/"},
+      {"--data-dir", "d", "--memory-limit", "100"},
+      {"--data-dir", "d", "--memory-limit", "512", "--ingest-memory", "500"},
   };
   for (const auto& arguments : cases) {
     const Command command = Parse(arguments);

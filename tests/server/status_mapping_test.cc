@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "server/call_admission.h"
-
 namespace qstore::server {
 namespace {
 
@@ -38,29 +36,6 @@ TEST(StatusMapping, LongMessagesFitTheTrailers) {
       absl::InternalError(std::string(100'000, 'x')), "org/model"));
   EXPECT_LT(status.error_message().size() + status.error_details().size(),
             6000u);
-}
-
-TEST(CallAdmission, LimitsByKindAndDrains) {
-  CallAdmission admission({.uploads = 1, .downloads = 2, .verifies = 1});
-  auto upload = admission.Enter(CallKind::kUpload);
-  ASSERT_TRUE(upload.ok());
-  EXPECT_TRUE(
-      absl::IsResourceExhausted(admission.Enter(CallKind::kUpload).status()));
-  auto first = admission.Enter(CallKind::kDownload);
-  auto second = admission.Enter(CallKind::kDownload);
-  EXPECT_TRUE(first.ok() && second.ok());
-  EXPECT_FALSE(admission.Enter(CallKind::kDownload).ok());
-  *first = CallAdmission::Permit();
-  EXPECT_TRUE(admission.Enter(CallKind::kDownload).ok());
-  EXPECT_EQ(admission.running_calls(), 2u);
-
-  admission.StopAdmitting();
-  EXPECT_TRUE(absl::IsUnavailable(admission.Enter(CallKind::kShort).status()));
-  const auto now = std::chrono::steady_clock::now();
-  EXPECT_FALSE(admission.WaitUntilIdle(now));
-  *upload = CallAdmission::Permit();
-  *second = CallAdmission::Permit();
-  EXPECT_TRUE(admission.WaitUntilIdle(now));
 }
 
 }  // namespace

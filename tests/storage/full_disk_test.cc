@@ -113,5 +113,31 @@ TEST_F(FullDiskTest, ReclaimingNeedsSpaceOnlyForSharedFiles) {
   EXPECT_TRUE(Check("org/a:more").ok());
 }
 
+// The marks are in and the rewriting of what is left of a shared file fails,
+// which is a failure in RocksDB's background.
+TEST_F(FullDiskTest, CompactionFailsAndRecovers) {
+  MustUpload("org/a", "next", {PlainSample(2), PlainSample(3, 1 << 19)}, 2);
+  MustUpload("org/a", "more", {PlainSample(3, 1 << 19)}, 3);
+  {
+    // Tables of the database have numbers for names; the staging directory and
+    // RocksDB's list of tables are not affected.
+    const FullDisk full(maker_.path() / "0");
+    const auto deleted = store_->Delete(Ref("org/a:next"));
+    ASSERT_TRUE(deleted.ok()) << deleted.status();
+    EXPECT_THAT(deleted->reclaim_problem,
+                StatusIs(absl::StatusCode::kResourceExhausted));
+    EXPECT_TRUE(Check("org/a:more").ok());
+    EXPECT_THAT(Check("org/a:next"), StatusIs(absl::StatusCode::kNotFound));
+  }
+  EXPECT_TRUE(store_->SetTag(Ref("org/a:more"), "x").ok());
+  MustUpload("org/b", "main", {LargeSample(5)}, 4);
+  EXPECT_TRUE(Check("org/b:main").ok());
+  ASSERT_TRUE(store_->Delete(Ref("org/b:main")).ok());
+  EXPECT_EQ(DataKeyCount(), 2);
+  Reopen();
+  EXPECT_EQ(DataKeyCount(), 2);
+  EXPECT_TRUE(Check("org/a:x").ok());
+}
+
 }  // namespace
 }  // namespace qstore::storage

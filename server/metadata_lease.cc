@@ -1,0 +1,47 @@
+#include "server/metadata_lease.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/byte_format.h"
+#include "server/status_mapping.h"
+
+namespace qstore::server {
+namespace {
+
+constexpr absl::Duration kRetryDelay = absl::Seconds(2);
+
+// The record itself, and what is made of it for the wire.
+constexpr uint64_t kCopiesOfRevision = 3;
+
+}  // namespace
+
+absl::StatusOr<ByteBudget::Lease> LeaseMetadata(ByteBudget* budget,
+                                                uint64_t bytes) {
+  std::optional<ByteBudget::Lease> lease = budget->TryAcquire(bytes);
+  if (lease.has_value()) return *std::move(lease);
+  const std::string sentence = absl::StrCat(
+      "the model's list of tensors takes ", FormatBytes(bytes), " of memory; ");
+  if (bytes > budget->limit_bytes()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(sentence, "the server gives all lists together ",
+                     FormatBytes(budget->limit_bytes()),
+                     ": raise its --metadata-memory or --memory-limit"));
+  }
+  return WithRetryHint(
+      absl::ResourceExhaustedError(absl::StrCat(
+          sentence, "other calls hold ", FormatBytes(budget->held_bytes()),
+          " of the ", FormatBytes(budget->limit_bytes()),
+          " for all of them; retry in ", absl::FormatDuration(kRetryDelay))),
+      kRetryDelay);
+}
+
+absl::StatusOr<ByteBudget::Lease> LeaseMetadata(
+    ByteBudget* budget, const storage::RevisionReader& reader) {
+  return LeaseMetadata(budget,
+                       kCopiesOfRevision * reader.revision().SpaceUsedLong());
+}
+
+}  // namespace qstore::server
