@@ -209,12 +209,12 @@ absl::Status Downloader::Receive(DownloadStream* stream, DownloadJob* job,
 }  // namespace
 
 absl::StatusOr<DownloadResult> Download(const DownloadOptions& options,
-                                        double connect_timeout_seconds,
+                                        Retrier* retrier,
                                         Connection* connection,
                                         Progress* progress,
                                         Cancellation* cancellation) {
   const auto start = std::chrono::steady_clock::now();
-  QSTORE_RETURN_IF_ERROR(connection->Connect(connect_timeout_seconds));
+  QSTORE_RETURN_IF_ERROR(retrier->Connect(connection));
   QSTORE_ASSIGN_OR_RETURN(
       const v1::GetRevisionResponse revision,
       GetRevision(connection, options.reference, cancellation));

@@ -9,6 +9,7 @@
 #include "client/command_line.h"
 #include "client/connection.h"
 #include "client/progress.h"
+#include "client/retry.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {
@@ -33,7 +34,7 @@ struct DownloadResult {
 // directory is as it was (see staging.h). Memory is bounded by
 // `options.memory_mib` and by one decoder a thread.
 absl::StatusOr<DownloadResult> Download(const DownloadOptions& options,
-                                        double connect_timeout_seconds,
+                                        Retrier* retrier,
                                         Connection* connection,
                                         Progress* progress,
                                         Cancellation* cancellation);

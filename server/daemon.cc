@@ -112,6 +112,9 @@ Daemon::Daemon(const ServerOptions& options,
       encode_pool_(ThreadCount(options),
                    kQueuedTasksPerThread * ThreadCount(options)),
       read_pool_(ReadThreadCount(options), options.calls.downloads),
+      upload_park_(
+          {.window = std::chrono::seconds(options.resume_window_seconds),
+           .uploads = options.max_parked_uploads}),
       service_(
           store_.get(), &admission_,
           IngestResources{.encode_pool = &encode_pool_,
@@ -119,6 +122,7 @@ Daemon::Daemon(const ServerOptions& options,
                           .budget = &ingest_budget_,
                           .verify = options.verify_ingest,
                           .limits = options.ingest_limits},
+          &upload_park_,
           DownloadResources{.store = store_.get(),
                             .read_pool = &read_pool_,
                             .gauge = pinned_bytes_,
@@ -165,6 +169,7 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   // and new calls get a clear answer.
   server_->GetHealthCheckService()->Shutdown();
   admission_.StopAdmitting();
+  upload_park_.Close();
   if (!admission_.WaitUntilIdle(deadline) && grace.count() > 0) {
     spdlog::warn("the grace period is over; cancelling the calls that run");
   }

@@ -15,6 +15,7 @@
 #include "server/options.h"
 #include "server/pinned_bytes.h"
 #include "server/service.h"
+#include "server/upload_park.h"
 #include "storage/engine.h"
 #include "storage/model_store.h"
 
@@ -44,6 +45,7 @@ class Daemon {
   storage::ModelStore& store() { return *store_; }
   size_t running_calls() const { return admission_.running_calls(); }
   const ByteBudget& ingest_budget() const { return ingest_budget_; }
+  const UploadPark& upload_park() const { return upload_park_; }
   const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
 
  private:
@@ -61,6 +63,7 @@ class Daemon {
   CallAdmission admission_;
   ThreadPool encode_pool_;
   ThreadPool read_pool_;
+  UploadPark upload_park_;
   ModelStoreService service_;
   std::unique_ptr<grpc::Server> server_;
 };

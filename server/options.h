@@ -23,6 +23,8 @@ struct ServerOptions {
   uint32_t message_bytes = 1u << 20;              // payload of one message
   uint64_t block_cache_bytes = 64ull << 20;
   uint32_t grace_seconds = 30;
+  uint32_t resume_window_seconds = 3600;  // 0: no upload can be gone on with
+  size_t max_parked_uploads = 8;
   std::string log_level = "info";
   bool verify_ingest = true;
   IngestLimits ingest_limits;

@@ -43,10 +43,12 @@ v1::VerifyResponse ToWire(const VerifyProgress& progress,
 ModelStoreService::ModelStoreService(storage::ModelStore* store,
                                      CallAdmission* admission,
                                      const IngestResources& ingest,
+                                     UploadPark* park,
                                      const DownloadResources& download)
     : store_(store),
       admission_(admission),
       ingest_(ingest),
+      park_(park),
       download_(download) {}
 
 grpc::Status ModelStoreService::Upload(
@@ -61,26 +63,79 @@ absl::Status ModelStoreService::RunUpload(
     v1::UploadResponse* response, CallLog* log) {
   QSTORE_ASSIGN_OR_RETURN(const auto permit,
                           admission_->Enter(CallKind::kUpload));
-  UploadSession session(store_, ingest_);
+  std::unique_ptr<UploadSession> session;
+  UploadPark::Running running;  // until the session is where Find looks for it
+  absl::StatusOr<bool> received =
+      Receive(context, reader, &session, &running, log);
+  if (received.ok() && !*received) {
+    const uint64_t received_bytes = session->received_bytes();
+    const bool keep = !session->upload_key().empty() && park_->keeps();
+    if (keep) park_->Park(std::move(session));
+    return absl::CancelledError(absl::StrCat(
+        "the client cancelled or went away after ", received_bytes,
+        keep ? " bytes; it may go on" : " bytes; nothing was stored"));
+  }
+  absl::Status status = received.status();
+  if (status.ok()) {
+    auto committed = session->Commit();
+    if (committed.ok()) *response = *std::move(committed);
+    status = committed.status();
+  }
+  if (absl::IsResourceExhausted(status)) {
+    park_->DropAll("a running upload found no room");
+  }
+  if (!status.ok()) return Annotate(status, session->object_name());
+  // The answer may be lost: then its client comes again and gets another. When
+  // the client itself is gone, it may be another run of it that comes.
+  if (!session->upload_key().empty()) {
+    const std::string client_id = session->client_id();
+    park_->Park(std::move(session), context->IsCancelled() ? "" : client_id);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ModelStoreService::Receive(
+    grpc::ServerContext* context, grpc::ServerReader<v1::UploadRequest>* reader,
+    std::unique_ptr<UploadSession>* session, UploadPark::Running* running,
+    CallLog* log) {
+  *session = std::make_unique<UploadSession>(store_, ingest_);
   v1::UploadRequest request;
   bool first = true;
   while (reader->Read(&request)) {
-    if (first && request.has_begin()) log->set_object(UploadName(request));
-    first = false;
-    log->add_bytes(request.bytes().payload().size());
-    QSTORE_RETURN_IF_ERROR(
-        Annotate(session.Handle(request), session.object_name()));
+    if (!std::exchange(first, false) || !request.has_begin()) {
+      QSTORE_RETURN_IF_ERROR((*session)->Handle(request));
+      log->add_bytes(request.bytes().payload().size());
+      continue;
+    }
+    log->set_object(UploadName(request));
+    if (request.begin().has_resume()) {
+      QSTORE_ASSIGN_OR_RETURN(*session, park_->Resume(request.begin()));
+    } else {
+      QSTORE_RETURN_IF_ERROR((*session)->Handle(request));
+    }
+    if (!(*session)->upload_key().empty()) {
+      *running = park_->Enter(request.begin().upload_key(),
+                              request.begin().client_id(),
+                              [context] { context->TryCancel(); });
+    }
   }
-  if (context->IsCancelled()) {
-    return absl::CancelledError(
-        absl::StrCat("the client cancelled or went away after ",
-                     session.received_bytes(), " bytes; nothing was stored"));
-  }
-  auto committed = session.Commit();
-  if (!committed.ok()) {
-    return Annotate(committed.status(), session.object_name());
-  }
-  *response = *std::move(committed);
+  return !context->IsCancelled();
+}
+
+grpc::Status ModelStoreService::GetUploadState(
+    grpc::ServerContext* context, const v1::GetUploadStateRequest* request,
+    v1::GetUploadStateResponse* response) {
+  CallLog log("GetUploadState", context->peer());
+  return log.End(RunGetUploadState(*request, response));
+}
+
+absl::Status ModelStoreService::RunGetUploadState(
+    const v1::GetUploadStateRequest& request,
+    v1::GetUploadStateResponse* response) {
+  QSTORE_ASSIGN_OR_RETURN(const auto permit,
+                          admission_->Enter(CallKind::kShort));
+  QSTORE_RETURN_IF_ERROR(ValidateUploadKey(request.upload_key()));
+  *response = park_->Find(request);
   return absl::OkStatus();
 }
 

@@ -65,6 +65,11 @@ absl::StatusOr<size_t> EncodePipeline::EndObject(
   return objects_begun_++;
 }
 
+absl::Status EncodePipeline::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
 absl::StatusOr<std::vector<StoredObject>> EncodePipeline::Finish() {
   Close();
   QSTORE_RETURN_IF_ERROR(status_);
