@@ -1,5 +1,6 @@
 #include "client/connection.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -70,6 +71,14 @@ absl::Status Connection::Connect(double timeout_seconds) {
       std::chrono::system_clock::now() +
       std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000));
   grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
+  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+    // That was an earlier attempt; the channel makes another one soon.
+    channel_->WaitForStateChange(
+        state, std::min(deadline, std::chrono::system_clock::now() +
+                                      2 * std::chrono::milliseconds(
+                                              kMaxReconnectMilliseconds)));
+    state = channel_->GetState(/*try_to_connect=*/true);
+  }
   while (state != GRPC_CHANNEL_READY) {
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE ||
         state == GRPC_CHANNEL_SHUTDOWN) {
