@@ -27,12 +27,18 @@ struct DownloadResult {
   // Payload by kind; what is around it (manifests, message headers) counts as
   // `other`.
   v1::BytesByKind received;
+  // Stored bytes that an interrupted download had fetched and the last attempt
+  // did not fetch again.
+  uint64_t resumed_bytes = 0;
+  int attempts = 0;
   double seconds = 0;
 };
 
 // Either all files are in `options.directory`, checked and synced, or the
-// directory is as it was (see staging.h). Memory is bounded by
-// `options.memory_mib` and by one decoder a thread.
+// directory is as it was (see staging.h). Goes on where a download of the same
+// to the same place was interrupted, and tries again when the connection
+// breaks. Memory is bounded by `options.memory_mib` and by one decoder a
+// thread.
 absl::StatusOr<DownloadResult> Download(const DownloadOptions& options,
                                         Retrier* retrier,
                                         Connection* connection,

@@ -61,7 +61,6 @@ Retrier::Retrier(const RetryOptions& options, std::ostream* notes,
 
 absl::Status Retrier::Run(const std::function<absl::Status()>& attempt) {
   while (true) {
-    ++attempts_;
     absl::Status status = attempt();
     if (status.ok() || !IsTransient(status) || !WaitAfter(status)) {
       return status;
@@ -72,7 +71,6 @@ absl::Status Retrier::Run(const std::function<absl::Status()>& attempt) {
 absl::Status Retrier::RunOnce(const std::function<absl::Status()>& connect,
                               const std::function<absl::Status()>& attempt) {
   while (true) {
-    ++attempts_;
     absl::Status status = connect();
     bool nothing_done = IsTransient(status);
     if (status.ok()) {
@@ -103,6 +101,7 @@ bool Retrier::WaitAfter(const absl::Status& error) {
                     absl::StrFormat("; trying again in %.1f s, for %.0f s more",
                                     Seconds(wait), std::ceil(left_seconds))));
   sleep_(wait);
+  ++attempts_;
   return !cancellation_->cancelled();
 }
 

@@ -51,6 +51,7 @@ class Retrier {
   absl::Status Connect(Connection* connection) const {
     return connection->Connect(options_.connect_timeout_seconds);
   }
+  // How often something was tried that had failed before, and the first time.
   int attempts() const { return attempts_; }
 
  private:
@@ -65,7 +66,7 @@ class Retrier {
   const Clock clock_;
   const Sleep sleep_;
   std::mt19937 random_;
-  int attempts_ = 0;
+  int attempts_ = 1;
   int waits_ = 0;  // since the last progress
   // Of the first failure since the last progress.
   std::chrono::steady_clock::time_point failing_since_;

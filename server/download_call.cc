@@ -50,6 +50,7 @@ absl::Status DownloadCall::Admit(CallAdmission* admission,
                      " is not known; ask for the original or int8"));
   }
   precision_ = request.precision();
+  QSTORE_ASSIGN_OR_RETURN(held_, HeldChunks::FromWire(request));
   QSTORE_ASSIGN_OR_RETURN(permit_, admission->Enter(CallKind::kDownload));
   return absl::OkStatus();
 }
@@ -119,7 +120,8 @@ absl::Status DownloadCall::OpenSource() {
   QSTORE_ASSIGN_OR_RETURN(auto reader,
                           resources_.store->OpenRevision(reference_));
   source_ = std::make_unique<DownloadSource>(
-      std::move(reader), precision_, resources_.part_bytes, resources_.gauge);
+      std::move(reader), precision_, std::move(held_), resources_.part_bytes,
+      resources_.gauge);
   return absl::OkStatus();
 }
 
