@@ -48,6 +48,10 @@ class CuttingProxy:
             self._left = byte_count
             self._to_client = to_client
 
+    def disarm(self):
+        with self._lock:
+            self._left = None
+
     def cut(self, count=True):
         with self._lock:
             pairs, self._pairs = self._pairs, []
