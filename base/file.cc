@@ -45,6 +45,15 @@ absl::StatusOr<File> File::OpenForRead(const std::filesystem::path& path) {
   return File(descriptor, path);
 }
 
+absl::StatusOr<File> File::OpenForUpdate(const std::filesystem::path& path) {
+  const int descriptor = Uninterrupted([&] {
+    return open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                kNewFileMode);
+  });
+  if (descriptor < 0) return ErrnoStatus(errno, On("opening", path));
+  return File(descriptor, path);
+}
+
 absl::StatusOr<File> File::Create(const std::filesystem::path& path) {
   const int descriptor = Uninterrupted([&] {
     return open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,

@@ -17,6 +17,9 @@ namespace qstore {
 class File {
  public:
   static absl::StatusOr<File> OpenForRead(const std::filesystem::path& path);
+  // Keeps what a file holds that is there; creates one that is not. Does not
+  // follow a symbolic link.
+  static absl::StatusOr<File> OpenForUpdate(const std::filesystem::path& path);
   // Creates or truncates.
   static absl::StatusOr<File> Create(const std::filesystem::path& path);
 

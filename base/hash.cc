@@ -14,12 +14,16 @@
 namespace qstore {
 namespace {
 
-// libcrypto fails here only for want of memory or by a build without SHA-256;
-// no caller could go on, and none may take a wrong digest for a right one.
+// Hashing fails only for want of memory or by a libcrypto without SHA-256; no
+// caller could go on, and none may take a wrong digest for a right one.
 void RequireSuccess(bool succeeded) {
   if (succeeded) return;
-  std::fputs("libcrypto cannot compute SHA-256\n", stderr);
+  std::fputs("cannot compute hashes\n", stderr);
   std::abort();
+}
+
+XXH3_state_t* Xxh3State(void* state) {
+  return static_cast<XXH3_state_t*>(state);
 }
 
 EVP_MD_CTX* Context(void* context) { return static_cast<EVP_MD_CTX*>(context); }
@@ -28,6 +32,33 @@ EVP_MD_CTX* Context(void* context) { return static_cast<EVP_MD_CTX*>(context); }
 
 uint64_t Xxh3(ByteView bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+Xxh3Stream::Xxh3Stream() : state_(XXH3_createState()) {
+  RequireSuccess(state_ != nullptr);
+  XXH3_64bits_reset(Xxh3State(state_));
+}
+
+Xxh3Stream::Xxh3Stream(const Xxh3Stream& other) : state_(XXH3_createState()) {
+  RequireSuccess(state_ != nullptr);
+  XXH3_copyState(Xxh3State(state_), Xxh3State(other.state_));
+}
+
+Xxh3Stream& Xxh3Stream::operator=(const Xxh3Stream& other) {
+  if (this != &other) {
+    XXH3_copyState(Xxh3State(state_), Xxh3State(other.state_));
+  }
+  return *this;
+}
+
+Xxh3Stream::~Xxh3Stream() { XXH3_freeState(Xxh3State(state_)); }
+
+void Xxh3Stream::Update(ByteView bytes) {
+  XXH3_64bits_update(Xxh3State(state_), bytes.data(), bytes.size());
+}
+
+uint64_t Xxh3Stream::Digest() const {
+  return XXH3_64bits_digest(Xxh3State(state_));
 }
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {

@@ -12,6 +12,21 @@ namespace qstore {
 
 uint64_t Xxh3(ByteView bytes);
 
+// The same over bytes that come in pieces. Copies go on by themselves.
+class Xxh3Stream {
+ public:
+  Xxh3Stream();
+  Xxh3Stream(const Xxh3Stream& other);
+  Xxh3Stream& operator=(const Xxh3Stream& other);
+  ~Xxh3Stream();
+  void Update(ByteView bytes);
+  // Of all bytes so far.
+  uint64_t Digest() const;
+
+ private:
+  void* state_;  // XXH3_state_t
+};
+
 using Sha256Digest = std::array<uint8_t, 32>;
 
 // One SHA-256 computation; reusable after Finish. Not thread-safe.

@@ -19,13 +19,20 @@ uint64_t StoredBytes(const v1::ChunkManifest& chunk) {
 
 }  // namespace
 
-absl::Status ChunkAssembler::Begin(std::shared_ptr<const ObjectPlan> object) {
+absl::Status ChunkAssembler::Begin(std::shared_ptr<const ObjectPlan> object,
+                                   std::set<int> held) {
   QSTORE_RETURN_IF_ERROR(CheckComplete());
   object_ = std::move(object);
+  held_ = std::move(held);
   chunk_index_ = 0;
   blob_index_ = 0;
   blob_offset_bytes_ = 0;
+  PassHeldChunks();
   return absl::OkStatus();
+}
+
+void ChunkAssembler::PassHeldChunks() {
+  while (held_.contains(chunk_index_)) ++chunk_index_;
 }
 
 absl::Status ChunkAssembler::CheckComplete() const {
@@ -58,6 +65,7 @@ absl::StatusOr<std::optional<StoredChunk>> ChunkAssembler::Add(
   if (blob_index_ < manifest.blobs_size()) return std::optional<StoredChunk>();
   blob_index_ = 0;
   ++chunk_index_;
+  PassHeldChunks();
   return std::optional<StoredChunk>(std::exchange(chunk_, {}));
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -35,8 +36,10 @@ class ChunkAssembler {
   // size; it must outlive them.
   explicit ChunkAssembler(ByteBudget* budget) : budget_(budget) {}
 
-  // Begins the next object; the one before must be complete.
-  absl::Status Begin(std::shared_ptr<const ObjectPlan> object);
+  // Begins the next object; the one before must be complete. No part of the
+  // chunks `held` will come.
+  absl::Status Begin(std::shared_ptr<const ObjectPlan> object,
+                     std::set<int> held);
 
   // Whether nothing is missing of what was begun.
   absl::Status CheckComplete() const;
@@ -53,12 +56,14 @@ class ChunkAssembler {
     return object_ == nullptr ||
            chunk_index_ == object_->manifest.chunks_size();
   }
+  void PassHeldChunks();
   absl::Status CheckNext(const BlobPartView& part, uint64_t part_bytes) const;
   void OpenChunk();
   void Count(v1::BlobKind kind, uint64_t part_bytes);
 
   ByteBudget* const budget_;
   std::shared_ptr<const ObjectPlan> object_;
+  std::set<int> held_;  // of object_
   int chunk_index_ = 0;
   int blob_index_ = 0;
   uint64_t blob_offset_bytes_ = 0;

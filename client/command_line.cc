@@ -44,6 +44,13 @@ void AddGlobalOptions(CLI::App* app, Arguments* arguments) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0.001, 86400.0))
       ->capture_default_str();
+  app->add_option("--retry-for", arguments->line.retry_seconds,
+                  "How long to go on trying, without getting further, while "
+                  "qstored is away or busy; 0: not at all")
+      ->envname("QSTORE_RETRY_FOR")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 604800.0))
+      ->capture_default_str();
 }
 
 CLI::App* AddReferenceCommand(CLI::App* app, const char* name,

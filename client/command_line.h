@@ -67,6 +67,7 @@ struct CommandLine {
   std::string server = "127.0.0.1:7350";
   bool json = false;
   double connect_timeout_seconds = 10;
+  double retry_seconds = 60;
   Command command;
 };
 

@@ -10,6 +10,7 @@
 #include "client/download.h"
 #include "client/report.h"
 #include "client/result_json.h"
+#include "client/retry.h"
 #include "client/revision_query.h"
 #include "client/rpc_status.h"
 #include "client/text_table.h"
@@ -27,7 +28,8 @@ std::string Dump(const nlohmann::ordered_json& document) {
 
 absl::Status Interrupted() {
   return absl::CancelledError(
-      "interrupted: what was not finished has been taken back");
+      "interrupted: nothing of it can be seen; the same command goes on with "
+      "it");
 }
 
 // One overload a command.
@@ -39,12 +41,15 @@ class CommandRunner {
         connection_(connection),
         cancellation_(cancellation),
         terminal_(terminal),
-        progress_(terminal.err, terminal.progress_style) {}
+        progress_(terminal.err, terminal.progress_style),
+        retrier_({.connect_timeout_seconds = line.connect_timeout_seconds,
+                  .retry_seconds = line.retry_seconds},
+                 terminal.err, &progress_, cancellation) {}
 
   absl::Status operator()(const UploadOptions& options) {
-    QSTORE_ASSIGN_OR_RETURN(const UploadResult result,
-                            Upload(options, line_.connect_timeout_seconds,
-                                   connection_, &progress_, cancellation_));
+    QSTORE_ASSIGN_OR_RETURN(
+        const UploadResult result,
+        Upload(options, &retrier_, connection_, &progress_, cancellation_));
     if (!result.quantized_config.empty()) {
       *terminal_.err << "note: " << result.quantized_config
                      << " says that the weights are quantized already, so all "
@@ -55,9 +60,9 @@ class CommandRunner {
   }
 
   absl::Status operator()(const DownloadOptions& options) {
-    QSTORE_ASSIGN_OR_RETURN(const DownloadResult result,
-                            Download(options, line_.connect_timeout_seconds,
-                                     connection_, &progress_, cancellation_));
+    QSTORE_ASSIGN_OR_RETURN(
+        const DownloadResult result,
+        Download(options, &retrier_, connection_, &progress_, cancellation_));
     Print(result, DescribeDownload(result, options.directory.native()));
     return absl::OkStatus();
   }
@@ -73,10 +78,14 @@ class CommandRunner {
   }
 
   absl::Status operator()(const ShowOptions& options) {
-    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
-    QSTORE_ASSIGN_OR_RETURN(
-        const v1::GetRevisionResponse response,
-        GetRevision(connection_, options.reference, cancellation_));
+    v1::GetRevisionResponse response;
+    const auto attempt = [&]() -> absl::Status {
+      QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
+      QSTORE_ASSIGN_OR_RETURN(
+          response, GetRevision(connection_, options.reference, cancellation_));
+      return absl::OkStatus();
+    };
+    QSTORE_RETURN_IF_ERROR(retrier_.Run(attempt));
     Print(response, DescribeRevision(response));
     return absl::OkStatus();
   }
@@ -101,8 +110,13 @@ class CommandRunner {
     v1::DeleteRequest request;
     ToProto(options.reference, request.mutable_reference());
     v1::DeleteResponse response;
-    QSTORE_RETURN_IF_ERROR(
-        Call(&v1::ModelStore::Stub::Delete, request, &response));
+    // Twice it could take a revision that came in between, or report one
+    // missing that the first time has deleted.
+    QSTORE_RETURN_IF_ERROR(retrier_.RunOnce(
+        [&] { return retrier_.Connect(connection_); },
+        [&] {
+          return CallOnce(&v1::ModelStore::Stub::Delete, request, &response);
+        }));
     Print(response, DescribeDelete(options.reference.model, response));
     return absl::OkStatus();
   }
@@ -110,7 +124,8 @@ class CommandRunner {
   absl::Status operator()(const VerifyOptions& options) {
     const std::string reference = options.reference.ToString();
     v1::VerifyResponse response;
-    QSTORE_RETURN_IF_ERROR(Verify(options, &response));
+    QSTORE_RETURN_IF_ERROR(
+        retrier_.Run([&] { return Verify(options, &response); }));
     if (response.problems().empty()) {
       Print(response, DescribeVerify(reference, response));
       return absl::OkStatus();
@@ -165,7 +180,15 @@ class CommandRunner {
   template <typename Method, typename Request, typename Response>
   absl::Status Call(const Method& method, const Request& request,
                     Response* response) {
-    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
+    return retrier_.Run([&]() -> absl::Status {
+      QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
+      return CallOnce(method, request, response);
+    });
+  }
+
+  template <typename Method, typename Request, typename Response>
+  absl::Status CallOnce(const Method& method, const Request& request,
+                        Response* response) {
     grpc::ClientContext context;
     const Cancellation::Scope cancel(cancellation_,
                                      [&context] { context.TryCancel(); });
@@ -175,7 +198,7 @@ class CommandRunner {
   }
 
   absl::Status Verify(const VerifyOptions& options, v1::VerifyResponse* last) {
-    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
+    QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
     grpc::ClientContext context;
     const Cancellation::Scope cancel(cancellation_,
                                      [&context] { context.TryCancel(); });
@@ -204,6 +227,7 @@ class CommandRunner {
   Cancellation* const cancellation_;
   const Terminal& terminal_;
   Progress progress_;
+  Retrier retrier_;
   bool error_printed_ = false;
 };
 

@@ -1,5 +1,6 @@
 #include "client/connection.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -18,6 +19,10 @@ namespace {
 // permits pings this often (server/).
 constexpr int kKeepaliveMilliseconds = 30'000;
 constexpr int kKeepaliveTimeoutMilliseconds = 20'000;
+// How long the channel itself waits before it connects again: retry.h decides
+// when that is worth trying.
+constexpr int kMinReconnectMilliseconds = 100;
+constexpr int kMaxReconnectMilliseconds = 1'000;
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& server) {
   grpc::ChannelArguments arguments;
@@ -26,6 +31,10 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& server) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                    kKeepaliveTimeoutMilliseconds);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+                   kMinReconnectMilliseconds);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
+                   kMaxReconnectMilliseconds);
   // While the server commits or verifies, nothing but pings may flow.
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   // Models come from the cluster's own network; http_proxy is meant for others.
@@ -62,6 +71,14 @@ absl::Status Connection::Connect(double timeout_seconds) {
       std::chrono::system_clock::now() +
       std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000));
   grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
+  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+    // That was an earlier attempt; the channel makes another one soon.
+    channel_->WaitForStateChange(
+        state, std::min(deadline, std::chrono::system_clock::now() +
+                                      2 * std::chrono::milliseconds(
+                                              kMaxReconnectMilliseconds)));
+    state = channel_->GetState(/*try_to_connect=*/true);
+  }
   while (state != GRPC_CHANNEL_READY) {
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE ||
         state == GRPC_CHANNEL_SHUTDOWN) {

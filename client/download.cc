@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -17,10 +18,12 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "client/download_job.h"
+#include "client/download_journal.h"
 #include "client/download_layout.h"
 #include "client/download_stream.h"
 #include "client/output_files.h"
 #include "client/revision_query.h"
+#include "client/rpc_status.h"
 #include "client/staging.h"
 
 namespace qstore::client {
@@ -106,118 +109,209 @@ uint64_t TotalBytes(const v1::BytesByKind& bytes) {
   return bytes.int8() + bytes.residual() + bytes.plain() + bytes.other();
 }
 
-// Works with one revision, whatever happens to its tag meanwhile.
+void AddTo(v1::BytesByKind* sum, const v1::BytesByKind& bytes) {
+  sum->set_int8(sum->int8() + bytes.int8());
+  sum->set_residual(sum->residual() + bytes.residual());
+  sum->set_plain(sum->plain() + bytes.plain());
+  sum->set_other(sum->other() + bytes.other());
+}
+
+// Works with one revision, whatever happens to its tag meanwhile, in as many
+// attempts as it takes.
 class Downloader {
  public:
-  Downloader(const DownloadOptions& options, Connection* connection,
-             Progress* progress, Cancellation* cancellation)
+  Downloader(const DownloadOptions& options,
+             const v1::GetRevisionResponse& revision, Retrier* retrier,
+             Connection* connection, Progress* progress,
+             Cancellation* cancellation, DownloadResult* result)
       : options_(options),
+        revision_(revision),
+        retrier_(*retrier),
         connection_(connection),
         progress_(progress),
-        cancellation_(cancellation) {}
+        cancellation_(cancellation),
+        result_(*result) {}
 
-  absl::Status Run(const v1::GetRevisionResponse& revision,
-                   DownloadResult* result);
+  absl::Status Run();
 
  private:
+  absl::Status Attempt();
+  // Makes a staging directory, or takes over what an earlier download left.
+  absl::Status Stage();
+  // One call of Download, down to the published files.
+  absl::Status Fetch();
+  absl::Status FetchInto(DownloadLayout* layout, DownloadStream* stream);
   // Feeds the job until the server has ended the stream.
-  absl::Status Receive(DownloadStream* stream, DownloadJob* job,
-                       uint64_t* message_bytes);
+  absl::Status Receive(DownloadStream* stream, DownloadJob* job);
+  absl::Status Publish(const DownloadLayout& layout);
   absl::Status CheckCancelled() const {
     if (!cancellation_->cancelled()) return absl::OkStatus();
     return absl::CancelledError("interrupted");
   }
 
   const DownloadOptions& options_;
+  const v1::GetRevisionResponse& revision_;
+  Retrier& retrier_;
   Connection* const connection_;
   Progress* const progress_;
   Cancellation* const cancellation_;
+  DownloadResult& result_;
+
+  v1::Precision precision_ = v1::PRECISION_ORIGINAL;
+  const ExportFormat* format_ = nullptr;
+  TensorsByFile tensors_;
+  std::string identity_;  // empty: what is left cannot be gone on with
+  std::unique_ptr<Staging> staging_;
+  std::optional<DownloadJournal> journal_;
+  uint64_t most_chunks_ = 0;
 };
 
-absl::Status Downloader::Run(const v1::GetRevisionResponse& revision,
-                             DownloadResult* result) {
-  QSTORE_ASSIGN_OR_RETURN(const v1::Precision precision,
-                          ResolvePrecision(options_.precision, revision));
-  const bool int8 = precision == v1::PRECISION_INT8;
-  result->precision = int8 ? "int8" : "original";
-  const ExportFormat* format = nullptr;
-  TensorsByFile tensors;
+absl::Status Downloader::Run() {
+  QSTORE_ASSIGN_OR_RETURN(precision_,
+                          ResolvePrecision(options_.precision, revision_));
+  const bool int8 = precision_ == v1::PRECISION_INT8;
+  result_.precision = int8 ? "int8" : "original";
   if (int8) {
-    QSTORE_ASSIGN_OR_RETURN(format, FindExportFormat(options_.format));
-    QSTORE_ASSIGN_OR_RETURN(tensors, ReadTensorSummaries(revision));
+    QSTORE_ASSIGN_OR_RETURN(format_, FindExportFormat(options_.format));
+    QSTORE_ASSIGN_OR_RETURN(tensors_, ReadTensorSummaries(revision_));
   }
-  v1::DownloadRequest request;
-  request.mutable_reference()->set_model(revision.model());
-  request.mutable_reference()->set_revision(revision.revision());
-  request.set_precision(precision);
-  DownloadStream stream(connection_, request, cancellation_);
-  uint64_t message_bytes = 0;
-  QSTORE_ASSIGN_OR_RETURN(v1::RevisionManifest manifest,
-                          ReceiveManifest(&stream, revision, &message_bytes));
-  progress_->Begin(absl::StrCat("downloading ", options_.reference.ToString()),
-                   TotalBytes(manifest.stored()));
-  QSTORE_ASSIGN_OR_RETURN(
-      DownloadLayout layout,
-      DownloadLayout::Create(std::move(manifest), format, std::move(tensors)));
-  QSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<Staging> staging,
-                          Staging::Create(options_.directory, layout.Paths()));
-  OutputFiles output(staging->path(), layout.Paths());
-  {
-    DownloadJob job({.precision = precision,
-                     .thread_count = ThreadCount(options_.threads),
-                     .memory_bytes = options_.memory_mib << 20},
-                    &layout, &output, progress_);
-    QSTORE_RETURN_IF_ERROR(Receive(&stream, &job, &message_bytes));
-    QSTORE_RETURN_IF_ERROR(job.Finish());
-    result->received = job.received();
-  }
-  if (format != nullptr) {
-    QSTORE_RETURN_IF_ERROR(ExportDocuments(*format, layout, staging->path()));
-  }
-  QSTORE_RETURN_IF_ERROR(CheckCancelled());
-  for (const std::string& path : layout.Paths()) {
-    QSTORE_ASSIGN_OR_RETURN(const File file,
-                            File::OpenForRead(staging->path() / path));
-    QSTORE_ASSIGN_OR_RETURN(const uint64_t size_bytes, file.SizeBytes());
-    result->file_bytes += size_bytes;
-  }
-  QSTORE_RETURN_IF_ERROR(staging->Publish());
-
-  result->file_count = layout.files().size();
-  for (const DownloadLayout::File& file : layout.files()) {
-    if (file.exported) result->format = options_.format;
-  }
-  result->bytes_sent += stream.bytes_sent();
-  result->bytes_received += message_bytes;
-  const uint64_t payload_bytes = TotalBytes(result->received);
-  result->received.set_other(result->received.other() + result->bytes_received -
+  QSTORE_RETURN_IF_ERROR(retrier_.Run([this] { return Attempt(); }));
+  result_.attempts = retrier_.attempts();
+  const uint64_t payload_bytes = TotalBytes(result_.received);
+  result_.received.set_other(result_.received.other() + result_.bytes_received -
                              payload_bytes);
   return absl::OkStatus();
 }
 
-absl::Status Downloader::Receive(DownloadStream* stream, DownloadJob* job,
-                                 uint64_t* message_bytes) {
+absl::Status Downloader::Attempt() {
+  QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
+  if (staging_ == nullptr) QSTORE_RETURN_IF_ERROR(Stage());
+  absl::Status status = Fetch();
+  if (absl::IsAborted(status)) {
+    // Of what was there, only the damaged chunks.
+    retrier_.Note(
+        absl::StrCat(std::string(status.message()), ": fetching them again"));
+    status = Fetch();
+  }
+  // Perhaps the journal says what is not so.
+  if (staging_->taken_over() && !cancellation_->cancelled() &&
+      (absl::IsDataLoss(status) || absl::IsInternal(status))) {
+    retrier_.Note(absl::StrCat(std::string(status.message()),
+                               "; not using what was there already"));
+    journal_.reset();
+    staging_.reset();
+    QSTORE_RETURN_IF_ERROR(Stage());
+    status = Fetch();
+  }
+  if (journal_.has_value() && journal_->chunk_count() > most_chunks_) {
+    most_chunks_ = journal_->chunk_count();
+    retrier_.Progressed();
+  }
+  staging_->set_keep(!identity_.empty() &&
+                     (cancellation_->cancelled() || IsTransient(status)));
+  return status;
+}
+
+absl::Status Downloader::Stage() {
+  const std::string identity = absl::StrCat(
+      "qstore download 1 of ", revision_.model(), "@", revision_.revision(),
+      " in ", result_.precision, format_ == nullptr ? "" : " ",
+      format_ == nullptr ? "" : options_.format);
+  // No journal can be kept where a file of its name goes.
+  const bool taken = std::any_of(
+      revision_.files().begin(), revision_.files().end(),
+      [](const v1::FileSummary& file) { return file.path() == kJournalName; });
+  identity_ = taken ? "" : identity;
+  QSTORE_ASSIGN_OR_RETURN(staging_,
+                          Staging::Create(options_.directory, identity_));
+  journal_.emplace(staging_->path(), identity_);
+  most_chunks_ = 0;
+  return absl::OkStatus();
+}
+
+absl::Status Downloader::Fetch() {
+  v1::DownloadRequest request;
+  request.mutable_reference()->set_model(revision_.model());
+  request.mutable_reference()->set_revision(revision_.revision());
+  request.set_precision(precision_);
+  journal_->NameIn(&request);
+  DownloadStream stream(connection_, request, cancellation_);
+  result_.bytes_sent += stream.bytes_sent();
+  uint64_t message_bytes = 0;
+  QSTORE_ASSIGN_OR_RETURN(v1::RevisionManifest manifest,
+                          ReceiveManifest(&stream, revision_, &message_bytes));
+  result_.bytes_received += message_bytes;
+  progress_->Begin(absl::StrCat("downloading ", options_.reference.ToString()),
+                   TotalBytes(manifest.stored()));
+  QSTORE_ASSIGN_OR_RETURN(
+      DownloadLayout layout,
+      DownloadLayout::Create(std::move(manifest), format_, tensors_));
+  QSTORE_RETURN_IF_ERROR(staging_->Expect(layout.Paths()));
+  QSTORE_RETURN_IF_ERROR(FetchInto(&layout, &stream));
+  QSTORE_RETURN_IF_ERROR(CheckCancelled());
+  return Publish(layout);
+}
+
+absl::Status Downloader::FetchInto(DownloadLayout* layout,
+                                   DownloadStream* stream) {
+  OutputFiles output(staging_->path(), layout->Paths());
+  DownloadJob job({.precision = precision_,
+                   .thread_count = ThreadCount(options_.threads),
+                   .memory_bytes = options_.memory_mib << 20},
+                  layout, &output, &*journal_, progress_);
+  absl::Status status = Receive(stream, &job);
+  if (status.ok()) status = job.Finish();
+  AddTo(&result_.received, job.received());
+  result_.resumed_bytes = job.held_bytes();
+  return status;
+}
+
+absl::Status Downloader::Receive(DownloadStream* stream, DownloadJob* job) {
   DownloadEvent event;
   while (true) {
     QSTORE_ASSIGN_OR_RETURN(const bool received, stream->Next(&event));
     if (!received) return absl::OkStatus();
-    *message_bytes += event.message_bytes;
+    result_.bytes_received += event.message_bytes;
     QSTORE_RETURN_IF_ERROR(job->Handle(event));
   }
+}
+
+absl::Status Downloader::Publish(const DownloadLayout& layout) {
+  if (format_ != nullptr) {
+    QSTORE_RETURN_IF_ERROR(ExportDocuments(*format_, layout, staging_->path()));
+  }
+  result_.file_bytes = 0;
+  for (const std::string& path : layout.Paths()) {
+    QSTORE_ASSIGN_OR_RETURN(const File file,
+                            File::OpenForRead(staging_->path() / path));
+    QSTORE_ASSIGN_OR_RETURN(const uint64_t size_bytes, file.SizeBytes());
+    result_.file_bytes += size_bytes;
+  }
+  journal_->Remove();
+  QSTORE_RETURN_IF_ERROR(staging_->Publish());
+  result_.file_count = layout.files().size();
+  for (const DownloadLayout::File& file : layout.files()) {
+    if (file.exported) result_.format = options_.format;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<DownloadResult> Download(const DownloadOptions& options,
-                                        double connect_timeout_seconds,
+                                        Retrier* retrier,
                                         Connection* connection,
                                         Progress* progress,
                                         Cancellation* cancellation) {
   const auto start = std::chrono::steady_clock::now();
-  QSTORE_RETURN_IF_ERROR(connection->Connect(connect_timeout_seconds));
-  QSTORE_ASSIGN_OR_RETURN(
-      const v1::GetRevisionResponse revision,
-      GetRevision(connection, options.reference, cancellation));
+  v1::GetRevisionResponse revision;
+  const auto get_revision = [&]() -> absl::Status {
+    QSTORE_RETURN_IF_ERROR(retrier->Connect(connection));
+    QSTORE_ASSIGN_OR_RETURN(
+        revision, GetRevision(connection, options.reference, cancellation));
+    return absl::OkStatus();
+  };
+  QSTORE_RETURN_IF_ERROR(retrier->Run(get_revision));
   DownloadResult result;
   result.model = revision.model();
   result.revision = revision.revision();
@@ -225,9 +319,9 @@ absl::StatusOr<DownloadResult> Download(const DownloadOptions& options,
   ToProto(options.reference, query.mutable_reference());
   result.bytes_sent = query.ByteSizeLong();
   result.bytes_received = revision.ByteSizeLong();
-  const absl::Status status =
-      Downloader(options, connection, progress, cancellation)
-          .Run(revision, &result);
+  const absl::Status status = Downloader(options, revision, retrier, connection,
+                                         progress, cancellation, &result)
+                                  .Run();
   progress->End();
   if (!status.ok()) {
     return Annotate(status,

@@ -9,6 +9,7 @@
 #include "client/command_line.h"
 #include "client/connection.h"
 #include "client/progress.h"
+#include "client/retry.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {
@@ -26,14 +27,20 @@ struct DownloadResult {
   // Payload by kind; what is around it (manifests, message headers) counts as
   // `other`.
   v1::BytesByKind received;
+  // Stored bytes that an interrupted download had fetched and the last attempt
+  // did not fetch again.
+  uint64_t resumed_bytes = 0;
+  int attempts = 0;
   double seconds = 0;
 };
 
 // Either all files are in `options.directory`, checked and synced, or the
-// directory is as it was (see staging.h). Memory is bounded by
-// `options.memory_mib` and by one decoder a thread.
+// directory is as it was (see staging.h). Goes on where a download of the same
+// to the same place was interrupted, and tries again when the connection
+// breaks. Memory is bounded by `options.memory_mib` and by one decoder a
+// thread.
 absl::StatusOr<DownloadResult> Download(const DownloadOptions& options,
-                                        double connect_timeout_seconds,
+                                        Retrier* retrier,
                                         Connection* connection,
                                         Progress* progress,
                                         Cancellation* cancellation);

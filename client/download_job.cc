@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/hash.h"
 #include "base/status.h"
 
 namespace qstore::client {
@@ -15,6 +16,12 @@ constexpr size_t kMaxQueuedChunks = 4096;
 
 uint64_t ScaleBytes(const codec::ChunkShape& shape) {
   return shape.scale_count() * sizeof(float);
+}
+
+// The one scale of a tensor comes with each of its chunks.
+bool RepeatsScales(const ObjectPlan& object, int chunk_index) {
+  return object.chunk_shape.strategy == codec::ScaleStrategy::kTensor &&
+         chunk_index > 0;
 }
 
 std::string Describe(const v1::BytesByKind& bytes) {
@@ -30,10 +37,12 @@ bool Equal(const v1::BytesByKind& a, const v1::BytesByKind& b) {
 }  // namespace
 
 DownloadJob::DownloadJob(const Options& options, DownloadLayout* layout,
-                         OutputFiles* output, Progress* progress)
+                         OutputFiles* output, DownloadJournal* journal,
+                         Progress* progress)
     : options_(options),
       layout_(layout),
       output_(output),
+      journal_(journal),
       progress_(progress),
       budget_(options.memory_bytes),
       assembler_(&budget_) {
@@ -80,7 +89,6 @@ absl::Status DownloadJob::BeginObject(const v1::ObjectManifest& manifest) {
   QSTORE_RETURN_IF_ERROR(layout_->CheckPlaced(*checked));
   const auto object = std::make_shared<const ObjectPlan>(*std::move(checked));
   ++next_object_index_;
-  next_ = {};
   header_.clear();
   const bool exported_header = layout_->IsExportedHeader(index);
   if (exported_header && object->quantized()) {
@@ -90,7 +98,13 @@ absl::Status DownloadJob::BeginObject(const v1::ObjectManifest& manifest) {
   if (layout_->uses(index).size() > 1 && !exported_header) {
     shared_objects_.push_back(object);
   }
-  return assembler_.Begin(object);
+  std::set<int> held;
+  if (journal_ != nullptr && !exported_header) {
+    held = journal_->Chunks(index, object->manifest.chunks_size());
+  }
+  PlaceChunks(*object);
+  CheckHeld(object, held);
+  return assembler_.Begin(object, std::move(held));
 }
 
 absl::Status DownloadJob::AddPart(const BlobPartView& part) {
@@ -153,24 +167,86 @@ absl::Status DownloadJob::WriteExportedHeaders(uint64_t object_index) {
   return absl::OkStatus();
 }
 
-void DownloadJob::Submit(StoredChunk chunk) {
-  const ObjectPlan& object = *chunk.object;
+void DownloadJob::PlaceChunks(const ObjectPlan& object) {
   const DownloadLayout::Use& use =
       layout_->uses(object.manifest.object_index()).front();
-  const TensorPlace& start =
+  TensorPlace place =
       layout_->files()[use.file_index].segments[use.segment_index].place;
-  const TensorPlace place = {
-      .quantized = exports(object),
-      .offset_bytes = start.offset_bytes + next_.offset_bytes,
-      .scales_offset_bytes =
-          start.scales_offset_bytes + next_.scales_offset_bytes};
-  if (exports(object)) {
-    const codec::ChunkShape shape = object.ShapeOf(chunk.manifest());
-    next_.offset_bytes += shape.weight_count();
-    next_.scales_offset_bytes += ScaleBytes(shape);
-  } else {
-    next_.offset_bytes += chunk.manifest().raw_bytes();
+  place.quantized = exports(object);
+  places_.clear();
+  for (const v1::ChunkManifest& chunk : object.manifest.chunks()) {
+    places_.push_back(place);
+    if (exports(object)) {
+      const codec::ChunkShape shape = object.ShapeOf(chunk);
+      place.offset_bytes += shape.weight_count();
+      place.scales_offset_bytes += ScaleBytes(shape);
+    } else {
+      place.offset_bytes += chunk.raw_bytes();
+    }
   }
+}
+
+void DownloadJob::CheckHeld(const std::shared_ptr<const ObjectPlan>& object,
+                            const std::set<int>& held) {
+  for (const int chunk_index : held) {
+    const v1::ChunkManifest& chunk = object->manifest.chunks(chunk_index);
+    uint64_t stored_bytes = 0;
+    for (const v1::BlobManifest& blob : chunk.blobs()) {
+      stored_bytes += blob.size_bytes();
+    }
+    held_bytes_ += stored_bytes;
+    progress_->Add(stored_bytes);
+    auto lease =
+        std::make_shared<ByteBudget::Lease>(budget_.Acquire(chunk.raw_bytes()));
+    const TensorPlace place = places_[static_cast<size_t>(chunk_index)];
+    pool_->Submit([this, object, chunk_index, place, lease] {
+      if (!failed_) Fail(KeepIfGood(*object, chunk_index, place));
+      lease->Release();
+    });
+  }
+}
+
+absl::Status DownloadJob::KeepIfGood(const ObjectPlan& object, int chunk_index,
+                                     const TensorPlace& place) {
+  const v1::ChunkManifest& chunk = object.manifest.chunks(chunk_index);
+  const uint64_t object_index = object.manifest.object_index();
+  const size_t file_index = layout_->uses(object_index).front().file_index;
+  uint64_t kept_bytes = 0;
+  const auto is_good = [&](uint64_t offset_bytes, uint64_t size_bytes,
+                           uint64_t xxh3) {
+    ByteVector bytes(size_bytes);
+    const bool good =
+        output_->ReadEarlier(file_index, offset_bytes, bytes).ok() &&
+        Xxh3(bytes) == xxh3;
+    kept_bytes += size_bytes;
+    return good;
+  };
+  bool good = false;
+  if (place.quantized) {
+    const codec::ChunkShape shape = object.ShapeOf(chunk);
+    good =
+        is_good(place.offset_bytes, shape.weight_count(), chunk.codes_xxh3());
+    if (!RepeatsScales(object, chunk_index)) {
+      good = good && is_good(place.scales_offset_bytes, ScaleBytes(shape),
+                             chunk.scales_xxh3());
+    }
+  } else {
+    good = is_good(place.offset_bytes, chunk.raw_bytes(), chunk.raw_xxh3());
+  }
+  if (good) return output_->KeepEarlier(file_index, kept_bytes);
+  journal_->Forget(object_index, chunk_index);
+  ++damaged_count_;
+  return absl::OkStatus();
+}
+
+void DownloadJob::NoteWritten(const ObjectPlan& object, int chunk_index) {
+  if (journal_ == nullptr) return;
+  journal_->Add(object.manifest.object_index(), chunk_index,
+                object.manifest.chunks_size());
+}
+
+void DownloadJob::Submit(StoredChunk chunk) {
+  const TensorPlace place = places_[static_cast<size_t>(chunk.chunk_index)];
   // Shared, since std::function copies what it holds.
   auto shared = std::make_shared<StoredChunk>(std::move(chunk));
   pool_->Submit([this, shared = std::move(shared), place] {
@@ -201,15 +277,12 @@ absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
   } else {
     QSTORE_RETURN_IF_ERROR(
         output_->Write(file_index, place.offset_bytes, unpacked.codes));
-    // The one scale of a tensor comes with each of its chunks.
-    const bool repeated =
-        chunk.object->chunk_shape.strategy == codec::ScaleStrategy::kTensor &&
-        chunk.chunk_index > 0;
-    if (!repeated) {
+    if (!RepeatsScales(*chunk.object, chunk.chunk_index)) {
       QSTORE_RETURN_IF_ERROR(output_->Write(
           file_index, place.scales_offset_bytes, unpacked.scales));
     }
   }
+  NoteWritten(*chunk.object, chunk.chunk_index);
   const std::lock_guard<std::mutex> lock(mutex_);
   idle_unpackers_.push_back(std::move(unpacker));
   return absl::OkStatus();
@@ -223,6 +296,11 @@ absl::Status DownloadJob::Finish() {
   }
   pool_.reset();
   QSTORE_RETURN_IF_ERROR(FirstFailure());
+  if (damaged_count_ > 0) {
+    return absl::AbortedError(
+        absl::StrCat(damaged_count_.load(),
+                     " chunks that an interrupted download left are damaged"));
+  }
   QSTORE_RETURN_IF_ERROR(CopyToOtherPlaces());
   return output_->Finish();
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,6 +15,7 @@
 #include "base/thread_pool.h"
 #include "client/chunk_assembler.h"
 #include "client/chunk_unpacker.h"
+#include "client/download_journal.h"
 #include "client/download_layout.h"
 #include "client/download_stream.h"
 #include "client/output_files.h"
@@ -30,9 +32,11 @@ class DownloadJob {
     uint64_t memory_bytes = 0;
   };
 
-  // `layout`, `output` and `progress` must outlive this.
+  // All must outlive this. `journal`, which may be null, says which chunks are
+  // in the files already and is told of those that are written.
   DownloadJob(const Options& options, DownloadLayout* layout,
-              OutputFiles* output, Progress* progress);
+              OutputFiles* output, DownloadJournal* journal,
+              Progress* progress);
   // Waits for what is being decoded.
   ~DownloadJob();
   DownloadJob(const DownloadJob&) = delete;
@@ -43,8 +47,13 @@ class DownloadJob {
   absl::Status Handle(const DownloadEvent& event);
 
   // After the last event: waits for the pool, checks that nothing is missing,
-  // writes objects that several files share to their other places.
+  // writes objects that several files share to their other places. ABORTED when
+  // chunks that the journal listed are damaged: it does not list them any more,
+  // another download fetches them.
   absl::Status Finish();
+
+  // Stored bytes of chunks that the journal listed.
+  uint64_t held_bytes() const { return held_bytes_; }
 
   // Payload by kind.
   const v1::BytesByKind& received() const { return assembler_.received(); }
@@ -59,6 +68,15 @@ class DownloadJob {
   // For headers of exported files.
   absl::Status AddHeaderChunk(const StoredChunk& chunk);
   absl::Status WriteExportedHeaders(uint64_t object_index);
+  // Where each chunk of the object that begins goes.
+  void PlaceChunks(const ObjectPlan& object);
+  // Has the chunks checked that are in the files already.
+  void CheckHeld(const std::shared_ptr<const ObjectPlan>& object,
+                 const std::set<int>& held);
+  // Whether the chunk is what the server says; counts it as written if so.
+  absl::Status KeepIfGood(const ObjectPlan& object, int chunk_index,
+                          const TensorPlace& place);
+  void NoteWritten(const ObjectPlan& object, int chunk_index);
   void Submit(StoredChunk chunk);
   // `place`: of the chunk, in the file of its object's first use.
   absl::Status UnpackAndWrite(const StoredChunk& chunk,
@@ -73,14 +91,16 @@ class DownloadJob {
   const Options options_;
   DownloadLayout* const layout_;
   OutputFiles* const output_;
+  DownloadJournal* const journal_;
   Progress* const progress_;
 
   ByteBudget budget_;
   ChunkAssembler assembler_;
   uint64_t next_object_index_ = 0;
   bool end_seen_ = false;
-  // Where in its object the next chunk goes.
-  TensorPlace next_;
+  std::vector<TensorPlace> places_;  // of the object's chunks
+  uint64_t held_bytes_ = 0;
+  std::atomic<uint64_t> damaged_count_ = 0;
   ByteVector header_;  // of an exported file, as far as it has come
   ChunkUnpacker header_unpacker_;
   // Objects that have more than one place.

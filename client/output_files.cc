@@ -56,19 +56,39 @@ void OutputFiles::DeclareSize(size_t file_index, uint64_t size_bytes) {
 
 absl::Status OutputFiles::Write(size_t file_index, uint64_t offset_bytes,
                                 ByteView bytes) {
-  OutputFile& output = *files_[file_index];
-  std::shared_ptr<File> file;
-  {
-    const std::lock_guard<std::mutex> lock(output.mutex);
-    if (output.file == nullptr) QSTORE_RETURN_IF_ERROR(Open(&output));
-    file = output.file;
-  }
+  OutputFile* output = files_[file_index].get();
+  QSTORE_ASSIGN_OR_RETURN(const std::shared_ptr<File> file, Opened(output));
   QSTORE_RETURN_IF_ERROR(file->WriteAt(offset_bytes, bytes));
+  return Count(output, file, bytes.size());
+}
+
+absl::Status OutputFiles::ReadEarlier(size_t file_index, uint64_t offset_bytes,
+                                      MutableByteView out) const {
+  QSTORE_ASSIGN_OR_RETURN(const File file,
+                          File::OpenForRead(files_[file_index]->path));
+  return file.ReadAt(offset_bytes, out);
+}
+
+absl::Status OutputFiles::KeepEarlier(size_t file_index, uint64_t size_bytes) {
+  OutputFile* output = files_[file_index].get();
+  QSTORE_ASSIGN_OR_RETURN(const std::shared_ptr<File> file, Opened(output));
+  return Count(output, file, size_bytes);
+}
+
+absl::StatusOr<std::shared_ptr<File>> OutputFiles::Opened(OutputFile* output) {
+  const std::lock_guard<std::mutex> lock(output->mutex);
+  if (output->file == nullptr) QSTORE_RETURN_IF_ERROR(Open(output));
+  return output->file;
+}
+
+absl::Status OutputFiles::Count(OutputFile* output,
+                                const std::shared_ptr<File>& file,
+                                uint64_t size_bytes) {
   {
-    const std::lock_guard<std::mutex> lock(output.mutex);
-    output.written_bytes += bytes.size();
-    if (output.written_bytes < output.size_bytes) return absl::OkStatus();
-    output.file = nullptr;
+    const std::lock_guard<std::mutex> lock(output->mutex);
+    output->written_bytes += size_bytes;
+    if (output->written_bytes < output->size_bytes) return absl::OkStatus();
+    output->file = nullptr;
   }
   // Every other write has ended by now, so this is the last reference.
   QSTORE_RETURN_IF_ERROR(file->Sync());
@@ -116,7 +136,12 @@ absl::Status OutputFiles::Open(OutputFile* output) {
         error.value(),
         absl::StrCat("creating ", output->path.parent_path().native()));
   }
-  QSTORE_ASSIGN_OR_RETURN(File file, File::Create(output->path));
+  QSTORE_ASSIGN_OR_RETURN(File file, File::OpenForUpdate(output->path));
+  // What an interrupted download left may have been rewritten since.
+  QSTORE_ASSIGN_OR_RETURN(const uint64_t size_bytes, file.SizeBytes());
+  if (size_bytes > output->size_bytes) {
+    QSTORE_RETURN_IF_ERROR(file.Truncate(output->size_bytes));
+  }
   if (output->size_bytes > 0) {
     QSTORE_RETURN_IF_ERROR(Preallocate(&file, output->size_bytes));
   }

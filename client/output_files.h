@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "base/file.h"
 
@@ -27,9 +28,16 @@ class OutputFiles {
   // first write, so that a full disk is found out early.
   void DeclareSize(size_t file_index, uint64_t size_bytes);
 
-  // Each byte of a file is written once; with the last the file is synced and
-  // closed.
+  // Each byte of a file is written or kept once; with the last the file is
+  // synced and closed.
   absl::Status Write(size_t file_index, uint64_t offset_bytes, ByteView bytes);
+
+  // Reads bytes that an interrupted download wrote. OUT_OF_RANGE, NOT_FOUND:
+  // there are none.
+  absl::Status ReadEarlier(size_t file_index, uint64_t offset_bytes,
+                           MutableByteView out) const;
+  // Counts such bytes as written, once they have been checked.
+  absl::Status KeepEarlier(size_t file_index, uint64_t size_bytes);
 
   // Copies bytes written before to another place.
   absl::Status Copy(size_t from_index, uint64_t from_offset_bytes,
@@ -49,6 +57,10 @@ class OutputFiles {
     std::shared_ptr<File> file;  // open while bytes are missing
   };
 
+  absl::StatusOr<std::shared_ptr<File>> Opened(OutputFile* output);
+  // Ends the file with its last byte.
+  absl::Status Count(OutputFile* output, const std::shared_ptr<File>& file,
+                     uint64_t size_bytes);
   absl::Status Open(OutputFile* output);
 
   const std::filesystem::path root_;

@@ -28,8 +28,8 @@ absl::Status CheckSize(const File& opened, const SourceFile& file) {
 
 }  // namespace
 
-ReadAhead::ReadAhead(const std::vector<SourceFile>& files)
-    : files_(files), thread_([this] { Run(); }) {}
+ReadAhead::ReadAhead(const std::vector<SourceFile>& files, const Start& start)
+    : files_(files), start_(start), thread_([this] { Run(); }) {}
 
 ReadAhead::~ReadAhead() {
   {
@@ -56,8 +56,8 @@ absl::StatusOr<std::optional<ReadAhead::Block>> ReadAhead::Next() {
 
 void ReadAhead::Run() {
   absl::Status status;
-  for (size_t i = 0; i < files_.size() && status.ok(); ++i) {
-    status = ReadFile(i);
+  for (size_t i = start_.file_index; i < files_.size() && status.ok(); ++i) {
+    status = ReadFile(i, i == start_.file_index ? start_.offset_bytes : 0);
   }
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -67,11 +67,11 @@ void ReadAhead::Run() {
   changed_.notify_all();
 }
 
-absl::Status ReadAhead::ReadFile(size_t file_index) {
+absl::Status ReadAhead::ReadFile(size_t file_index, uint64_t offset_bytes) {
   const SourceFile& file = files_[file_index];
   QSTORE_ASSIGN_OR_RETURN(const File opened, File::OpenForRead(file.location));
   QSTORE_RETURN_IF_ERROR(CheckSize(opened, file));
-  for (uint64_t offset = 0; offset < file.size_bytes;
+  for (uint64_t offset = offset_bytes; offset < file.size_bytes;
        offset += kUploadBlockBytes) {
     Block block;
     block.file_index = file_index;

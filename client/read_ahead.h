@@ -28,8 +28,16 @@ class ReadAhead {
     uint64_t xxh3 = 0;
   };
 
+  // Where to begin: a file, and an offset in it.
+  struct Start {
+    size_t file_index = 0;
+    uint64_t offset_bytes = 0;
+  };
+
   // `files` must outlive this.
-  explicit ReadAhead(const std::vector<SourceFile>& files);
+  explicit ReadAhead(const std::vector<SourceFile>& files)
+      : ReadAhead(files, Start()) {}
+  ReadAhead(const std::vector<SourceFile>& files, const Start& start);
   // Stops reading.
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
@@ -42,11 +50,12 @@ class ReadAhead {
 
  private:
   void Run();
-  absl::Status ReadFile(size_t file_index);
+  absl::Status ReadFile(size_t file_index, uint64_t offset_bytes);
   // False when nobody wants more.
   bool Push(Block block);
 
   const std::vector<SourceFile>& files_;
+  const Start start_;
   std::mutex mutex_;
   std::condition_variable changed_;
   // State below is guarded by mutex_.

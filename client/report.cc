@@ -48,6 +48,13 @@ std::string BitsPerElement(uint64_t bytes, uint64_t count) {
       "%.2f", 8 * static_cast<double>(bytes) / static_cast<double>(count));
 }
 
+// Of a transfer that went on where another had stopped.
+std::string HadArrived(uint64_t bytes) {
+  return bytes == 0
+             ? ""
+             : absl::StrCat(", ", FormatBytes(bytes), " had arrived before");
+}
+
 // One precision a row: what of the store it reads, and what that is worth.
 std::string PrecisionTable(const v1::GetRevisionResponse& revision) {
   const v1::BytesByKind& stored = revision.stored();
@@ -125,7 +132,8 @@ std::string DescribeUpload(const UploadResult& result) {
       ":", response.tag(), " as revision ", ShortRevision(response.revision()),
       ", ", Count(result.file_count, "file"), ", ",
       FormatBytes(result.file_bytes), " ",
-      Rate(result.file_bytes, result.seconds), "\n");
+      Rate(result.file_bytes, result.seconds), HadArrived(result.resumed_bytes),
+      "\n");
   const uint64_t stored = StoredBytes(response.stored());
   absl::StrAppend(&text, "takes ", FormatBytes(stored), ", ",
                   FormatPercent(stored, response.two_copies_bytes()),
@@ -146,7 +154,8 @@ std::string DescribeDownload(const DownloadResult& result,
       " in precision ", result.precision, form, " to ", directory, ": ",
       Count(result.file_count, "file"), ", ", FormatBytes(result.file_bytes),
       " ", Rate(result.file_bytes, result.seconds), ", ",
-      FormatBytes(result.bytes_received), " received\n");
+      FormatBytes(result.bytes_received), " received",
+      HadArrived(result.resumed_bytes), "\n");
 }
 
 std::string DescribeList(const v1::ListModelsResponse& response) {

@@ -52,6 +52,8 @@ ordered_json ToJson(const UploadResult& result) {
           {"bytes_sent", result.bytes_sent},
           {"bytes_received", result.bytes_received},
           {"received_bytes", BytesJson(received)},
+          {"resumed_bytes", result.resumed_bytes},
+          {"attempts", result.attempts},
           {"seconds", result.seconds}};
 }
 
@@ -66,6 +68,8 @@ ordered_json ToJson(const DownloadResult& result) {
           {"bytes_sent", result.bytes_sent},
           {"bytes_received", result.bytes_received},
           {"received_bytes", BytesJson(result.received)},
+          {"resumed_bytes", result.resumed_bytes},
+          {"attempts", result.attempts},
           {"seconds", result.seconds}};
 }
 

@@ -1,13 +1,54 @@
 #include "client/rpc_status.h"
 
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/unknown_field_set.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 
 namespace qstore::client {
+namespace {
 
-absl::Status FromGrpcStatus(const grpc::Status& status,
-                            const std::string& server) {
-  if (status.ok()) return absl::OkStatus();
+using google::protobuf::UnknownField;
+using google::protobuf::UnknownFieldSet;
+
+constexpr char kRetryInfoUrl[] = "type.googleapis.com/google.rpc.RetryInfo";
+
+// The fields `number` that hold bytes, of a message whose generated code we
+// need for nothing else.
+std::vector<std::string> BytesFields(const std::string& message, int number) {
+  UnknownFieldSet fields;
+  std::vector<std::string> found;
+  if (!fields.ParseFromString(message)) return found;
+  for (int i = 0; i < fields.field_count(); ++i) {
+    const UnknownField& field = fields.field(i);
+    if (field.number() == number &&
+        field.type() == UnknownField::TYPE_LENGTH_DELIMITED) {
+      found.push_back(field.length_delimited());
+    }
+  }
+  return found;
+}
+
+// Keeps google.rpc.RetryInfo, a detail (Any: 1 type_url, 2 value) of
+// google.rpc.Status (3 details).
+void KeepRetryInfo(const grpc::Status& from, absl::Status* status) {
+  for (const std::string& any : BytesFields(from.error_details(), 3)) {
+    const std::vector<std::string> url = BytesFields(any, 1);
+    const std::vector<std::string> value = BytesFields(any, 2);
+    if (url.size() != 1 || value.size() != 1 || url[0] != kRetryInfoUrl) {
+      continue;
+    }
+    status->SetPayload(kRetryInfoUrl, absl::Cord(value[0]));
+  }
+}
+
+absl::Status Translate(const grpc::Status& status, const std::string& server) {
   // absl took over gRPC's numbers; what is out of range becomes UNKNOWN.
   const int number = static_cast<int>(status.error_code());
   const auto code =
@@ -36,6 +77,46 @@ absl::Status FromGrpcStatus(const grpc::Status& status,
                                          " and gave no reason: see its log"));
   }
   return MakeStatus(code, text);
+}
+
+}  // namespace
+
+absl::Status FromGrpcStatus(const grpc::Status& status,
+                            const std::string& server) {
+  if (status.ok()) return absl::OkStatus();
+  absl::Status translated = Translate(status, server);
+  KeepRetryInfo(status, &translated);
+  return translated;
+}
+
+std::optional<absl::Duration> RetryDelay(const absl::Status& status) {
+  const absl::optional<absl::Cord> info = status.GetPayload(kRetryInfoUrl);
+  if (!info.has_value()) return std::nullopt;
+  // google.rpc.RetryInfo: 1 retry_delay.
+  google::protobuf::Duration delay;
+  for (const std::string& field : BytesFields(std::string(*info), 1)) {
+    if (!delay.ParseFromString(field)) return std::nullopt;
+  }
+  return std::max(absl::ZeroDuration(), absl::Seconds(delay.seconds()) +
+                                            absl::Nanoseconds(delay.nanos()));
+}
+
+bool IsTransient(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    // Not by us, whoever asks knows: the server gave the call up.
+    case absl::StatusCode::kCancelled:
+      return true;
+    case absl::StatusCode::kResourceExhausted:
+      return RetryDelay(status).has_value();
+    // gRPC's words for a stream that a proxy or a dying server reset.
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return absl::StrContains(status.message(), "RST_STREAM") ||
+             absl::StrContains(status.message(), "Stream removed");
+    default:
+      return false;
+  }
 }
 
 std::string StartServerAdvice(const std::string& server) {

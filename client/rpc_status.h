@@ -1,9 +1,11 @@
 // The one place where gRPC's status becomes ours.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "grpcpp/support/status.h"
 
 namespace qstore::client {
@@ -12,6 +14,14 @@ namespace qstore::client {
 // what to do. All other messages are the server's own sentence.
 absl::Status FromGrpcStatus(const grpc::Status& status,
                             const std::string& server);
+
+// The delay after which the server says that trying again may help
+// (google.rpc.RetryInfo); nothing when it says none.
+std::optional<absl::Duration> RetryDelay(const absl::Status& status);
+
+// Whether the error may go away by itself and says nothing about what was asked
+// for: the connection or the server went away, or the server is busy.
+bool IsTransient(const absl::Status& status);
 
 // How to start a daemon or point to one, for the end of a message.
 std::string StartServerAdvice(const std::string& server);

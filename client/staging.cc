@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "client/download_journal.h"
 
 namespace qstore::client {
 namespace {
@@ -60,25 +61,10 @@ bool IsSameDirectory(int descriptor, const fs::path& path) {
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-// Removes staging directories whose processes are gone. A failure is no harm:
-// they only take space.
-void RemoveAbandoned(const fs::path& parent, const std::string& prefix) {
-  std::error_code error;
-  for (fs::directory_iterator entries(parent, error);
-       !error && entries != fs::directory_iterator();
-       entries.increment(error)) {
-    if (!absl::StartsWith(entries->path().filename().native(), prefix)) {
-      continue;
-    }
-    std::error_code ignored;
-    if (!fs::is_directory(fs::symlink_status(entries->path(), ignored))) {
-      continue;
-    }
-    const int descriptor = LockDirectory(entries->path());
-    if (descriptor < 0) continue;
-    fs::remove_all(entries->path(), ignored);
-    close(descriptor);
-  }
+// Others could have put links into theirs.
+bool IsOurs(int descriptor) {
+  struct stat opened = {};
+  return fstat(descriptor, &opened) == 0 && opened.st_uid == geteuid();
 }
 
 // Readers that wait for config.json then find the rest in place.
@@ -102,48 +88,45 @@ absl::Status SyncTree(const fs::path& root) {
 
 }  // namespace
 
-Staging::Staging(fs::path directory, std::vector<std::string> files)
-    : directory_(std::move(directory)), files_(std::move(files)) {
-  std::stable_sort(files_.begin(), files_.end(),
-                   [](const std::string& a, const std::string& b) {
-                     return PublishRank(a) < PublishRank(b);
-                   });
-}
-
 absl::StatusOr<std::unique_ptr<Staging>> Staging::Create(
-    const fs::path& directory, const std::vector<std::string>& files) {
+    const fs::path& directory, const std::string& identity) {
   std::error_code error;
   fs::path absolute = fs::absolute(directory, error).lexically_normal();
   if (error) return FileError(error, absl::StrCat("finding ", Name(directory)));
   // "dir/" has an empty file name.
   if (!absolute.has_filename()) absolute = absolute.parent_path();
-  std::unique_ptr<Staging> staging(new Staging(std::move(absolute), files));
-  QSTORE_RETURN_IF_ERROR(staging->CheckTargets());
-  if (staging->directory_exists_) {
-    QSTORE_RETURN_IF_ERROR(staging->CreateLocked(staging->directory_, kMarker));
-  } else {
+  std::unique_ptr<Staging> staging(new Staging(std::move(absolute)));
+  QSTORE_RETURN_IF_ERROR(staging->CheckDirectory());
+  fs::path parent = staging->directory_;
+  std::string prefix = kMarker;
+  if (!staging->directory_exists_) {
     QSTORE_RETURN_IF_ERROR(staging->CreateParents());
-    QSTORE_RETURN_IF_ERROR(staging->CreateLocked(
-        staging->directory_.parent_path(),
-        absl::StrCat(".", staging->directory_.filename().native(), kMarker)));
+    parent = staging->directory_.parent_path();
+    prefix =
+        absl::StrCat(".", staging->directory_.filename().native(), kMarker);
+  }
+  staging->TakeOver(parent, prefix, identity);
+  if (!staging->taken_over_) {
+    QSTORE_RETURN_IF_ERROR(staging->CreateLocked(parent, prefix));
   }
   return staging;
 }
 
 Staging::~Staging() {
   std::error_code ignored;
-  if (!path_.empty() && (!published_ || directory_exists_)) {
+  const bool keep = keep_ && !published_;
+  if (!path_.empty() && !keep && (!published_ || directory_exists_)) {
     fs::remove_all(path_, ignored);
   }
   if (lock_descriptor_ >= 0) close(lock_descriptor_);
-  if (published_) return;
+  if (published_ || keep) return;
   while (!created_parents_.empty()) {
     rmdir(created_parents_.back().c_str());
     created_parents_.pop_back();
   }
 }
 
-absl::Status Staging::CheckTargets() {
+absl::Status Staging::CheckDirectory() {
   std::error_code error;
   const fs::file_status status = fs::status(directory_, error);
   if (status.type() == fs::file_type::not_found) return absl::OkStatus();
@@ -156,6 +139,17 @@ absl::Status Staging::CheckTargets() {
                      "exist yet"));
   }
   directory_exists_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Staging::Expect(std::vector<std::string> files) {
+  files_ = std::move(files);
+  std::stable_sort(files_.begin(), files_.end(),
+                   [](const std::string& a, const std::string& b) {
+                     return PublishRank(a) < PublishRank(b);
+                   });
+  if (!directory_exists_) return absl::OkStatus();
+  std::error_code error;
   std::set<fs::path> checked;
   for (const std::string& file : files_) {
     const fs::path relative(file);
@@ -203,9 +197,33 @@ absl::Status Staging::CreateParents() {
   return absl::OkStatus();
 }
 
+void Staging::TakeOver(const fs::path& parent, const std::string& prefix,
+                       const std::string& identity) {
+  std::error_code error;
+  for (fs::directory_iterator entries(parent, error);
+       !error && entries != fs::directory_iterator();
+       entries.increment(error)) {
+    const fs::path path = entries->path();
+    if (!absl::StartsWith(path.filename().native(), prefix)) continue;
+    std::error_code ignored;
+    if (!fs::is_directory(fs::symlink_status(path, ignored))) continue;
+    const int descriptor = LockDirectory(path);
+    if (descriptor < 0) continue;
+    if (!taken_over_ && !identity.empty() && IsOurs(descriptor) &&
+        IsSameDirectory(descriptor, path) && IsJournalOf(path, identity)) {
+      taken_over_ = true;
+      lock_descriptor_ = descriptor;
+      path_ = path;
+      continue;
+    }
+    // A failure is no harm: it only takes space.
+    fs::remove_all(path, ignored);
+    close(descriptor);
+  }
+}
+
 absl::Status Staging::CreateLocked(const fs::path& parent,
                                    const std::string& prefix) {
-  RemoveAbandoned(parent, prefix);
   for (int attempt = 0; attempt < kMaxNameAttempts; ++attempt) {
     fs::path path = parent / absl::StrCat(prefix, UniqueSuffix());
     if (mkdir(path.c_str(), 0777) != 0) {

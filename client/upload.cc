@@ -3,15 +3,17 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <random>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
+#include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "client/directory_walk.h"
 #include "client/read_ahead.h"
 #include "client/rpc_status.h"
+#include "client/upload_point.h"
 
 namespace qstore::client {
 namespace {
@@ -57,13 +59,12 @@ class UploadStream {
   bool finished_ = false;
 };
 
-v1::UploadRequest BeginRequest(const UploadOptions& options,
-                               const std::string& quantizer) {
-  v1::UploadRequest request;
-  v1::UploadBegin* begin = request.mutable_begin();
-  begin->set_model(options.model);
-  begin->set_tag(options.tag);
-  v1::QuantizationOptions* quantization = begin->mutable_quantization();
+v1::UploadBegin BeginOf(const UploadOptions& options,
+                        const std::string& quantizer) {
+  v1::UploadBegin begin;
+  begin.set_model(options.model);
+  begin.set_tag(options.tag);
+  v1::QuantizationOptions* quantization = begin.mutable_quantization();
   quantization->set_quantizer(quantizer);
   quantization->set_int8_coder(options.int8_coder);
   for (const std::string& glob : options.include) {
@@ -73,7 +74,12 @@ v1::UploadRequest BeginRequest(const UploadOptions& options,
     quantization->add_exclude(glob);
   }
   quantization->set_replace_default_excludes(options.no_default_excludes);
-  return request;
+  return begin;
+}
+
+std::string RandomId() {
+  std::random_device random;
+  return absl::StrFormat("%08x%08x", random(), random());
 }
 
 v1::UploadRequest FileRequest(const SourceFile& file) {
@@ -83,13 +89,18 @@ v1::UploadRequest FileRequest(const SourceFile& file) {
   return request;
 }
 
-// Sends all files; false when the server ended the call.
+// Sends the files from `point` on; false when the server ended the call.
 absl::StatusOr<bool> SendFiles(const std::vector<SourceFile>& files,
+                               const v1::UploadPoint& point,
                                UploadStream* stream, Progress* progress) {
-  ReadAhead reader(files);
+  ReadAhead reader(files, {.file_index = point.file_count(),
+                           .offset_bytes = point.file_offset_bytes()});
   QSTORE_ASSIGN_OR_RETURN(std::optional<ReadAhead::Block> block, reader.Next());
-  for (size_t i = 0; i < files.size(); ++i) {
-    if (!stream->Send(FileRequest(files[i]))) return false;
+  bool begun = point.file_offset_bytes() > 0;
+  for (size_t i = point.file_count(); i < files.size(); ++i) {
+    if (!std::exchange(begun, false) && !stream->Send(FileRequest(files[i]))) {
+      return false;
+    }
     while (block.has_value() && block->file_index == i) {
       const uint64_t size_bytes = block->bytes.size();
       v1::UploadRequest request;
@@ -120,11 +131,136 @@ absl::Status CheckResponse(const v1::UploadResponse& response,
   return absl::OkStatus();
 }
 
+// One upload, in as many attempts as it takes.
+class Uploader {
+ public:
+  Uploader(const UploadOptions& options, const std::vector<SourceFile>& files,
+           Retrier* retrier, Connection* connection, Progress* progress,
+           Cancellation* cancellation, UploadResult* result)
+      : options_(options),
+        files_(files),
+        retrier_(*retrier),
+        connection_(connection),
+        progress_(progress),
+        cancellation_(cancellation),
+        result_(*result),
+        begin_(BeginOf(options, result->quantizer)) {
+    begin_.set_upload_key(UploadKey(begin_, files));
+    begin_.set_client_id(RandomId());
+  }
+
+  absl::Status Run() {
+    const absl::Status status = retrier_.Run([this] { return Attempt(); });
+    result_.attempts = retrier_.attempts();
+    return status;
+  }
+
+ private:
+  absl::Status Attempt();
+  // Asks the server what it has, and sets `resume` in begin_ if it has
+  // something.
+  absl::Status FindPoint();
+  absl::Status SendAll();
+
+  const UploadOptions& options_;
+  const std::vector<SourceFile>& files_;
+  Retrier& retrier_;
+  Connection* const connection_;
+  Progress* const progress_;
+  Cancellation* const cancellation_;
+  UploadResult& result_;
+  v1::UploadBegin begin_;
+  uint64_t most_held_bytes_ = 0;
+};
+
+absl::Status Uploader::Attempt() {
+  QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
+  QSTORE_RETURN_IF_ERROR(FindPoint());
+  absl::Status status = SendAll();
+  if (absl::IsAborted(status) && begin_.has_resume()) {
+    retrier_.Note(std::string(status.message()));
+    begin_.clear_resume();
+    result_.resumed_bytes = 0;
+    status = SendAll();
+  }
+  return status;
+}
+
+absl::Status Uploader::FindPoint() {
+  begin_.clear_resume();
+  result_.resumed_bytes = 0;
+  v1::GetUploadStateRequest request;
+  request.set_upload_key(begin_.upload_key());
+  request.set_client_id(begin_.client_id());
+  v1::GetUploadStateResponse state;
+  {
+    grpc::ClientContext context;
+    const Cancellation::Scope cancel(cancellation_,
+                                     [&context] { context.TryCancel(); });
+    const grpc::Status status =
+        connection_->stub().GetUploadState(&context, request, &state);
+    // A server of an earlier version keeps nothing.
+    if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+      return absl::OkStatus();
+    }
+    QSTORE_RETURN_IF_ERROR(FromGrpcStatus(status, connection_->server()));
+  }
+  result_.bytes_sent += request.ByteSizeLong();
+  result_.bytes_received += state.ByteSizeLong();
+  if (!state.has_point() || !IsPointOf(files_, state.point())) {
+    return absl::OkStatus();
+  }
+  const uint64_t held_bytes = BytesBefore(files_, state.point());
+  if (held_bytes > most_held_bytes_) {
+    most_held_bytes_ = held_bytes;
+    retrier_.Progressed();
+  }
+  progress_->Begin(absl::StrCat("comparing what ", connection_->server(),
+                                " has of ", options_.model),
+                   held_bytes);
+  v1::UploadPoint point = state.point();
+  QSTORE_ASSIGN_OR_RETURN(const uint64_t xxh3,
+                          HashBefore(files_, point, *cancellation_, progress_));
+  progress_->End();
+  point.set_xxh3(xxh3);
+  *begin_.mutable_resume() = point;
+  result_.resumed_bytes = held_bytes;
+  return absl::OkStatus();
+}
+
+absl::Status Uploader::SendAll() {
+  progress_->Begin(
+      absl::StrCat("uploading ", options_.model, ":", options_.tag),
+      result_.file_bytes);
+  progress_->Add(result_.resumed_bytes);
+  UploadStream stream(connection_, cancellation_);
+  v1::UploadRequest begin;
+  *begin.mutable_begin() = begin_;
+  absl::StatusOr<bool> open = stream.Send(begin);
+  if (*open) open = SendFiles(files_, begin_.resume(), &stream, progress_);
+  if (open.ok() && *open) {
+    v1::UploadRequest end;
+    end.mutable_end()->set_file_count(files_.size());
+    end.mutable_end()->set_total_bytes(result_.file_bytes);
+    stream.Send(end);
+  }
+  result_.bytes_sent += stream.bytes_sent();
+  QSTORE_RETURN_IF_ERROR(open.status());
+  absl::StatusOr<v1::UploadResponse> response = stream.Finish();
+  progress_->End();
+  QSTORE_RETURN_IF_ERROR(response.status());
+  result_.bytes_received += response->ByteSizeLong();
+  QSTORE_RETURN_IF_ERROR(
+      CheckResponse(*response, options_, result_.file_bytes));
+  result_.response = *std::move(response);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<UploadResult> Upload(const UploadOptions& options,
-                                    double connect_timeout_seconds,
-                                    Connection* connection, Progress* progress,
+                                    Retrier* retrier, Connection* connection,
+                                    Progress* progress,
                                     Cancellation* cancellation) {
   const auto start = std::chrono::steady_clock::now();
   QSTORE_ASSIGN_OR_RETURN(const std::vector<SourceFile> files,
@@ -143,28 +279,9 @@ absl::StatusOr<UploadResult> Upload(const UploadOptions& options,
                             FindQuantizedConfig(files));
     if (!result.quantized_config.empty()) result.quantizer = "none";
   }
-  QSTORE_RETURN_IF_ERROR(connection->Connect(connect_timeout_seconds));
-
-  const std::string target = absl::StrCat(options.model, ":", options.tag);
-  progress->Begin(absl::StrCat("uploading ", target), result.file_bytes);
-  UploadStream stream(connection, cancellation);
-  bool open = stream.Send(BeginRequest(options, result.quantizer));
-  if (open) {
-    QSTORE_ASSIGN_OR_RETURN(open, SendFiles(files, &stream, progress));
-  }
-  if (open) {
-    v1::UploadRequest end;
-    end.mutable_end()->set_file_count(files.size());
-    end.mutable_end()->set_total_bytes(result.file_bytes);
-    stream.Send(end);
-  }
-  absl::StatusOr<v1::UploadResponse> response = stream.Finish();
-  progress->End();
-  if (!response.ok()) return response.status();
-  QSTORE_RETURN_IF_ERROR(CheckResponse(*response, options, result.file_bytes));
-  result.response = *std::move(response);
-  result.bytes_sent = stream.bytes_sent();
-  result.bytes_received = result.response.ByteSizeLong();
+  QSTORE_RETURN_IF_ERROR(Uploader(options, files, retrier, connection, progress,
+                                  cancellation, &result)
+                             .Run());
   result.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();

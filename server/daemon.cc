@@ -192,6 +192,9 @@ Daemon::Daemon(const ServerOptions& options,
                    kQueuedTasksPerThread * EncodeThreadCount(options)),
       read_pool_(ReadThreadCount(options), options.calls.downloads),
       scrubber_(StartScrubber(options, store_.get(), &admission_)),
+      upload_park_(
+          {.window = std::chrono::seconds(options.resume_window_seconds),
+           .uploads = options.max_parked_uploads}),
       service_(store_.get(), &admission_,
                IngestResources{.encode_pool = &encode_pool_,
                                .codecs = &codecs_,
@@ -202,6 +205,7 @@ Daemon::Daemon(const ServerOptions& options,
                                .disk_reserve = &disk_reserve_,
                                .quotas = &quotas_,
                                .cancelled = {}},
+               &upload_park_,
                DownloadResources{.store = store_.get(),
                                  .read_pool = &read_pool_,
                                  .gauge = pinned_bytes_,
@@ -255,6 +259,7 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   server_->GetHealthCheckService()->Shutdown();
   admission_.StopAdmitting();
   if (scrubber_ != nullptr) scrubber_->Stop();
+  upload_park_.Close();
   if (!admission_.WaitUntilIdle(deadline) && grace.count() > 0) {
     spdlog::warn("the grace period is over; cancelling the calls that run");
   }

@@ -21,6 +21,7 @@
 #include "server/scrubber.h"
 #include "server/service.h"
 #include "server/stall_watch.h"
+#include "server/upload_park.h"
 #include "storage/engine.h"
 #include "storage/model_store.h"
 
@@ -53,6 +54,7 @@ class Daemon {
   const ByteBudget& ingest_budget() const { return ingest_budget_; }
   const ByteBudget& metadata_budget() const { return metadata_budget_; }
   const ByteBudget& verify_budget() const { return verify_budget_; }
+  const UploadPark& upload_park() const { return upload_park_; }
   const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
 
  private:
@@ -78,6 +80,7 @@ class Daemon {
   ThreadPool encode_pool_;
   ThreadPool read_pool_;
   std::unique_ptr<Scrubber> scrubber_;  // null: off
+  UploadPark upload_park_;
   ModelStoreService service_;
   AdminService admin_service_;
   std::unique_ptr<grpc::Server> server_;

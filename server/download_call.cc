@@ -66,6 +66,7 @@ absl::Status DownloadCall::Parse(const grpc::ByteBuffer& request_bytes) {
                      " is not known; ask for the original or int8"));
   }
   precision_ = request.precision();
+  QSTORE_ASSIGN_OR_RETURN(held_, HeldChunks::FromWire(request));
   return absl::OkStatus();
 }
 
@@ -169,8 +170,8 @@ absl::Status DownloadCall::OpenSource() {
   QSTORE_ASSIGN_OR_RETURN(metadata_lease_,
                           LeaseMetadata(resources_.metadata, *reader));
   source_ = std::make_unique<DownloadSource>(
-      std::move(reader), precision_, resources_.part_bytes, resources_.gauge,
-      resources_.buffer_bytes);
+      std::move(reader), precision_, std::move(held_), resources_.part_bytes,
+      resources_.gauge, resources_.buffer_bytes);
   return absl::OkStatus();
 }
 

@@ -84,6 +84,7 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   CallAdmission::Permit permit_;
   ModelReference reference_;
   v1::Precision precision_ = v1::PRECISION_UNSPECIFIED;
+  HeldChunks held_;
 
   // Used by the task on the read pool alone while producing_, else under
   // mutex_.

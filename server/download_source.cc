@@ -82,11 +82,13 @@ void AddPayloadBytes(const storage::v1::Object& object, bool with_residual,
 }  // namespace
 
 DownloadSource::DownloadSource(std::unique_ptr<storage::RevisionReader> reader,
-                               v1::Precision precision, size_t part_bytes,
+                               v1::Precision precision, HeldChunks held,
+                               size_t part_bytes,
                                std::shared_ptr<PinnedBytesGauge> gauge,
                                uint64_t buffer_bytes)
     : reader_(std::move(reader)),
       with_residual_(precision == v1::PRECISION_ORIGINAL),
+      held_(std::move(held)),
       part_bytes_(part_bytes),
       gauge_(std::move(gauge)),
       buffer_bytes_(buffer_bytes) {}
@@ -210,8 +212,9 @@ void DownloadSource::AddBlob(uint32_t chunk_index, storage::Family family,
   wire_blob->set_subgroup(blob.subgroup());
   wire_blob->set_size_bytes(blob.size_bytes());
   wire_blob->set_xxh3(blob.xxh3());
-  // A blob without bytes is listed, but no part of it is sent.
-  if (blob.size_bytes() > 0) {
+  // A blob without bytes or that the client holds is listed, but no part of it
+  // is sent.
+  if (blob.size_bytes() > 0 && !held_.Has(object_index_, chunk_index)) {
     blobs_.push_back({{object_index_, chunk_index, blob_index}, family, &blob});
   }
 }

@@ -2,7 +2,8 @@
 //
 //   revision (object blob-part*)* end
 //
-// Only blobs of the requested precision are listed, read and sent.
+// Only blobs of the requested precision are listed, read and sent; those that
+// the client holds are only listed.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "qstore/storage/v1/manifest.pb.h"
 #include "qstore/v1/model_store.pb.h"
 #include "server/blob_message.h"
+#include "server/held_chunks.h"
 #include "server/pinned_bytes.h"
 #include "storage/model_store.h"
 
@@ -28,7 +30,7 @@ class DownloadSource {
   // `part_bytes`: the most payload of one message. `buffer_bytes`: how much
   // all downloads together may pin.
   DownloadSource(std::unique_ptr<storage::RevisionReader> reader,
-                 v1::Precision precision, size_t part_bytes,
+                 v1::Precision precision, HeldChunks held, size_t part_bytes,
                  std::shared_ptr<PinnedBytesGauge> gauge,
                  uint64_t buffer_bytes);
 
@@ -54,7 +56,7 @@ class DownloadSource {
     const storage::v1::File* file = nullptr;
     const storage::v1::Segment* segment = nullptr;
   };
-  // A blob that the current object's manifest lists.
+  // A blob of the current object that is to be sent.
   struct ListedBlob {
     BlobPosition position;
     storage::Family family;
@@ -82,6 +84,7 @@ class DownloadSource {
 
   const std::unique_ptr<storage::RevisionReader> reader_;
   const bool with_residual_;
+  const HeldChunks held_;
   const size_t part_bytes_;
   const std::shared_ptr<PinnedBytesGauge> gauge_;
   const uint64_t buffer_bytes_;

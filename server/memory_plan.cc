@@ -23,6 +23,8 @@ constexpr uint64_t kCodecBytes = 64 * kMebibyte + kDecoderBytes;
 // Beside its chunks: a message as received and as parsed, the values that table
 // writers hold, and an object that may yet turn out to be small.
 constexpr uint64_t kUploadBytes = 32 * kMebibyte;
+// The same without messages.
+constexpr uint64_t kParkedUploadBytes = 24 * kMebibyte;
 // A stored value: a chunk that did not become smaller.
 constexpr uint64_t kMaxValueBytes = kMaxChunkRawBytes + kMebibyte;
 
@@ -65,6 +67,10 @@ std::vector<MemoryPart> PlanMemory(const ServerOptions& options) {
       {"chunks of uploads (--ingest-memory)", options.ingest_memory_bytes},
       {"messages and tables of uploads (--max-uploads)",
        options.calls.uploads * kUploadBytes},
+      {"uploads kept for their clients (--max-parked)",
+       options.resume_window_seconds == 0
+           ? 0
+           : options.max_parked_uploads * kParkedUploadBytes},
       {"lists of tensors (--metadata-memory)", options.metadata_memory_bytes},
       {"values that downloads pin (--download-buffer)",
        options.download_buffer_bytes},
@@ -104,6 +110,9 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
   set("--max-uploads", &options->calls.uploads,
       std::clamp<uint64_t>(usable_bytes / 3 / (chunk_bytes + kUploadBytes), 1,
                            defaults.calls.uploads));
+  set("--max-parked", &options->max_parked_uploads,
+      std::clamp<uint64_t>(usable_bytes / 16 / kParkedUploadBytes, 1,
+                           defaults.max_parked_uploads));
   const uint64_t least_ingest_bytes = options->calls.uploads * chunk_bytes;
   set("--ingest-memory", &options->ingest_memory_bytes, least_ingest_bytes);
   set("--message-bytes", &options->message_bytes,

@@ -133,6 +133,17 @@ void AddWaitingFlags(FlagParser& flags, ServerOptions* options,
       ->check(CLI::Range(0, 86'400));
 }
 
+void AddResumeFlags(FlagParser& flags, ServerOptions* options) {
+  flags
+      .Add("--resume-window", &options->resume_window_seconds,
+           "Seconds for which an interrupted upload is kept; 0: not at all")
+      ->check(CLI::Range(0, 7 * 86'400));
+  flags
+      .Add("--max-parked", &options->max_parked_uploads,
+           "Interrupted uploads that are kept; past it the oldest goes")
+      ->check(CLI::Range(1, 1024));
+}
+
 void AddMemoryFlags(FlagParser& flags, MebibyteFlags* mebibytes) {
   flags
       .Add("--ingest-memory", &mebibytes->ingest_memory,
@@ -230,6 +241,7 @@ Command ParseCommandLine(int argc, const char* const* argv) {
   AddServingFlags(flags, &options);
   AddWorkFlags(flags, &options);
   AddWaitingFlags(flags, &options, &queue_timeout_seconds);
+  AddResumeFlags(flags, &options);
   AddMemoryFlags(flags, &mebibytes);
   AddScrubFlags(flags, &mebibytes, &options);
   AddSpaceFlags(flags, &mebibytes, &quotas);

@@ -37,6 +37,8 @@ struct ServerOptions {
   // None: what DiskReserve takes by default.
   std::optional<uint64_t> disk_reserve_bytes;
   std::vector<QuotaLimit> quotas;
+  uint32_t resume_window_seconds = 3600;  // 0: no upload can be gone on with
+  size_t max_parked_uploads = 8;
   std::string log_level = "info";
   bool verify_ingest = true;
   IngestLimits ingest_limits;

@@ -48,11 +48,13 @@ v1::VerifyResponse ToWire(const VerifyProgress& progress,
 ModelStoreService::ModelStoreService(storage::ModelStore* store,
                                      CallAdmission* admission,
                                      const IngestResources& ingest,
+                                     UploadPark* park,
                                      const DownloadResources& download,
                                      ByteBudget* verify)
     : store_(store),
       admission_(admission),
       ingest_(ingest),
+      park_(park),
       download_(download),
       verify_budget_(verify) {}
 
@@ -71,40 +73,103 @@ absl::Status ModelStoreService::RunUpload(
   QSTORE_ASSIGN_OR_RETURN(const auto permit,
                           admission_->Enter(CallKind::kUpload, cancelled));
   StallWatch::Call stall(download_.stalls, [context] { context->TryCancel(); });
+  std::unique_ptr<UploadSession> session;
+  UploadPark::Running running;  // until the session is where Find looks for it
+  absl::StatusOr<bool> received =
+      Receive(context, reader, &stall, &session, &running, log);
+  if (received.ok() && !*received) {
+    const uint64_t received_bytes = session->received_bytes();
+    const bool keep = !session->upload_key().empty() && park_->keeps();
+    if (keep) park_->Park(std::move(session));
+    const std::string why =
+        stall.stalled() ? absl::StrCat("the client sent nothing for ",
+                                       absl::FormatDuration(absl::FromChrono(
+                                           download_.stalls->timeout())),
+                                       ", after ")
+                        : "the client cancelled or went away after ";
+    return absl::CancelledError(absl::StrCat(
+        why, received_bytes,
+        keep ? " bytes; it may go on" : " bytes; nothing was stored"));
+  }
+  absl::Status status = received.status();
+  if (status.ok()) {
+    auto committed = session->Commit();
+    if (committed.ok()) *response = *std::move(committed);
+    status = committed.status();
+  }
+  if (absl::IsResourceExhausted(status)) {
+    park_->DropAll("a running upload found no room");
+  }
+  if (!status.ok()) return Annotate(status, session->object_name());
+  // The answer may be lost: then its client comes again and gets another. When
+  // the client itself is gone, it may be another run of it that comes.
+  if (!session->upload_key().empty()) {
+    const std::string client_id = session->client_id();
+    park_->Park(std::move(session), context->IsCancelled() ? "" : client_id);
+  }
+  return absl::OkStatus();
+}
+
+std::unique_ptr<UploadSession> ModelStoreService::NewSession(
+    grpc::ServerContext* context, const v1::UploadRequest& first) const {
   IngestResources resources = ingest_;
-  resources.cancelled = cancelled;
-  UploadSession session(store_, resources);
+  // One that may be gone on with takes in what has come before it is parked,
+  // which frees all that it waits for.
+  if (first.begin().upload_key().empty()) {
+    resources.cancelled = [context] { return context->IsCancelled(); };
+  }
+  return std::make_unique<UploadSession>(store_, resources);
+}
+
+absl::StatusOr<bool> ModelStoreService::Receive(
+    grpc::ServerContext* context, grpc::ServerReader<v1::UploadRequest>* reader,
+    StallWatch::Call* stall, std::unique_ptr<UploadSession>* session,
+    UploadPark::Running* running, CallLog* log) {
   v1::UploadRequest request;
   bool first = true;
   const auto read = [&] {
-    stall.BeginWait();
+    stall->BeginWait();
     const bool any = reader->Read(&request);
-    stall.EndWait();
+    stall->EndWait();
     return any;
   };
+  *session = NewSession(context, request);
   while (read()) {
-    if (first && request.has_begin()) log->set_object(UploadName(request));
-    first = false;
-    log->add_bytes(request.bytes().payload().size());
-    QSTORE_RETURN_IF_ERROR(
-        Annotate(session.Handle(request), session.object_name()));
+    if (!std::exchange(first, false) || !request.has_begin()) {
+      QSTORE_RETURN_IF_ERROR((*session)->Handle(request));
+      log->add_bytes(request.bytes().payload().size());
+      continue;
+    }
+    log->set_object(UploadName(request));
+    if (request.begin().has_resume()) {
+      QSTORE_ASSIGN_OR_RETURN(*session, park_->Resume(request.begin()));
+    } else {
+      *session = NewSession(context, request);
+      QSTORE_RETURN_IF_ERROR((*session)->Handle(request));
+    }
+    if (!(*session)->upload_key().empty()) {
+      *running = park_->Enter(request.begin().upload_key(),
+                              request.begin().client_id(),
+                              [context] { context->TryCancel(); });
+    }
   }
-  if (stall.stalled()) {
-    return absl::CancelledError(absl::StrCat(
-        "the client sent nothing for ",
-        absl::FormatDuration(absl::FromChrono(download_.stalls->timeout())),
-        ", after ", session.received_bytes(), " bytes"));
-  }
-  if (context->IsCancelled()) {
-    return absl::CancelledError(
-        absl::StrCat("the client cancelled or went away after ",
-                     session.received_bytes(), " bytes; nothing was stored"));
-  }
-  auto committed = session.Commit();
-  if (!committed.ok()) {
-    return Annotate(committed.status(), session.object_name());
-  }
-  *response = *std::move(committed);
+  return !context->IsCancelled();
+}
+
+grpc::Status ModelStoreService::GetUploadState(
+    grpc::ServerContext* context, const v1::GetUploadStateRequest* request,
+    v1::GetUploadStateResponse* response) {
+  CallLog log("GetUploadState", context->peer());
+  return log.End(RunGetUploadState(*request, response));
+}
+
+absl::Status ModelStoreService::RunGetUploadState(
+    const v1::GetUploadStateRequest& request,
+    v1::GetUploadStateResponse* response) {
+  QSTORE_ASSIGN_OR_RETURN(const auto permit,
+                          admission_->Enter(CallKind::kShort));
+  QSTORE_RETURN_IF_ERROR(ValidateUploadKey(request.upload_key()));
+  *response = park_->Find(request);
   return absl::OkStatus();
 }
 

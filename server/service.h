@@ -9,6 +9,9 @@
 #include "server/call_log.h"
 #include "server/download_call.h"
 #include "server/ingest/ingest_resources.h"
+#include "server/ingest/upload_session.h"
+#include "server/stall_watch.h"
+#include "server/upload_park.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -19,12 +22,15 @@ class ModelStoreService final
  public:
   // All outlive the service.
   ModelStoreService(storage::ModelStore* store, CallAdmission* admission,
-                    const IngestResources& ingest,
+                    const IngestResources& ingest, UploadPark* park,
                     const DownloadResources& download, ByteBudget* verify);
 
   grpc::Status Upload(grpc::ServerContext* context,
                       grpc::ServerReader<v1::UploadRequest>* reader,
                       v1::UploadResponse* response) override;
+  grpc::Status GetUploadState(grpc::ServerContext* context,
+                              const v1::GetUploadStateRequest* request,
+                              v1::GetUploadStateResponse* response) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Download(
       grpc::CallbackServerContext* context,
       const grpc::ByteBuffer* request) override;
@@ -48,6 +54,18 @@ class ModelStoreService final
   absl::Status RunUpload(grpc::ServerContext* context,
                          grpc::ServerReader<v1::UploadRequest>* reader,
                          v1::UploadResponse* response, CallLog* log);
+  // For a stream that begins with this message.
+  std::unique_ptr<UploadSession> NewSession(
+      grpc::ServerContext* context, const v1::UploadRequest& first) const;
+  // Takes the stream's messages, into a new session or the one that the client
+  // goes on with; false when the connection broke.
+  absl::StatusOr<bool> Receive(grpc::ServerContext* context,
+                               grpc::ServerReader<v1::UploadRequest>* reader,
+                               StallWatch::Call* stall,
+                               std::unique_ptr<UploadSession>* session,
+                               UploadPark::Running* running, CallLog* log);
+  absl::Status RunGetUploadState(const v1::GetUploadStateRequest& request,
+                                 v1::GetUploadStateResponse* response);
   absl::Status RunListModels(const v1::ListModelsRequest& request,
                              v1::ListModelsResponse* response);
   absl::Status RunGetRevision(const v1::GetRevisionRequest& request,
@@ -64,6 +82,7 @@ class ModelStoreService final
   storage::ModelStore* const store_;
   CallAdmission* const admission_;
   const IngestResources ingest_;
+  UploadPark* const park_;
   const DownloadResources download_;
   ByteBudget* const verify_budget_;
 };

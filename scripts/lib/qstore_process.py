@@ -101,11 +101,19 @@ class Daemon:
 
 
 class Client:
-    """Calls qstore-client against one server."""
+    """Calls qstore-client against one server.
 
-    def __init__(self, bin_dir, address):
+    It does not try again unless told to: most callers want to see the first
+    failure.
+    """
+
+    def __init__(self, bin_dir, address, retry_seconds=0):
         self.program = str(pathlib.Path(bin_dir) / "qstore-client")
         self.address = address
+        self.retry_seconds = retry_seconds
+
+    def environment(self):
+        return clean_environment(QSTORE_RETRY_FOR=str(self.retry_seconds))
 
     def command(self, *arguments):
         return [self.program, "--server", self.address, *map(str, arguments)]
@@ -114,13 +122,13 @@ class Client:
         """Returns the finished process with its output as text."""
         return subprocess.run(
             self.command(*arguments), stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=timeout_seconds, env=environment or clean_environment())
+            text=True, timeout=timeout_seconds, env=environment or self.environment())
 
     def start(self, *arguments, stdout=subprocess.PIPE):
         """Starts the command and does not wait for it."""
         return subprocess.Popen(
             self.command(*arguments), stdin=subprocess.DEVNULL, stdout=stdout,
-            stderr=subprocess.PIPE, text=True, env=clean_environment(),
+            stderr=subprocess.PIPE, text=True, env=self.environment(),
             preexec_fn=_die_with_parent)
 
     def peak_resident_bytes_of(self, *arguments):

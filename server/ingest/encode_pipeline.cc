@@ -76,6 +76,11 @@ absl::StatusOr<size_t> EncodePipeline::EndObject(
   return objects_begun_++;
 }
 
+absl::Status EncodePipeline::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
 absl::StatusOr<std::vector<StoredObject>> EncodePipeline::Finish() {
   {
     std::unique_lock lock(mutex_);

@@ -55,6 +55,9 @@ class EncodePipeline {
   // Returns the object's position among the results of Finish.
   absl::StatusOr<size_t> EndObject(std::shared_ptr<const ObjectPlan> plan);
 
+  // The first error so far.
+  absl::Status status() const;
+
   // Waits until everything is stored. Call at most once, nothing after it.
   // CANCELLED when the call ends meanwhile: what is not yet encoded is dropped.
   absl::StatusOr<std::vector<StoredObject>> Finish();
@@ -96,7 +99,7 @@ class EncodePipeline {
   std::atomic<bool> abandoned_ = false;
   std::atomic<uint64_t> stored_bytes_ = 0;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Slot>> slots_;  // guarded by mutex_
   size_t tasks_in_flight_ = 0;               // guarded by mutex_

@@ -30,6 +30,11 @@ class FileIngest {
   virtual absl::Status Append(ByteView bytes) = 0;
   // After the last byte.
   virtual absl::StatusOr<std::vector<PendingSegment>> Finish() = 0;
+
+  // Bytes at the end of what came that no encoder has yet.
+  virtual uint64_t partial_bytes() const = 0;
+  // Forgets them, and the memory that they take: they will come again.
+  virtual void DropPartial() = 0;
 };
 
 // What files of one upload share; all outlive the file ingests.

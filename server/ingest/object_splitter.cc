@@ -27,6 +27,13 @@ absl::Status ObjectSplitter::Append(ByteView bytes) {
   return absl::OkStatus();
 }
 
+void ObjectSplitter::DropPartial() {
+  if (chunk_ == nullptr) return;
+  remaining_bytes_ += chunk_->raw.size();
+  next_chunk_index_ = chunk_->chunk_index;
+  chunk_.reset();
+}
+
 absl::StatusOr<size_t> ObjectSplitter::Finish() {
   return pipeline_->EndObject(plan_);
 }

@@ -23,6 +23,13 @@ class ObjectSplitter {
   // Bytes of the object that have not come yet.
   uint64_t remaining_bytes() const { return remaining_bytes_; }
 
+  // Bytes of the chunk that is being filled.
+  uint64_t partial_bytes() const {
+    return chunk_ == nullptr ? 0 : chunk_->raw.size();
+  }
+  // Gives that chunk up, its leases too; its bytes remain to come again.
+  void DropPartial();
+
   // Call once, when no byte remains. Returns the object's position among the
   // pipeline's results.
   absl::StatusOr<size_t> Finish();

@@ -19,6 +19,12 @@ class OpaqueIngest : public FileIngest {
   bool is_safetensors() const override { return false; }
   absl::Status Append(ByteView bytes) override;
   absl::StatusOr<std::vector<PendingSegment>> Finish() override;
+  uint64_t partial_bytes() const override {
+    return splitter_ ? splitter_->partial_bytes() : 0;
+  }
+  void DropPartial() override {
+    if (splitter_) splitter_->DropPartial();
+  }
 
  private:
   const uint64_t size_bytes_;

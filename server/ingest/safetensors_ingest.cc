@@ -39,6 +39,18 @@ absl::StatusOr<std::vector<PendingSegment>> SafetensorsIngest::Finish() {
   return std::move(segments_);
 }
 
+uint64_t SafetensorsIngest::partial_bytes() const {
+  if (!header_parsed_) return header_.size();
+  return splitter_ ? splitter_->partial_bytes() : 0;
+}
+
+void SafetensorsIngest::DropPartial() {
+  if (splitter_) splitter_->DropPartial();
+  ByteVector().swap(header_);
+  header_lease_.Release();
+  if (!header_parsed_) header_bytes_ = 0;
+}
+
 bool SafetensorsIngest::FillHeader(uint64_t target_bytes, ByteView* bytes) {
   const size_t taken =
       std::min<uint64_t>(target_bytes - header_.size(), bytes->size());

@@ -23,6 +23,8 @@ class SafetensorsIngest : public FileIngest {
   bool is_safetensors() const override { return true; }
   absl::Status Append(ByteView bytes) override;
   absl::StatusOr<std::vector<PendingSegment>> Finish() override;
+  uint64_t partial_bytes() const override;
+  void DropPartial() override;
 
  private:
   // Takes bytes until `header_` has `target_bytes`; moves `bytes` past them.

@@ -14,6 +14,33 @@
 #include "storage/records.h"
 
 namespace qstore::server {
+namespace {
+
+constexpr size_t kMaxUploadKeyBytes = 64;
+
+// What stays the same from stream to stream.
+v1::UploadBegin WithoutStream(v1::UploadBegin begin) {
+  begin.clear_client_id();
+  begin.clear_resume();
+  return begin;
+}
+
+void AddNumber(uint64_t number, Xxh3Stream* hash) {
+  uint8_t bytes[sizeof(number)];
+  StoreLittleEndian(number, bytes);
+  hash->Update(bytes);
+}
+
+}  // namespace
+
+absl::Status ValidateUploadKey(const std::string& key) {
+  if (key.size() > kMaxUploadKeyBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the upload key has ", key.size(), " bytes, but at most ",
+                     kMaxUploadKeyBytes, " are allowed"));
+  }
+  return Annotate(ValidateTag(key), "the upload key");
+}
 
 UploadSession::UploadSession(storage::ModelStore* store,
                              const IngestResources& resources)
@@ -47,8 +74,23 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
   tag_ = begin.tag().empty() ? std::string(kDefaultTag) : begin.tag();
   QSTORE_RETURN_IF_ERROR(ValidateTag(tag_));
   object_name_ = absl::StrCat(model_, ":", tag_);
+  if (!begin.upload_key().empty()) {
+    QSTORE_RETURN_IF_ERROR(ValidateUploadKey(begin.upload_key()));
+  }
+  begin_ = WithoutStream(begin);
+  client_id_ = begin.client_id();
   QSTORE_ASSIGN_OR_RETURN(policy_,
                           QuantizationPolicy::Create(begin.quantization()));
+  QSTORE_RETURN_IF_ERROR(BeginStoring());
+  pipeline_.emplace(upload_.get(), resources_);
+  state_ = State::kBetweenFiles;
+  if (resources_.disk_reserve != nullptr) {
+    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(0));
+  }
+  return CheckQuota();
+}
+
+absl::Status UploadSession::BeginStoring() {
   if (resources_.quotas != nullptr) {
     quota_claim_ = Quotas::Claim(resources_.quotas, model_);
   }
@@ -56,12 +98,7 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
   upload_->set_commit_check([this](const storage::v1::Revision& revision) {
     return quota_claim_.Update(storage::TotalBytes(revision.stored()));
   });
-  pipeline_.emplace(upload_.get(), resources_);
-  state_ = State::kBetweenFiles;
-  if (resources_.disk_reserve != nullptr) {
-    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(0));
-  }
-  return CheckQuota();
+  return absl::OkStatus();
 }
 
 absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
@@ -85,6 +122,9 @@ absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
   size_bytes_ = file.size_bytes();
   announced_bytes_ += size_bytes_;
   file_received_bytes_ = 0;
+  AddNumber(path_.size(), &hash_);
+  hash_.Update(AsBytes(path_));
+  AddNumber(size_bytes_, &hash_);
   file_ingest_ = NewFileIngest(
       {&*pipeline_, &*policy_, &resources_, &tensor_count_, &metadata_leases_},
       path_, size_bytes_);
@@ -151,6 +191,7 @@ absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
   QSTORE_RETURN_IF_ERROR(file_ingest_->Append(AsBytes(payload)));
   file_received_bytes_ += payload.size();
   received_bytes_ += payload.size();
+  if (!upload_key().empty()) AddToHash(AsBytes(payload));
   return file_received_bytes_ == size_bytes_ ? EndFile() : absl::OkStatus();
 }
 
@@ -160,12 +201,86 @@ absl::Status UploadSession::CheckQuota() {
   return quota_claim_.Update(std::max<uint64_t>(1, pipeline_->stored_bytes()));
 }
 
+void UploadSession::AddToHash(ByteView payload) {
+  // The last end of a chunk may lie within the payload.
+  const uint64_t partial_bytes = file_ingest_->partial_bytes();
+  if (partial_bytes < payload.size()) {
+    const size_t kept_bytes = payload.size() - partial_bytes;
+    hash_.Update(payload.first(kept_bytes));
+    kept_hash_ = hash_;
+    payload = payload.subspan(kept_bytes);
+  }
+  hash_.Update(payload);
+}
+
+void UploadSession::Suspend() {
+  if (state_ == State::kInFile) {
+    const uint64_t partial_bytes = file_ingest_->partial_bytes();
+    file_ingest_->DropPartial();
+    file_received_bytes_ -= partial_bytes;
+    received_bytes_ -= partial_bytes;
+    if (file_received_bytes_ == 0) UndoBeginFile();
+  } else {
+    state_ = State::kBetweenFiles;
+  }
+  hash_ = kept_hash_;
+}
+
+void UploadSession::UndoBeginFile() {
+  paths_.erase(path_);
+  announced_bytes_ -= size_bytes_;
+  file_ingest_.reset();
+  state_ = State::kBetweenFiles;
+}
+
+v1::UploadPoint UploadSession::point() const {
+  v1::UploadPoint point;
+  point.set_file_count(files_.size());
+  if (state_ == State::kInFile) {
+    point.set_file_offset_bytes(file_received_bytes_);
+  }
+  return point;
+}
+
+absl::Status UploadSession::Resume(const v1::UploadBegin& begin) {
+  if (WithoutStream(begin).SerializeAsString() != begin_.SerializeAsString()) {
+    return absl::AbortedError(
+        absl::StrCat("the upload to go on with is of ", object_name_,
+                     " or has other options: start from the first file"));
+  }
+  client_id_ = begin.client_id();
+  const v1::UploadPoint here = point();
+  const v1::UploadPoint& there = begin.resume();
+  if (there.file_count() != here.file_count() ||
+      there.file_offset_bytes() != here.file_offset_bytes()) {
+    return absl::AbortedError(absl::StrCat(
+        "the client goes on after ", there.file_count(), " files and ",
+        there.file_offset_bytes(), " bytes of the next, but the server has ",
+        here.file_count(), " files and ", here.file_offset_bytes(),
+        " bytes: start from the first file"));
+  }
+  if (there.xxh3() != hash_.Digest()) {
+    return absl::AbortedError(absl::StrCat(
+        "the ", received_bytes_,
+        " bytes that were received before the connection broke are not those "
+        "that the files have now; they have been dropped, start from the "
+        "first file"));
+  }
+  if (!pipeline_.has_value()) return absl::OkStatus();
+  const absl::Status stored = pipeline_->status();
+  if (stored.ok()) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat(
+      "what was received before the connection broke could not be stored (",
+      stored.message(), "): start from the first file"));
+}
+
 absl::Status UploadSession::EndFile() {
   QSTORE_ASSIGN_OR_RETURN(std::vector<PendingSegment> segments,
                           file_ingest_->Finish());
   files_.push_back({path_, size_bytes_, file_ingest_->is_safetensors(),
                     std::move(segments)});
   file_ingest_.reset();
+  kept_hash_ = hash_;
   state_ = State::kBetweenFiles;
   return absl::OkStatus();
 }
@@ -208,21 +323,44 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
         "the stream ended without an end message, after ", files_.size(),
         " files and ", received_bytes_, " bytes; nothing was stored"));
   }
-  QSTORE_ASSIGN_OR_RETURN(const std::vector<StoredObject> objects,
-                          pipeline_->Finish());
+  QSTORE_ASSIGN_OR_RETURN(
+      std::vector<StoredObject> objects,
+      committed() ? HoldCommittedObjects() : pipeline_->Finish());
   QSTORE_ASSIGN_OR_RETURN(storage::Upload::CommitResult result,
                           upload_->Commit(DraftOf(objects), tag_));
   // One that was replaced is counted already.
   if (result.created && !result.replaced) quota_claim_.Keep();
+  quota_claim_ = {};
+  committed_objects_ = std::move(objects);
+  created_ = created_ || result.created;
+  pipeline_.reset();
+  upload_.reset();
   v1::UploadResponse response;
   response.set_model(model_);
   response.set_revision(result.revision.revision());
   response.set_tag(tag_);
-  response.set_created(result.created);
+  response.set_created(created_);
   *response.mutable_stored() = ToWire(result.revision.stored());
   response.set_two_copies_bytes(result.revision.two_copies_bytes());
   response.set_received_bytes(received_bytes_);
   return response;
+}
+
+absl::StatusOr<std::vector<StoredObject>>
+UploadSession::HoldCommittedObjects() {
+  QSTORE_RETURN_IF_ERROR(BeginStoring());
+  std::vector<StoredObject> objects = *committed_objects_;
+  for (StoredObject& object : objects) {
+    QSTORE_ASSIGN_OR_RETURN(const std::optional<uint64_t> id,
+                            upload_->FindObject(object.content_hash));
+    if (!id.has_value()) {
+      return absl::AbortedError(
+          "the revision was deleted after it had been stored: start from the "
+          "first file");
+    }
+    object.object_id = *id;
+  }
+  return objects;
 }
 
 storage::v1::Revision UploadSession::DraftOf(

@@ -3,7 +3,8 @@
 //   begin (file bytes*)* end
 //
 // Every violation has a sentence of its own. Destroyed before Commit, an upload
-// leaves nothing behind.
+// leaves nothing behind. One whose stream broke can be suspended and gone on
+// with by another stream (upload_park.h).
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/byte_budget.h"
+#include "base/bytes.h"
+#include "base/hash.h"
 #include "qstore/v1/model_store.pb.h"
 #include "server/ingest/file_ingest.h"
 #include "server/ingest/ingest_resources.h"
@@ -25,6 +28,9 @@
 namespace qstore::server {
 
 inline constexpr uint64_t kMaxUploadPayloadBytes = 2u << 20;
+
+// INVALID_ARGUMENT when it is none.
+absl::Status ValidateUploadKey(const std::string& key);
 
 // One thread at a time.
 class UploadSession {
@@ -36,12 +42,31 @@ class UploadSession {
   absl::Status Handle(const v1::UploadRequest& request);
 
   // After the stream has ended: waits for the encoders, then commits.
-  // INVALID_ARGUMENT when the end message has not come.
+  // INVALID_ARGUMENT when the end message has not come. A session that was
+  // suspended after its commit commits the same once more: its client may not
+  // have heard of the first time.
   absl::StatusOr<v1::UploadResponse> Commit();
+
+  // Between two streams: goes back to the last point before which everything is
+  // with the encoders, and gives up the memory of what came after it. Only for
+  // sessions that have begun and had no error.
+  void Suspend();
+  // Of a suspended session; without checksum.
+  v1::UploadPoint point() const;
+  // The begin message of the next stream. ABORTED when it is of another upload,
+  // names another point or has seen other bytes before it; the session is of no
+  // use then.
+  absl::Status Resume(const v1::UploadBegin& begin);
 
   // "org/name:tag" once begun, for messages and the log.
   const std::string& object_name() const { return object_name_; }
   uint64_t received_bytes() const { return received_bytes_; }
+  // Empty: the upload cannot be gone on with.
+  const std::string& upload_key() const { return begin_.upload_key(); }
+  // Who sends the stream.
+  const std::string& client_id() const { return client_id_; }
+  // Whether nothing is left of it but what commits it once more.
+  bool committed() const { return committed_objects_.has_value(); }
 
  private:
   enum class State { kExpectBegin, kBetweenFiles, kInFile, kEnded };
@@ -55,11 +80,18 @@ class UploadSession {
   };
 
   absl::Status Begin(const v1::UploadBegin& begin);
+  // The store's side of it, with what it claims of quotas.
+  absl::Status BeginStoring();
   absl::Status BeginFile(const v1::FileBegin& file);
   absl::Status CheckFile(const v1::FileBegin& file);
   absl::Status AddBytes(const v1::FileBytes& bytes);
   absl::Status CheckQuota();
   absl::Status EndFile();
+  // Of the payload that has just come.
+  void AddToHash(ByteView payload);
+  void UndoBeginFile();
+  // Finds what the first commit stored.
+  absl::StatusOr<std::vector<StoredObject>> HoldCommittedObjects();
   absl::Status End(const v1::UploadEnd& end);
   storage::v1::Revision DraftOf(const std::vector<StoredObject>& objects) const;
 
@@ -67,6 +99,8 @@ class UploadSession {
   const IngestResources resources_;
 
   State state_ = State::kExpectBegin;
+  std::string client_id_;
+  v1::UploadBegin begin_;  // without what differs from stream to stream
   std::string model_;
   std::string tag_;
   std::string object_name_;
@@ -82,6 +116,15 @@ class UploadSession {
   uint64_t announced_bytes_ = 0;  // sizes of the files begun so far
   uint64_t received_bytes_ = 0;
   uint64_t tensor_count_ = 0;
+
+  // Of everything received, in the form of v1::UploadPoint, and as it was at
+  // the last point between two chunks. Idle without an upload key.
+  Xxh3Stream hash_;
+  Xxh3Stream kept_hash_;
+
+  // Set by the first commit.
+  std::optional<std::vector<StoredObject>> committed_objects_;
+  bool created_ = false;
 
   // Of the file that is being received.
   std::unique_ptr<FileIngest> file_ingest_;

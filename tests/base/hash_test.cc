@@ -23,6 +23,25 @@ TEST(HashTest, Xxh3OfLongInputsIsThePublishedFunction) {
   EXPECT_EQ(Xxh3(bytes), 0xb418500fc42320eeu);
 }
 
+TEST(HashTest, Xxh3InPiecesIsThatOfTheWhole) {
+  ByteVector bytes(5000);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<uint8_t>(i % 251);
+  }
+  Xxh3Stream stream;
+  EXPECT_EQ(stream.Digest(), Xxh3({}));
+  stream.Update(ByteView(bytes).first(700));
+  Xxh3Stream copy(stream);
+  stream.Update(ByteView(bytes).subspan(700));
+  EXPECT_EQ(stream.Digest(), Xxh3(bytes));
+  // The copy has not moved, and goes on by itself.
+  EXPECT_EQ(copy.Digest(), Xxh3(ByteView(bytes).first(700)));
+  copy.Update(ByteView(bytes).subspan(700, 300));
+  EXPECT_EQ(copy.Digest(), Xxh3(ByteView(bytes).first(1000)));
+  stream = copy;
+  EXPECT_EQ(stream.Digest(), Xxh3(ByteView(bytes).first(1000)));
+}
+
 TEST(HashTest, Sha256IsThePublishedFunction) {
   EXPECT_EQ(HexEncode(Sha256Of({})),
             "e3b0c44298fc1c149afbf4c8996fb924"

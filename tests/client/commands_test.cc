@@ -24,7 +24,7 @@ class CommandsTest : public ::testing::Test {
   int Run(std::vector<std::string> arguments) {
     out_.str("");
     err_.str("");
-    arguments.insert(arguments.begin(), "qstore-client");
+    arguments.insert(arguments.begin(), {"qstore-client", "--retry-for=0"});
     std::vector<const char*> pointers;
     pointers.reserve(arguments.size());
     for (const std::string& argument : arguments) {

@@ -62,8 +62,9 @@ class DownloadTest : public ::testing::Test {
     options.memory_mib = 1;
     Progress progress(&stderr_, ProgressStyle::kHidden);
     const std::unique_ptr<Connection> connection = server_.Connect();
-    return Download(options, /*connect_timeout_seconds=*/10, connection.get(),
-                    &progress, &cancellation_);
+    Retrier retrier(RetryOptions(), &stderr_, &progress, &cancellation_);
+    return Download(options, &retrier, connection.get(), &progress,
+                    &cancellation_);
   }
 
   TemporaryDirectory directory_;

@@ -33,6 +33,24 @@ void FakeServer::WaitUntilStreamed() {
   changed_.wait(lock, [this] { return streamed_; });
 }
 
+bool FakeServer::Fails() {
+  ++call_count;
+  if (failures_left == 0) return false;
+  --failures_left;
+  return true;
+}
+
+grpc::Status FakeServer::GetUploadState(
+    grpc::ServerContext* /*context*/, const v1::GetUploadStateRequest* request,
+    v1::GetUploadStateResponse* response) {
+  upload_state_request = *request;
+  if (!upload_state.has_value()) {
+    return {grpc::StatusCode::UNIMPLEMENTED, "no such call"};
+  }
+  *response = *upload_state;
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeServer::Upload(grpc::ServerContext* /*context*/,
                                 grpc::ServerReader<v1::UploadRequest>* reader,
                                 v1::UploadResponse* response) {
@@ -40,6 +58,7 @@ grpc::Status FakeServer::Upload(grpc::ServerContext* /*context*/,
   while (uploaded.size() < upload_message_limit && reader->Read(&request)) {
     uploaded.push_back(request);
   }
+  if (Fails()) return failure;
   *response = upload_response;
   return status;
 }
@@ -47,6 +66,7 @@ grpc::Status FakeServer::Upload(grpc::ServerContext* /*context*/,
 grpc::Status FakeServer::Download(
     grpc::ServerContext* context, const v1::DownloadRequest* request,
     grpc::ServerWriter<v1::DownloadResponse>* writer) {
+  if (Fails()) return failure;
   download_request = *request;
   // A client that gives up does not wait for this to end, and the test may
   // change what is served meanwhile.
@@ -70,6 +90,7 @@ grpc::Status FakeServer::Download(
 grpc::Status FakeServer::ListModels(grpc::ServerContext* /*context*/,
                                     const v1::ListModelsRequest* request,
                                     v1::ListModelsResponse* response) {
+  if (Fails()) return failure;
   list_request = *request;
   *response = models;
   return status;
@@ -94,6 +115,7 @@ grpc::Status FakeServer::SetTag(grpc::ServerContext* /*context*/,
 grpc::Status FakeServer::Delete(grpc::ServerContext* /*context*/,
                                 const v1::DeleteRequest* request,
                                 v1::DeleteResponse* response) {
+  if (Fails()) return failure;
   delete_request = *request;
   *response = delete_response;
   return status;

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,12 @@ class FakeServer final : public v1::ModelStore::Service {
   const std::string& address() const { return address_; }
   std::unique_ptr<Connection> Connect() const;
 
+  // This many calls end with `failure` before anything else happens; an Upload
+  // after it has taken upload_message_limit messages.
+  int failures_left = 0;
+  grpc::Status failure;
+  int call_count = 0;  // GetUploadState aside
+
   // Every call ends with this unless it is OK; Download after `stream`, Verify
   // after `verify_stream`.
   grpc::Status status;
@@ -30,6 +37,8 @@ class FakeServer final : public v1::ModelStore::Service {
   // Download waits for the client to cancel instead of ending.
   bool hang_after_stream = false;
   v1::UploadResponse upload_response;
+  // Not set: GetUploadState is not known.
+  std::optional<v1::GetUploadStateResponse> upload_state;
   // Upload ends with `status` after this many messages.
   size_t upload_message_limit = SIZE_MAX;
   v1::ListModelsResponse models;
@@ -38,6 +47,7 @@ class FakeServer final : public v1::ModelStore::Service {
   std::vector<v1::VerifyResponse> verify_stream;
 
   std::vector<v1::UploadRequest> uploaded;
+  v1::GetUploadStateRequest upload_state_request;
   v1::DownloadRequest download_request;
   v1::SetTagRequest set_tag_request;
   v1::DeleteRequest delete_request;
@@ -47,9 +57,14 @@ class FakeServer final : public v1::ModelStore::Service {
   void WaitUntilStreamed();
 
  private:
+  // Whether this call is one of those that fail.
+  bool Fails();
   grpc::Status Upload(grpc::ServerContext* context,
                       grpc::ServerReader<v1::UploadRequest>* reader,
                       v1::UploadResponse* response) override;
+  grpc::Status GetUploadState(grpc::ServerContext* context,
+                              const v1::GetUploadStateRequest* request,
+                              v1::GetUploadStateResponse* response) override;
   grpc::Status Download(
       grpc::ServerContext* context, const v1::DownloadRequest* request,
       grpc::ServerWriter<v1::DownloadResponse>* writer) override;

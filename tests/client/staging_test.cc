@@ -7,7 +7,10 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/status.h"
+#include "client/download_journal.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/temporary_directory.h"
@@ -27,10 +30,19 @@ void WriteTo(const Staging& staging, const std::string& file,
   std::ofstream(staging.path() / file) << contents;
 }
 
+absl::StatusOr<std::unique_ptr<Staging>> MakeStaging(
+    const fs::path& directory, const std::vector<std::string>& files,
+    const std::string& identity = "") {
+  QSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Staging> staging,
+                          Staging::Create(directory, identity));
+  QSTORE_RETURN_IF_ERROR(staging->Expect(files));
+  return staging;
+}
+
 TEST(StagingTest, ANewDirectoryAppearsWhole) {
   const TemporaryDirectory root;
   const fs::path target = root.path() / "model";
-  auto staging = Staging::Create(target, {"a", "sub/b"});
+  auto staging = MakeStaging(target, {"a", "sub/b"});
   ASSERT_TRUE(staging.ok()) << staging.status();
   WriteTo(**staging, "a", "1");
   WriteTo(**staging, "sub/b", "2");
@@ -44,7 +56,7 @@ TEST(StagingTest, ANewDirectoryAppearsWhole) {
 
 TEST(StagingTest, ATrailingSlashMeansTheSameDirectory) {
   const TemporaryDirectory root;
-  auto staging = Staging::Create(root.path() / "model/", {"a"});
+  auto staging = MakeStaging(root.path() / "model/", {"a"});
   ASSERT_TRUE(staging.ok()) << staging.status();
   WriteTo(**staging, "a", "1");
   ASSERT_TRUE((*staging)->Publish().ok());
@@ -54,9 +66,9 @@ TEST(StagingTest, ATrailingSlashMeansTheSameDirectory) {
 TEST(StagingTest, MakesParentsAndTakesThemBack) {
   const TemporaryDirectory root;
   const fs::path target = root.path() / "x/y/model";
-  ASSERT_TRUE(Staging::Create(target, {"a"}).ok());
+  ASSERT_TRUE(MakeStaging(target, {"a"}).ok());
   EXPECT_TRUE(fs::is_empty(root.path()));
-  auto staging = Staging::Create(target, {"a"});
+  auto staging = MakeStaging(target, {"a"});
   WriteTo(**staging, "a", "1");
   ASSERT_TRUE((*staging)->Publish().ok());
   staging->reset();
@@ -66,7 +78,7 @@ TEST(StagingTest, MakesParentsAndTakesThemBack) {
 TEST(StagingTest, AbandonedWorkLeavesNothing) {
   const TemporaryDirectory root;
   {
-    auto staging = Staging::Create(root.path() / "model", {"a"});
+    auto staging = MakeStaging(root.path() / "model", {"a"});
     ASSERT_TRUE(staging.ok());
     WriteTo(**staging, "a", "1");
     EXPECT_FALSE(fs::is_empty(root.path()));
@@ -80,7 +92,7 @@ TEST(StagingTest, AnExistingDirectoryKeepsItsOtherFiles) {
   root.Write("other", "kept");
   root.Write("sub/b", "old");
   {
-    auto staging = Staging::Create(root.path(), {"a", "sub/b", "sub/c/d"});
+    auto staging = MakeStaging(root.path(), {"a", "sub/b", "sub/c/d"});
     ASSERT_TRUE(staging.ok()) << staging.status();
     // On the same file system, also where the directory is a mount point.
     EXPECT_EQ((*staging)->path().parent_path(), root.path());
@@ -100,7 +112,7 @@ TEST(StagingTest, AnExistingDirectoryIsUntouchedByAbandonedWork) {
   const TemporaryDirectory root;
   root.Write("a", "old");
   {
-    auto staging = Staging::Create(root.path(), {"a"});
+    auto staging = MakeStaging(root.path(), {"a"});
     WriteTo(**staging, "a", "new");
   }
   EXPECT_THAT(ReadTree(root.path()), UnorderedElementsAre(Pair("a", "old")));
@@ -111,7 +123,7 @@ TEST(StagingTest, AnExistingDirectoryIsUntouchedByAbandonedWork) {
 
 TEST(StagingTest, NeverReplacesADirectoryThatCameMeanwhile) {
   const TemporaryDirectory root;
-  auto staging = Staging::Create(root.path() / "model", {"a"});
+  auto staging = MakeStaging(root.path() / "model", {"a"});
   WriteTo(**staging, "a", "1");
   root.Write("model/theirs", "2");
   EXPECT_FALSE((*staging)->Publish().ok());
@@ -128,7 +140,7 @@ TEST(StagingTest, RefusesTargetsThatCannotHoldTheFiles) {
   const TemporaryDirectory outside;
   fs::create_directory_symlink(outside.path(), root.path() / "dir/link");
   const auto failure = [](const fs::path& directory, const std::string& file) {
-    const auto staging = Staging::Create(directory, {file});
+    const auto staging = MakeStaging(directory, {file});
     EXPECT_EQ(staging.status().code(), absl::StatusCode::kFailedPrecondition);
     return std::string(staging.status().message());
   };
@@ -143,8 +155,8 @@ TEST(StagingTest, RefusesTargetsThatCannotHoldTheFiles) {
 
 TEST(StagingTest, TwoAtOnceDoNotMeet) {
   const TemporaryDirectory root;
-  auto first = Staging::Create(root.path(), {"a"});
-  auto second = Staging::Create(root.path(), {"a"});
+  auto first = MakeStaging(root.path(), {"a"});
+  auto second = MakeStaging(root.path(), {"a"});
   ASSERT_TRUE(first.ok() && second.ok());
   EXPECT_NE((*first)->path(), (*second)->path());
   EXPECT_TRUE(fs::exists((*first)->path()));
@@ -163,12 +175,58 @@ TEST(StagingTest, RemovesWhatAKilledProcessLeft) {
   const int lock =
       open((root.path() / ".qstore-partial-2-00000000").c_str(), O_RDONLY);
   ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0);
-  { ASSERT_TRUE(Staging::Create(root.path(), {"a"}).ok()); }
+  { ASSERT_TRUE(MakeStaging(root.path(), {"a"}).ok()); }
   EXPECT_THAT(
       ReadTree(root.path()),
       UnorderedElementsAre(Pair(".qstore-partial-2-00000000/a", "in use"),
                            Pair(".qstore-partial-note", "a file is not ours")));
   close(lock);
+}
+
+TEST(StagingTest, TakesOverWhatWasKeptOfTheSame) {
+  const TemporaryDirectory root;
+  const fs::path target = root.path() / "model";
+  fs::path kept;
+  for (const bool keep : {true, false}) {
+    auto staging = MakeStaging(target, {"a"}, "the same");
+    ASSERT_TRUE(staging.ok()) << staging.status();
+    EXPECT_EQ((*staging)->taken_over(), !keep);
+    if (keep) kept = (*staging)->path();
+    EXPECT_EQ((*staging)->path(), kept);
+    EXPECT_EQ(fs::exists(kept / "a"), !keep);
+    WriteTo(**staging, "a", "1");
+    const DownloadJournal journal(kept, "the same");
+    (*staging)->set_keep(keep);
+    EXPECT_FALSE(fs::exists(target));
+  }
+  EXPECT_TRUE(fs::is_empty(root.path()));
+}
+
+TEST(StagingTest, RemovesWhatWasKeptOfAnother) {
+  const TemporaryDirectory root;
+  const fs::path target = root.path() / "model";
+  for (const char* next : {"another", ""}) {
+    fs::path kept;
+    {
+      auto staging = MakeStaging(target, {"a"}, "one");
+      kept = (*staging)->path();
+      const DownloadJournal journal(kept, "one");
+      (*staging)->set_keep(true);
+    }
+    EXPECT_TRUE(fs::exists(kept));
+    auto staging = MakeStaging(target, {"a"}, next);
+    EXPECT_FALSE((*staging)->taken_over());
+    EXPECT_FALSE(fs::exists(kept));
+  }
+}
+
+TEST(StagingTest, DoesNotTakeOverWhatIsInUse) {
+  const TemporaryDirectory root;
+  auto first = MakeStaging(root.path(), {"a"}, "the same");
+  const DownloadJournal journal((*first)->path(), "the same");
+  auto second = MakeStaging(root.path(), {"a"}, "the same");
+  EXPECT_FALSE((*second)->taken_over());
+  EXPECT_NE((*first)->path(), (*second)->path());
 }
 
 }  // namespace

@@ -36,8 +36,9 @@ class UploadTest : public ::testing::Test {
   absl::StatusOr<UploadResult> Send() {
     Progress progress(&stderr_, ProgressStyle::kHidden);
     const std::unique_ptr<Connection> connection = server_.Connect();
-    return Upload(options_, /*connect_timeout_seconds=*/10, connection.get(),
-                  &progress, &cancellation_);
+    Retrier retrier(retry_, &stderr_, &progress, &cancellation_);
+    return Upload(options_, &retrier, connection.get(), &progress,
+                  &cancellation_);
   }
 
   // What the server got, by path; checks order and checksums.
@@ -61,6 +62,7 @@ class UploadTest : public ::testing::Test {
 
   TemporaryDirectory directory_;
   UploadOptions options_;
+  RetryOptions retry_;
   FakeServer server_;
   Cancellation cancellation_;
   std::ostringstream stderr_;
@@ -149,6 +151,86 @@ TEST_F(UploadTest, ChecksWhatTheServerConfirms) {
   EXPECT_EQ(Send().status().code(), absl::StatusCode::kInternal);
 }
 
+TEST_F(UploadTest, GoesOnAtThePointThatTheServerNames) {
+  const std::string large = std::string(kUploadBlockBytes, 'x') + "yz";
+  directory_.Write("a", "first");
+  directory_.Write("b", large);
+  directory_.Write("c", "");
+  server_.upload_response.set_received_bytes(large.size() + 5);
+  v1::UploadPoint* point = server_.upload_state.emplace().mutable_point();
+  point->set_file_count(1);
+  point->set_file_offset_bytes(kUploadBlockBytes - 1);
+  const auto result = Send();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->resumed_bytes, 5 + kUploadBlockBytes - 1);
+  ASSERT_EQ(server_.uploaded.size(), 4u);
+  const v1::UploadBegin& begin = server_.uploaded[0].begin();
+  EXPECT_EQ(begin.upload_key(), server_.upload_state_request.upload_key());
+  EXPECT_EQ(begin.client_id(), server_.upload_state_request.client_id());
+  EXPECT_EQ(begin.resume().file_count(), 1u);
+  EXPECT_EQ(begin.resume().file_offset_bytes(), kUploadBlockBytes - 1);
+  std::string hashed;
+  const auto add_number = [&hashed](uint64_t number) {
+    hashed.append(reinterpret_cast<const char*>(&number), sizeof(number));
+  };
+  for (const std::string& content : {std::string("first"), large}) {
+    add_number(1);
+    hashed += content == large ? "b" : "a";
+    add_number(content.size());
+    hashed += content.substr(0, kUploadBlockBytes - 1);
+  }
+  EXPECT_EQ(begin.resume().xxh3(), Xxh3(AsBytes(hashed)));
+  EXPECT_EQ(server_.uploaded[1].bytes().payload(), "xyz");
+  EXPECT_EQ(server_.uploaded[2].file().path(), "c");
+  EXPECT_EQ(server_.uploaded[3].end().total_bytes(), large.size() + 5);
+  EXPECT_EQ(server_.uploaded[3].end().file_count(), 3u);
+
+  // A point that these files do not have is no point.
+  for (const auto& [file_count, offset_bytes] :
+       {std::pair<uint64_t, uint64_t>{4, 0}, {3, 1}, {0, 5}, {2, 1}}) {
+    server_.uploaded.clear();
+    point->set_file_count(file_count);
+    point->set_file_offset_bytes(offset_bytes);
+    ASSERT_TRUE(Send().ok());
+    EXPECT_EQ(Received().size(), 3u) << file_count;
+  }
+}
+
+TEST_F(UploadTest, StartsFromTheFirstFileWhenItCannotGoOn) {
+  directory_.Write("a", "first");
+  directory_.Write("b", "second");
+  server_.upload_response.set_received_bytes(11);
+  server_.upload_state.emplace().mutable_point()->set_file_count(1);
+  server_.failures_left = 1;
+  server_.failure = grpc::Status(grpc::StatusCode::ABORTED, "other bytes");
+  const auto result = Send();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->resumed_bytes, 0u);
+  EXPECT_EQ(server_.call_count, 2);
+  EXPECT_TRUE(server_.uploaded.back().has_end());
+  EXPECT_EQ(stderr_.str(), "note: other bytes\n");
+}
+
+TEST_F(UploadTest, TriesAgainWhatIsSafe) {
+  directory_.Write("x", "123");
+  server_.upload_response.set_received_bytes(3);
+  server_.failures_left = 1;
+  server_.failure = grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone");
+  // Not unless it may.
+  EXPECT_EQ(Send().status().code(), absl::StatusCode::kUnavailable);
+  retry_.retry_seconds = 60;
+  server_.failures_left = 1;
+  const auto result = Send();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->attempts, 2);
+  EXPECT_THAT(stderr_.str(), HasSubstr("note: qstored at"));
+  EXPECT_THAT(stderr_.str(), HasSubstr("trying again in 0."));
+  // And not what another time would not mend.
+  server_.failures_left = 1;
+  server_.failure = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no");
+  EXPECT_EQ(Send().status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(UploadTest, CanBeCancelled) {
   directory_.Write("x", "123");
   cancellation_.Cancel();
@@ -160,8 +242,9 @@ TEST_F(UploadTest, SaysHowToReachAServer) {
   Progress progress(&stderr_, ProgressStyle::kHidden);
   // Nothing listens on the discard port.
   Connection connection("127.0.0.1:9");
+  Retrier retrier(retry_, &stderr_, &progress, &cancellation_);
   const auto result =
-      Upload(options_, 10, &connection, &progress, &cancellation_);
+      Upload(options_, &retrier, &connection, &progress, &cancellation_);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(result.status().message()),
               HasSubstr("cannot reach qstored at 127.0.0.1:9"));

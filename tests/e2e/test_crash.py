@@ -29,7 +29,7 @@ class Crash(harness.EndToEndTest):
                         what="the space of the upload that was cut off")
 
     def test_client_killed_in_the_middle(self):
-        daemon, client = self.start()
+        daemon, client = self.start("--resume-window", "0")
         before = harness.data_bytes(daemon)
         model = models.write_large_model(self.path / "m", 16)
         upload = self.start_upload_and_wait(daemon, client, model)
@@ -40,7 +40,7 @@ class Crash(harness.EndToEndTest):
         self.assert_round_trip(client, models.write_model(self.path / "small"))
 
     def test_client_interrupted_in_the_middle(self):
-        daemon, client = self.start()
+        daemon, client = self.start("--resume-window", "1")
         before = harness.data_bytes(daemon)
         model = models.write_large_model(self.path / "m", 16)
         upload = self.start_upload_and_wait(daemon, client, model)

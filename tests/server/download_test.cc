@@ -4,8 +4,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
+#include "server/held_chunks.h"
 #include "tests/server/server_fixture.h"
 
 namespace qstore::server {
@@ -240,6 +242,46 @@ TEST_F(DownloadLimitsTest, DamageAtRestIsFoundByDownloadAndVerify) {
   ASSERT_EQ(last.problems_size(), 1) << last.ShortDebugString();
   EXPECT_NE(last.problems(0).find("\"big.weight\": chunk 0"), std::string::npos)
       << last.problems(0);
+}
+
+// The manifests of all objects, the blobs of those that the client lacks.
+TEST_P(DownloadTest, LeavesOutWhatTheClientHolds) {
+  MustUpload(kModel, VariedModel(1));
+  const auto all =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  v1::DownloadRequest request;
+  *request.mutable_reference() = MakeReference(kModel);
+  request.set_precision(v1::PRECISION_ORIGINAL);
+  v1::ObjectRange* range = request.add_held_objects();
+  range->set_first(1);
+  range->set_end(3);
+  v1::HeldChunks* chunks = request.add_held_chunks();
+  chunks->set_object_index(4);
+  chunks->add_chunk_indices(0);
+  chunks->add_chunk_indices(77);
+  grpc::ClientContext context;
+  auto reader = stub_->Download(&context, request);
+  v1::DownloadResponse response;
+  uint64_t object_count = 0;
+  std::set<uint64_t> sent;
+  while (reader->Read(&response)) {
+    if (response.has_object()) ++object_count;
+    if (response.has_blob()) sent.insert(response.blob().object_index());
+  }
+  ASSERT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(object_count, all.objects.size());
+  for (const v1::ObjectManifest& object : all.objects) {
+    const uint64_t index = object.object_index();
+    const bool held = index == 1 || index == 2 || index == 4;
+    EXPECT_EQ(sent.contains(index), !held && object.chunks_size() > 0) << index;
+  }
+
+  for (uint32_t i = 0; i < kMaxHeldEntries; ++i) chunks->add_chunk_indices(i);
+  grpc::ClientContext another;
+  reader = stub_->Download(&another, request);
+  while (reader->Read(&response)) ADD_FAILURE() << "a message";
+  EXPECT_THAT(reader->Finish(),
+              StatusIs(grpc::StatusCode::INVALID_ARGUMENT, "at most 65536"));
 }
 
 }  // namespace

@@ -1,0 +1,126 @@
+#include "client/retry.h"
+
+#include <algorithm>
+#include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/rpc_status.h"
+#include "client/text_table.h"
+
+namespace qstore::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstWait{500};
+constexpr milliseconds kLongestWait{15'000};
+// Longer hints of a server are cut: it may be back earlier.
+constexpr milliseconds kLongestHint{60'000};
+
+void SleepUnlessCancelled(Cancellation* cancellation, milliseconds wait) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool cancelled = false;
+  const Cancellation::Scope scope(cancellation, [&] {
+    const std::lock_guard<std::mutex> lock(mutex);
+    cancelled = true;
+    changed.notify_all();
+  });
+  std::unique_lock<std::mutex> lock(mutex);
+  changed.wait_for(lock, wait, [&] { return cancelled; });
+}
+
+double Seconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+}  // namespace
+
+Retrier::Retrier(const RetryOptions& options, std::ostream* notes,
+                 Progress* progress, Cancellation* cancellation)
+    : Retrier(options, notes, progress, cancellation,
+              std::chrono::steady_clock::now,
+              [cancellation](milliseconds wait) {
+                SleepUnlessCancelled(cancellation, wait);
+              }) {}
+
+Retrier::Retrier(const RetryOptions& options, std::ostream* notes,
+                 Progress* progress, Cancellation* cancellation, Clock clock,
+                 Sleep sleep)
+    : options_(options),
+      notes_(notes),
+      progress_(progress),
+      cancellation_(cancellation),
+      clock_(std::move(clock)),
+      sleep_(std::move(sleep)),
+      random_(std::random_device()()) {}
+
+absl::Status Retrier::Run(const std::function<absl::Status()>& attempt) {
+  while (true) {
+    absl::Status status = attempt();
+    if (status.ok() || !IsTransient(status) || !WaitAfter(status)) {
+      return status;
+    }
+  }
+}
+
+absl::Status Retrier::RunOnce(const std::function<absl::Status()>& connect,
+                              const std::function<absl::Status()>& attempt) {
+  while (true) {
+    absl::Status status = connect();
+    bool nothing_done = IsTransient(status);
+    if (status.ok()) {
+      status = attempt();
+      // A refusal with this hint is an answer, given before anything is done.
+      nothing_done = RetryDelay(status).has_value();
+    }
+    if (status.ok() || !nothing_done || !WaitAfter(status)) return status;
+  }
+}
+
+void Retrier::Progressed() { waits_ = 0; }
+
+void Retrier::Note(const std::string& sentence) {
+  progress_->End();
+  *notes_ << "note: " << Printable(sentence) << std::endl;
+}
+
+bool Retrier::WaitAfter(const absl::Status& error) {
+  if (options_.retry_seconds <= 0 || cancellation_->cancelled()) return false;
+  const auto now = clock_();
+  if (waits_ == 0) failing_since_ = now;
+  const double left_seconds =
+      options_.retry_seconds - Seconds(now - failing_since_);
+  const milliseconds wait = NextWait(error);
+  if (Seconds(wait) >= left_seconds) return false;
+  Note(absl::StrCat(std::string(error.message()),
+                    absl::StrFormat("; trying again in %.1f s, for %.0f s more",
+                                    Seconds(wait), std::ceil(left_seconds))));
+  sleep_(wait);
+  ++attempts_;
+  return !cancellation_->cancelled();
+}
+
+milliseconds Retrier::NextWait(const absl::Status& error) {
+  milliseconds longest = kFirstWait;
+  for (int i = 0; i < waits_ && longest < kLongestWait; ++i) longest *= 2;
+  longest = std::min(longest, kLongestWait);
+  ++waits_;
+  // Between a half and the whole, so that clients that were cut off together do
+  // not come back together.
+  std::uniform_int_distribution<int64_t> jitter(longest.count() / 2,
+                                                longest.count());
+  milliseconds wait(jitter(random_));
+  if (const auto hint = RetryDelay(error); hint.has_value()) {
+    wait = std::max(
+        wait,
+        std::min(kLongestHint, milliseconds(absl::ToInt64Milliseconds(*hint))));
+  }
+  return wait;
+}
+
+}  // namespace qstore::client
