@@ -16,6 +16,7 @@
 #include "server/engines.h"
 #include "server/ingest/chunk_work.h"
 #include "server/ingest/upload_session.h"
+#include "server/sweep_log.h"
 
 namespace qstore::server {
 namespace {
@@ -97,6 +98,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     return Annotate(store.status(),
                     "cannot open the store in " + Quoted(options.data_dir));
   }
+  LogSweep((*store)->sweep_report());
   std::unique_ptr<Daemon> daemon(new Daemon(options, *std::move(store)));
   QSTORE_RETURN_IF_ERROR(daemon->Serve());
   return daemon;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "server/wire_records.h"
@@ -39,6 +40,7 @@ DownloadCall::DownloadCall(const DownloadResources& resources, std::string peer)
 
 absl::Status DownloadCall::Admit(CallAdmission* admission,
                                  const grpc::ByteBuffer& request_bytes) {
+  QSTORE_FAILPOINT("download.admit");
   v1::DownloadRequest request;
   QSTORE_RETURN_IF_ERROR(ParseRequest(request_bytes, &request));
   log_.set_object(NameOf(request.reference()));
@@ -103,6 +105,10 @@ void DownloadCall::Produce() {
   } else {
     message = opened;
   }
+  if (message.ok()) {
+    const absl::Status status = QSTORE_FAILPOINT_STATUS("download.send");
+    if (!status.ok()) message = status;
+  }
   std::unique_lock lock(mutex_);
   producing_ = false;
   if (!message.ok()) {
@@ -116,6 +122,7 @@ void DownloadCall::Produce() {
 }
 
 absl::Status DownloadCall::OpenSource() {
+  QSTORE_FAILPOINT("download.open");
   QSTORE_ASSIGN_OR_RETURN(auto reader,
                           resources_.store->OpenRevision(reference_));
   source_ = std::make_unique<DownloadSource>(

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/chunk_check.h"
@@ -47,6 +48,7 @@ absl::StatusOr<ChunkBlobs> ReadBlobs(storage::RevisionReader& reader,
 absl::Status DecodeAndCheck(const storage::v1::Object& object,
                             uint32_t chunk_index, const ChunkBlobs& blobs,
                             CodecSet& codecs) {
+  QSTORE_FAILPOINT("verify.chunk");
   const storage::v1::Chunk& chunk =
       object.chunks(static_cast<int>(chunk_index));
   if (object.kind() != storage::v1::OBJECT_KIND_QUANTIZED) {
@@ -117,6 +119,7 @@ std::vector<RevisionVerifier::NamedObject> RevisionVerifier::ListObjects()
 }
 
 absl::Status RevisionVerifier::VerifyObject(const NamedObject& named) {
+  QSTORE_FAILPOINT("verify.object");
   auto record = reader_->GetObject(named.object_id);
   if (!record.ok()) return Note(record.status(), named.label);
   const auto object =

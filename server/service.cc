@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/ingest/upload_session.h"
@@ -183,6 +184,7 @@ absl::Status ModelStoreService::RunDelete(const v1::DeleteRequest& request,
                           FromWire(request.reference()));
   QSTORE_ASSIGN_OR_RETURN(storage::DeleteResult result,
                           store_->Delete(reference));
+  QSTORE_FAILPOINT("delete.answer");
   response->set_revision(result.revision);
   for (std::string& tag : result.removed_tags) {
     response->add_removed_tags(std::move(tag));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "storage/keys.h"
 
@@ -43,6 +44,7 @@ absl::Status RevisionReaderImpl::CheckId(uint64_t object_id) const {
 }
 
 absl::StatusOr<v1::Object> RevisionReaderImpl::GetObject(uint64_t object_id) {
+  QSTORE_FAILPOINT("read.object");
   QSTORE_RETURN_IF_ERROR(CheckId(object_id));
   absl::StatusOr<v1::Object> object = state_.records.Object(object_id);
   if (!object.ok()) return AbsenceIsDamage(object.status());
@@ -53,6 +55,7 @@ absl::StatusOr<PinnedValue> RevisionReaderImpl::GetBlob(Family family,
                                                         uint64_t object_id,
                                                         uint32_t chunk_index,
                                                         const v1::Blob& blob) {
+  QSTORE_FAILPOINT("read.blob");
   QSTORE_RETURN_IF_ERROR(CheckId(object_id));
   if (blob.subgroup() > std::numeric_limits<uint8_t>::max()) {
     return absl::InvalidArgumentError(

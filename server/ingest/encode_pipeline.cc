@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/status.h"
 
 namespace qstore::server {
@@ -135,6 +136,7 @@ void EncodePipeline::StoreInOrder() {
 
 absl::Status EncodePipeline::Store(Slot& slot) {
   QSTORE_RETURN_IF_ERROR(slot.status);
+  QSTORE_FAILPOINT("encode.store");
   if (!open_object_) {
     QSTORE_RETURN_IF_ERROR(
         Annotate(OpenObjectFor(*slot.plan), slot.plan->label));
@@ -161,7 +163,9 @@ absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
   } else {
     blobs.push_back({storage::Family::kPlain, 0, work.plain_blob});
   }
-  return open_object_->writer->AddChunk(work.record, blobs);
+  QSTORE_RETURN_IF_ERROR(open_object_->writer->AddChunk(work.record, blobs));
+  QSTORE_FAILPOINT("encode.stored");
+  return absl::OkStatus();
 }
 
 absl::Status EncodePipeline::FinishObject(const ObjectPlan& plan) {

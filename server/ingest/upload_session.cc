@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/names.h"
 #include "base/quote.h"
@@ -48,6 +49,7 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
                           QuantizationPolicy::Create(begin.quantization()));
   QSTORE_ASSIGN_OR_RETURN(upload_, store_->BeginUpload(model_));
   pipeline_.emplace(upload_.get(), resources_);
+  QSTORE_FAILPOINT("upload.begin");
   state_ = State::kBetweenFiles;
   return absl::OkStatus();
 }
@@ -68,6 +70,7 @@ absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
       break;
   }
   QSTORE_RETURN_IF_ERROR(CheckFile(file));
+  QSTORE_FAILPOINT("upload.file");
   paths_.insert(file.path());
   path_ = file.path();
   size_bytes_ = file.size_bytes();
@@ -135,6 +138,7 @@ absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
         absl::Hex(bytes.xxh3(), absl::kZeroPad16),
         " was sent with them; they were damaged on the way, upload again"));
   }
+  QSTORE_FAILPOINT("upload.bytes");
   QSTORE_RETURN_IF_ERROR(file_ingest_->Append(AsBytes(payload)));
   file_received_bytes_ += payload.size();
   received_bytes_ += payload.size();
@@ -179,6 +183,7 @@ absl::Status UploadSession::End(const v1::UploadEnd& end) {
         absl::StrCat("the end message counts ", end.total_bytes(),
                      " bytes, but ", received_bytes_, " were received"));
   }
+  QSTORE_FAILPOINT("upload.end");
   state_ = State::kEnded;
   return absl::OkStatus();
 }
@@ -189,10 +194,12 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
         "the stream ended without an end message, after ", files_.size(),
         " files and ", received_bytes_, " bytes; nothing was stored"));
   }
+  QSTORE_FAILPOINT("upload.commit");
   QSTORE_ASSIGN_OR_RETURN(const std::vector<StoredObject> objects,
                           pipeline_->Finish());
   QSTORE_ASSIGN_OR_RETURN(storage::Upload::CommitResult result,
                           upload_->Commit(DraftOf(objects), tag_));
+  QSTORE_FAILPOINT("upload.answer");
   v1::UploadResponse response;
   response.set_model(model_);
   response.set_revision(result.revision.revision());
