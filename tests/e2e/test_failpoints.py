@@ -16,7 +16,7 @@ class Failpoints(harness.EndToEndTest):
         points = failpoint_cases.names_in_table()
         with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
             results = threads.map(lambda point: lab.run(point, action), points)
-            for point, problems in zip(points, results):
+            for point, (_, problems) in zip(points, results):
                 with self.subTest(point=point):
                     self.assertEqual(problems, [])
 
