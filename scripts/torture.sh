@@ -15,7 +15,7 @@ say "release build"
 build release
 if command -v clang++-14 >/dev/null; then
   say "fuzz build"
-  build fuzz
+  build fuzz fuzz_targets
 fi
 exec "$PYTHON" "$QSTORE_ROOT/scripts/lib/torture.py" \
   --bin-dir "$(build_directory release)/bin" "$@"
