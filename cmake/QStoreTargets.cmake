@@ -40,7 +40,7 @@ endif()
 add_library(qstore_flags INTERFACE)
 target_compile_options(qstore_flags INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-  -Wimplicit-fallthrough -Wno-restrict -ffp-contract=off -fno-omit-frame-pointer)
+  -Wimplicit-fallthrough $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -ffp-contract=off -fno-omit-frame-pointer)
 target_include_directories(qstore_flags INTERFACE ${PROJECT_SOURCE_DIR})
 if(QSTORE_SANITIZE)
   add_compile_options(-fsanitize=${QSTORE_SANITIZE} -fno-sanitize-recover=all)

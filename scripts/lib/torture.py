@@ -71,7 +71,8 @@ def main():
         directory.mkdir()
         print(f"== {name}: {share:.0f} s", flush=True)
         started = time.monotonic()
-        rows = run_one(name, Context(arguments.seed, share, arguments.bin_dir, directory))
+        rows = run_one(name, Context(arguments.seed, share, arguments.bin_dir.resolve(),
+                                     directory))
         print(f"   {name} took {time.monotonic() - started:.0f} s", flush=True)
         table += rows
         if not any(found for _, _, found in rows):

@@ -1,12 +1,15 @@
 """One changed byte in what is stored: an error, or the same output; never others.
 
-Two ways: every byte of every file of a small store in random order, as many as
-the time allows, and the daemon starts on each; and a byte of a table under a
-daemon that runs, whose next read meets it.
+Three ways: bytes of all files of a small store in random order, without
+repetition, as many as the time allows, read by the store itself
+(tests/storage/flipped_bytes_test.cc) and by a daemon that starts on each; and a
+byte of a table under a daemon that runs, whose next read meets it.
 """
 
 import concurrent.futures
+import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -124,6 +127,22 @@ class Store:
                 undo()
 
 
+def flip_in_storage(context):
+    settings = {"QSTORE_FLIP_SEED": str(context.seed), "QSTORE_FLIP_COUNT": str(1 << 60),
+                "QSTORE_FLIP_SECONDS": str(int(context.seconds))}
+    program = str(context.bin_dir / "flipped_bytes_test")
+    done = subprocess.run([program], env={**os.environ, **settings}, text=True,
+                          capture_output=True, check=False)
+    said = re.search(r"(\d+) bytes changed, (\d+) detected", done.stdout)
+    if done.returncode != 0:
+        setting = " ".join(f"{name}={value}" for name, value in settings.items())
+        print(f"{done.stdout[-4000:]}\nrepeat with: {setting} {program}", file=sys.stderr,
+              flush=True)
+    changed, detected = map(int, said.groups()) if said else (0, 0)
+    return (f"one byte of a store changed, read by the store itself ({detected:,} detected)",
+            changed, int(done.returncode != 0))
+
+
 def run(context):
     start = Store(context.bin_dir, context.directory / "start", context.seed, small_model)
     running = Store(context.bin_dir, context.directory / "running", context.seed,
@@ -131,11 +150,13 @@ def run(context):
     positions = start.positions()
     start.random.shuffle(positions)
     end = time.monotonic() + context.seconds
-    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        in_storage = threads.submit(flip_in_storage, context)
         for work in (threads.submit(start.flip_each, positions, end),
                      threads.submit(running.flip_while_running, end)):
             work.result()
-    return [(f"{what} ({store.detected:,} detected)", store.tried, store.found)
-            for what, store in (
-                (f"one of {len(positions):,} bytes of a store changed before a start", start),
-                ("one byte of a table changed under a running daemon", running))]
+    return [in_storage.result()] + [
+        (f"{what} ({store.detected:,} detected)", store.tried, store.found)
+        for what, store in (
+            (f"one of {len(positions):,} bytes of a store changed, then started", start),
+            ("one byte of a table changed under a running daemon", running))]
