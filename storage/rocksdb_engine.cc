@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/failpoint.h"
 #include "base/status.h"
+#include "storage/database_log.h"
 #include "storage/directories.h"
 #include "storage/histogram_text.h"
 
@@ -510,6 +511,7 @@ class RocksDbEngine final : public Engine {
 absl::StatusOr<std::unique_ptr<Engine>> OpenRocksDbEngine(
     const std::filesystem::path& directory, const RocksDbOptions& options) {
   QSTORE_RETURN_IF_ERROR(MakeDirectory(directory));
+  QSTORE_RETURN_IF_ERROR(CheckDatabaseLog(directory));
   QSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                           Database::Open(directory, options));
   QSTORE_FAILPOINT("engine.opened");
