@@ -101,11 +101,9 @@ absl::Status CheckDatabaseLog(const fs::path& directory) {
   }
   std::ifstream file(directory / name, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  const absl::Status status = CheckDatabaseLogBytes(AsBytes(bytes));
-  if (status.ok()) return status;
-  return Annotate(status, (directory / name).string() +
-                              ": restore this file or the whole store from a "
-                              "copy");
+  return Annotate(CheckDatabaseLogBytes(AsBytes(bytes)),
+                  (directory / name).string() +
+                      ": restore this file or the whole store from a copy");
 }
 
 }  // namespace qstore::storage

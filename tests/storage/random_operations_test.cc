@@ -4,12 +4,14 @@
 // QSTORE_RANDOM_OPERATIONS (2000), QSTORE_RANDOM_SECONDS (instead of a number
 // of operations) and QSTORE_RANDOM_SEED (1) make a longer or another run.
 #include <chrono>
+#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <random>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "tests/storage/reference_store.h"
 #include "tests/storage/store_fixture.h"
@@ -287,7 +289,8 @@ class RandomOperationsTest : public StoreTest<Maker> {
     std::set<int> used;
     for (const auto& [name, model] : expected_.models) {
       for (const std::string& revision : model.revisions) {
-        auto reader = this->store_->OpenRevision(Ref(name + "@" + revision));
+        auto reader =
+            this->store_->OpenRevision(Ref(absl::StrCat(name, "@", revision)));
         ASSERT_TRUE(reader.ok()) << reader.status();
         const Content& content = contents_.at({name, revision});
         const absl::Status status = Read({*std::move(reader), content});
@@ -338,10 +341,8 @@ class RandomOperationsTest : public StoreTest<Maker> {
       if (this->HasFailure()) return;
     }
     CheckAll(true);
-    std::printf("%llu operations, %llu faults\n",
-                static_cast<unsigned long long>(done),
-                static_cast<unsigned long long>(failed_before_ +
-                                                this->faults_->failed_count()));
+    std::printf("%" PRIu64 " operations, %" PRIu64 " faults\n", done,
+                failed_before_ + this->faults_->failed_count());
     EXPECT_GT(failed_before_ + this->faults_->failed_count(), 0u);
   }
 
