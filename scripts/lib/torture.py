@@ -49,10 +49,9 @@ def run_one(name, context):
     except Exception:  # pylint: disable=broad-except
         traceback.print_exc()
         return [(f"{name} (did not get through)", 0, 1)]
-    for what, tried, _ in rows:
-        if tried == 0:
-            print(f"{name}: {what}: nothing was tried", file=sys.stderr)
-    return [(what, tried, found if tried else max(found, 1)) for what, tried, found in rows]
+    if not any(tried for _, tried, _ in rows):
+        return [*rows, (f"{name} (tried nothing)", 0, 1)]
+    return rows
 
 
 def main():
