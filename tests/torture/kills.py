@@ -47,7 +47,7 @@ class Worker:
         self.digests = {key: sha256_by_path(path) for key, path in model_dirs.items()}
         self.held = {}       # model name -> key of its acknowledged content
         self.doubtful = None  # (name, key before, key after), None for absent
-        self.usual_seconds = {"upload": 0.1, "large": 0.4, "delete": 0.1}
+        self.usual_seconds = {}  # of a command that nobody kills
         self.kills = dict.fromkeys((*WINDOWS, AFTER), 0)
         self.rounds = 0
         directory.mkdir()
@@ -56,6 +56,19 @@ class Worker:
         log_path = self.directory / "qstored.log"
         log_path.unlink(missing_ok=True)
         return Daemon(self.bin_dir, self.directory / "data", log_path)
+
+    def learn_usual_seconds(self):
+        daemon = self.start()
+        client = Client(self.bin_dir, daemon.address)
+        for kind, key in (("upload", "small-0"), ("large", "large")):
+            begin = time.monotonic()
+            client.json("upload", self.model_dirs[key], NAMES[0])
+            self.usual_seconds[kind] = time.monotonic() - begin
+            begin = time.monotonic()
+            client.json("delete", NAMES[0])
+            self.usual_seconds["delete"] = time.monotonic() - begin
+        daemon.kill()
+        daemon.process.stdout.close()
 
     def round(self):
         self.rounds += 1
@@ -74,7 +87,7 @@ class Worker:
             seconds = time.monotonic() - begin
             self.usual_seconds[kind] += 0.3 * (seconds - self.usual_seconds[kind])
         except subprocess.TimeoutExpired:
-            self.usual_seconds[kind] *= 1.02
+            self.usual_seconds[kind] *= 1.05
         daemon.kill()
         daemon.process.stdout.close()
         try:
@@ -152,6 +165,7 @@ class Worker:
     def run_until(self, end):
         """The number of problems; a worker stops at its first one."""
         try:
+            self.learn_usual_seconds()
             while time.monotonic() < end:
                 self.round()
             self.check(daemon := self.start())
