@@ -19,6 +19,7 @@
 #include "server/ingest/chunk_work.h"
 #include "server/ingest/upload_session.h"
 #include "server/memory_plan.h"
+#include "server/sweep_log.h"
 
 namespace qstore::server {
 namespace {
@@ -40,19 +41,6 @@ constexpr size_t kQueuedTasksPerThread = 4;
 constexpr auto kUnpinTimeout = std::chrono::seconds(10);
 // How long the answers of finished calls may take to be sent.
 constexpr std::chrono::milliseconds kAnswerTimeout{1000};
-
-void LogSweep(const storage::SweepReport& report) {
-  if (report.object_count + report.data_range_count > 0) {
-    spdlog::info(
-        "swept what an earlier process had left unfinished: {} objects, {} "
-        "runs of data, {} bytes",
-        report.object_count, report.data_range_count, report.reclaimed_bytes);
-  }
-  if (!report.problem.ok()) {
-    spdlog::warn("sweeping what an earlier process had left: {}",
-                 report.problem.ToString());
-  }
-}
 
 std::unique_ptr<Scrubber> StartScrubber(const ServerOptions& options,
                                         storage::ModelStore* store,

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "server/metadata_lease.h"
@@ -55,6 +56,7 @@ DownloadCall::DownloadCall(const DownloadResources& resources,
       stall_(resources.stalls, [context] { context->TryCancel(); }) {}
 
 absl::Status DownloadCall::Parse(const grpc::ByteBuffer& request_bytes) {
+  QSTORE_FAILPOINT("download.admit");
   v1::DownloadRequest request;
   QSTORE_RETURN_IF_ERROR(ParseRequest(request_bytes, &request));
   log_.set_object(NameOf(request.reference()));
@@ -152,6 +154,10 @@ void DownloadCall::Produce() {
   } else {
     message = opened;
   }
+  if (message.ok()) {
+    const absl::Status status = QSTORE_FAILPOINT_STATUS("download.send");
+    if (!status.ok()) message = status;
+  }
   std::unique_lock lock(mutex_);
   producing_ = false;
   if (!message.ok()) {
@@ -165,6 +171,7 @@ void DownloadCall::Produce() {
 }
 
 absl::Status DownloadCall::OpenSource() {
+  QSTORE_FAILPOINT("download.open");
   QSTORE_ASSIGN_OR_RETURN(auto reader,
                           resources_.store->OpenRevision(reference_));
   QSTORE_ASSIGN_OR_RETURN(metadata_lease_,

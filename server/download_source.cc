@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -104,7 +105,10 @@ absl::StatusOr<std::optional<grpc::ByteBuffer>> DownloadSource::Next(
     case State::kRevision:
       return RevisionMessage();
     case State::kObject:
-      if (object_index_ == objects_.size()) return EndMessage();
+      if (object_index_ == objects_.size()) {
+        QSTORE_FAILPOINT("download.end");
+        return EndMessage();
+      }
       return ObjectMessage();
     case State::kBlob:
       return BlobPartMessage(prompt);
@@ -115,6 +119,7 @@ absl::StatusOr<std::optional<grpc::ByteBuffer>> DownloadSource::Next(
 }
 
 absl::StatusOr<grpc::ByteBuffer> DownloadSource::RevisionMessage() {
+  QSTORE_FAILPOINT("download.revision");
   const storage::v1::Revision& revision = reader_->revision();
   v1::RevisionManifest manifest;
   manifest.set_model(revision.model());
@@ -155,6 +160,7 @@ void DownloadSource::CollectObjects(v1::RevisionManifest* manifest) {
 }
 
 absl::StatusOr<grpc::ByteBuffer> DownloadSource::ObjectMessage() {
+  QSTORE_FAILPOINT("download.object");
   const StreamObject& entry = objects_[object_index_];
   auto record = reader_->GetObject(entry.object_id);
   if (!record.ok()) return Annotate(record.status(), LabelOf(entry));
@@ -220,6 +226,7 @@ void DownloadSource::AddBlob(uint32_t chunk_index, storage::Family family,
 }
 
 absl::StatusOr<grpc::ByteBuffer> DownloadSource::BlobPartMessage(bool prompt) {
+  QSTORE_FAILPOINT("download.blob");
   const ListedBlob& listed = blobs_[blob_index_];
   const uint64_t blob_bytes = listed.blob->size_bytes();
   const uint64_t size_bytes =

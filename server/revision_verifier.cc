@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/stored_chunk.h"
@@ -17,6 +18,12 @@ uint64_t BlobBytesOf(const storage::v1::Chunk& chunk) {
     bytes += blob.size_bytes();
   }
   return bytes;
+}
+
+absl::Status CheckChunk(const storage::v1::Object& object, uint32_t chunk_index,
+                        const ChunkBlobs& blobs, CodecSet& codecs) {
+  QSTORE_FAILPOINT("verify.chunk");
+  return DecodeAndCheck(object, chunk_index, blobs, codecs);
 }
 
 }  // namespace
@@ -71,6 +78,7 @@ std::vector<RevisionVerifier::NamedObject> RevisionVerifier::ListObjects()
 }
 
 absl::Status RevisionVerifier::VerifyObject(const NamedObject& named) {
+  QSTORE_FAILPOINT("verify.object");
   auto record = reader_->GetObject(named.object_id);
   if (!record.ok()) return Note(record.status(), named.label);
   const auto object =
@@ -105,7 +113,7 @@ absl::Status RevisionVerifier::VerifyChunk(
     absl::Status status;
     {
       const CodecPool::Loan codecs(codecs_);
-      status = DecodeAndCheck(*object, chunk_index, pinned, *codecs);
+      status = CheckChunk(*object, chunk_index, pinned, *codecs);
     }
     if (!status.ok()) AddProblem(where + ": " + std::string(status.message()));
     const uint64_t checked_bytes = pinned.size_bytes;

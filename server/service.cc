@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/ingest/upload_session.h"
@@ -281,6 +282,7 @@ absl::Status ModelStoreService::RunDelete(const v1::DeleteRequest& request,
   if (ingest_.quotas != nullptr) {
     ingest_.quotas->Subtract(reference.model, result.stored_bytes);
   }
+  QSTORE_FAILPOINT("delete.answer");
   response->set_revision(result.revision);
   for (std::string& tag : result.removed_tags) {
     response->add_removed_tags(std::move(tag));

@@ -177,6 +177,10 @@ class Engine {
 
   virtual EngineCounters Counters() const = 0;
 
+  // Bytes of files that an earlier process had begun to write and that were
+  // deleted when this engine was opened.
+  virtual uint64_t ClearedBytes() const { return 0; }
+
   // Bytes that the engine's files take.
   virtual uint64_t DiskBytes() const = 0;
 };

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "storage/keys.h"
@@ -39,6 +40,7 @@ absl::Status CheckFormatVersion(Engine* engine) {
         "the store has records but no format version: it was not made by this "
         "project, or its manifest is damaged");
   }
+  QSTORE_FAILPOINT("open.version");
   RecordBatch batch;
   batch.PutFormatVersion(kFormatVersion);
   return records.Commit(batch);
@@ -57,6 +59,7 @@ class ModelStoreImpl final : public ModelStore {
 
   absl::StatusOr<std::unique_ptr<RevisionReader>> OpenRevision(
       const ModelReference& reference) override {
+    QSTORE_FAILPOINT("read.open");
     const std::lock_guard lock(state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(const std::string id, Resolve(reference));
     QSTORE_ASSIGN_OR_RETURN(v1::Revision revision,
@@ -65,6 +68,7 @@ class ModelStoreImpl final : public ModelStore {
   }
 
   absl::StatusOr<std::vector<ModelSummary>> ListModels() override {
+    QSTORE_FAILPOINT("list.models");
     const std::lock_guard lock(state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                             state_.records.Models());
@@ -91,9 +95,11 @@ class ModelStoreImpl final : public ModelStore {
     QSTORE_ASSIGN_OR_RETURN(std::string id, Resolve(reference));
     RecordBatch batch;
     batch.PutTag(reference.model, tag, id);
+    QSTORE_FAILPOINT("tag.records");
     QSTORE_RETURN_IF_ERROR(Annotate(
         state_.records.Commit(batch),
         absl::StrCat("setting tag ", tag, " of ", reference.ToString())));
+    QSTORE_FAILPOINT("tag.written");
     return id;
   }
 
@@ -258,15 +264,15 @@ absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
                                             reference.model, result->revision));
     batch.DeleteRevision(reference.model, result->revision, object_ids);
   }
-  QSTORE_RETURN_IF_ERROR(
+  QSTORE_FAILPOINT("delete.records");
+  absl::Status deleted =
       Annotate(state_.records.Commit(batch),
-               absl::StrCat("deleting ", reference.ToString())));
-  for (const uint64_t id : object_ids) {
-    const absl::StatusOr<bool> referenced = state_.records.IsReferenced(id);
-    result->reclaim_problem.Update(referenced.status());
-    if (referenced.ok() && !*referenced) state_.objects.MarkUnreferenced(id);
-  }
-  return absl::OkStatus();
+               absl::StrCat("deleting ", reference.ToString()));
+  if (deleted.ok()) deleted = QSTORE_FAILPOINT_STATUS("delete.written");
+  // A refused deletion may have taken place nevertheless. The collection asks
+  // for references, so objects that still have some are safe.
+  for (const uint64_t id : object_ids) state_.objects.MarkUnreferenced(id);
+  return deleted;
 }
 
 }  // namespace
@@ -275,6 +281,7 @@ absl::StatusOr<std::unique_ptr<ModelStore>> ModelStore::Open(
     std::unique_ptr<Engine> engine) {
   QSTORE_RETURN_IF_ERROR(
       Annotate(CheckFormatVersion(engine.get()), "opening the store"));
+  QSTORE_FAILPOINT("open.next_id");
   QSTORE_ASSIGN_OR_RETURN(const uint64_t next_id, FindNextId(engine.get()));
   return std::make_unique<ModelStoreImpl>(std::move(engine), next_id);
 }

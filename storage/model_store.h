@@ -55,7 +55,8 @@ struct DeleteResult {
 struct SweepReport {
   uint64_t object_count = 0;      // objects that no revision names
   uint64_t data_range_count = 0;  // runs of data that no object names
-  uint64_t reclaimed_bytes = 0;
+  uint64_t unfinished_bytes = 0;  // files that were being written
+  uint64_t reclaimed_bytes = 0;   // by deleting objects and data
   // The first thing that could not be swept; the store works, leftovers may
   // remain.
   absl::Status problem;

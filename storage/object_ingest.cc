@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "storage/records.h"
 
@@ -72,6 +73,7 @@ class Ingestion {
     }
     ingest_tried_ = true;
     QSTORE_RETURN_IF_ERROR(writer->Ingest());
+    QSTORE_FAILPOINT("object.ingested");
     const std::lock_guard lock(state_.mutex);
     for (size_t i = 0; i < objects_.size(); ++i) {
       if (found_[i].has_value()) continue;
@@ -109,6 +111,7 @@ absl::StatusOr<std::vector<ObjectSummary>> IngestObjects(
     const std::vector<v1::Object>& objects) {
   Ingestion ingestion(state, objects);
   QSTORE_RETURN_IF_ERROR(ingestion.Begin());
+  QSTORE_FAILPOINT("object.claimed");
   if (ingestion.any_new()) {
     QSTORE_RETURN_IF_ERROR(ingestion.Ingest(writer.get()));
   }

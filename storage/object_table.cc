@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "storage/keys.h"
 
@@ -16,6 +17,7 @@ bool IsAbsentOrDamaged(const absl::Status& status) {
 }  // namespace
 
 absl::Status DeleteObjectData(Engine* engine, const IdRange& range) {
+  QSTORE_FAILPOINT("collect.data");
   const std::string begin = DataKeyBound(range.first);
   const std::string end = DataKeyBound(range.end);
   absl::Status first_failure;
@@ -83,6 +85,7 @@ void ObjectTable::EndIngesting(const Sha256Digest& content_hash) {
 }
 
 absl::StatusOr<uint64_t> ObjectTable::CollectRecords() {
+  QSTORE_FAILPOINT("collect.begin");
   RecordBatch batch;
   std::vector<uint64_t> collected;
   uint64_t collected_bytes = 0;
@@ -118,8 +121,10 @@ absl::StatusOr<uint64_t> ObjectTable::CollectRecords() {
   if (collected.empty()) return 0;
   // Ids that leave no trace must not be given again.
   batch.PutNextId(next_id_);
+  QSTORE_FAILPOINT("collect.records");
   QSTORE_RETURN_IF_ERROR(
       Annotate(records_->Commit(batch), "collecting unused objects"));
+  QSTORE_FAILPOINT("collect.written");
   for (const uint64_t id : collected) {
     unreferenced_.erase(id);
     damaged_.erase(id);

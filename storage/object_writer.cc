@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "storage/keys.h"
 #include "storage/validate_records.h"
@@ -58,6 +59,7 @@ absl::Status ObjectWriterImpl::AddChunk(v1::Chunk chunk,
     return absl::OkStatus();
   };
   failure_ = Annotate(add(), absl::StrCat("chunk ", chunks_.chunks_size()));
+  if (failure_.ok()) failure_ = QSTORE_FAILPOINT_STATUS("object.chunk");
   *chunks_.add_chunks() = std::move(chunk);
   return failure_;
 }
@@ -90,6 +92,7 @@ absl::Status ObjectWriterImpl::AddBlob(const BlobToStore& blob,
 }
 
 absl::Status ObjectWriterImpl::MoveToOwnTable() {
+  QSTORE_FAILPOINT("object.large");
   QSTORE_ASSIGN_OR_RETURN(writer_, engine_.NewBulkWriter());
   chunks_.set_object_id(sink_.TakeLargeObjectId());
   for (const BufferedBlob& blob : std::exchange(buffered_, {})) {
@@ -102,6 +105,7 @@ absl::Status ObjectWriterImpl::MoveToOwnTable() {
 absl::StatusOr<uint64_t> ObjectWriterImpl::Finish(v1::Object object) {
   QSTORE_RETURN_IF_ERROR(failure_);
   failure_ = absl::FailedPreconditionError("the object is finished");
+  QSTORE_FAILPOINT("object.finish");
   // Any id will do for checking the rest.
   object.set_object_id(writer_ == nullptr ? 1 : chunks_.object_id());
   *object.mutable_chunks() = std::move(*chunks_.mutable_chunks());

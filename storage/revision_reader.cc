@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "storage/object_reader.h"
 
@@ -33,6 +34,7 @@ absl::Status RevisionReaderImpl::CheckId(uint64_t object_id) const {
 }
 
 absl::StatusOr<v1::Object> RevisionReaderImpl::GetObject(uint64_t object_id) {
+  QSTORE_FAILPOINT("read.object");
   QSTORE_RETURN_IF_ERROR(CheckId(object_id));
   return ReadObject(state_, object_id);
 }
@@ -41,6 +43,7 @@ absl::StatusOr<PinnedValue> RevisionReaderImpl::GetBlob(Family family,
                                                         uint64_t object_id,
                                                         uint32_t chunk_index,
                                                         const v1::Blob& blob) {
+  QSTORE_FAILPOINT("read.blob");
   QSTORE_RETURN_IF_ERROR(CheckId(object_id));
   return ReadBlob(&state_, family, object_id, chunk_index, blob);
 }

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "storage/directories.h"
 #include "storage/histogram_text.h"
@@ -257,9 +258,13 @@ class RocksDbBulkWriter final : public BulkWriter {
       arguments.push_back(std::move(argument));
     }
     if (arguments.empty()) return absl::OkStatus();
+    QSTORE_FAILPOINT("table.finished");
     // RocksDB syncs the files and their directory before they become part of
     // the database, all families in one edit of its manifest.
-    return ToStatus(database_.IngestResuming(arguments), "ingesting tables");
+    QSTORE_RETURN_IF_ERROR(
+        ToStatus(database_.IngestResuming(arguments), "ingesting tables"));
+    QSTORE_FAILPOINT("table.ingested");
+    return absl::OkStatus();
   }
 
   uint64_t size_bytes() const override { return size_bytes_; }
@@ -271,6 +276,7 @@ class RocksDbBulkWriter final : public BulkWriter {
   absl::Status Write(Family family, std::string_view key,
                      const WriteTo& write_to) {
     if (spent_) return absl::FailedPreconditionError("writer is spent");
+    QSTORE_FAILPOINT("table.put");
     auto& table = tables_[FamilyIndex(family)];
     if (table == nullptr) QSTORE_RETURN_IF_ERROR(OpenTable(family));
     const Status status = write_to(table.get());
@@ -280,6 +286,7 @@ class RocksDbBulkWriter final : public BulkWriter {
   }
 
   absl::Status OpenTable(Family family) {
+    QSTORE_FAILPOINT("table.begin");
     const size_t i = FamilyIndex(family);
     const auto options = database_.Options(family);
     auto table = std::make_unique<Table>(rocksdb::EnvOptions(options), options,
@@ -304,8 +311,10 @@ class RocksDbBulkWriter final : public BulkWriter {
 
 class RocksDbEngine final : public Engine {
  public:
-  explicit RocksDbEngine(std::unique_ptr<Database> database)
-      : database_(std::move(database)), db_(*database_->db) {}
+  RocksDbEngine(std::unique_ptr<Database> database, uint64_t cleared_bytes)
+      : database_(std::move(database)),
+        db_(*database_->db),
+        cleared_bytes_(cleared_bytes) {}
 
   absl::StatusOr<PinnedValue> Get(Family family,
                                   std::string_view key) override {
@@ -373,6 +382,7 @@ class RocksDbEngine final : public Engine {
   absl::Status DeleteRange(Family family, std::string_view begin,
                            std::string_view end) override {
     if (begin >= end) return absl::OkStatus();
+    QSTORE_FAILPOINT("range.begin");
     const Slice begin_slice = ToSlice(begin);
     const Slice end_slice = ToSlice(end);
     // Whole files go without being read.
@@ -424,6 +434,8 @@ class RocksDbEngine final : public Engine {
         rocksdb::NUMBER_KEYS_READ);
     return counters;
   }
+
+  uint64_t ClearedBytes() const override { return cleared_bytes_; }
 
   uint64_t DiskBytes() const override {
     return FileBytesUnder(database_->directory);
@@ -481,9 +493,11 @@ class RocksDbEngine final : public Engine {
   // What shares a file with other keys is marked, then the file is rewritten.
   absl::Status RewriteWithout(Family family, std::string_view begin,
                               std::string_view end) {
+    QSTORE_FAILPOINT("range.mark");
     RocksDbBulkWriter marks(database_.get());
     QSTORE_RETURN_IF_ERROR(marks.DeleteRange(family, begin, end));
     QSTORE_RETURN_IF_ERROR(marks.Ingest());
+    QSTORE_FAILPOINT("range.marked");
     return Compact(family, begin, end);
   }
 
@@ -509,6 +523,7 @@ class RocksDbEngine final : public Engine {
 
   const std::unique_ptr<Database> database_;
   rocksdb::DB& db_;
+  const uint64_t cleared_bytes_;
   std::array<std::atomic<uint64_t>, kFamilyCount> keys_read_ = {};
 };
 
@@ -520,10 +535,14 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenRocksDbEngine(
   QSTORE_RETURN_IF_ERROR(CheckManifest(directory));
   QSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                           Database::Open(directory, options));
+  QSTORE_FAILPOINT("engine.opened");
   // Only now, with RocksDB's lock held, does the staging directory have no
   // other owner.
+  const uint64_t cleared_bytes = FileBytesUnder(database->StagingDirectory());
   QSTORE_RETURN_IF_ERROR(MakeEmptyDirectory(database->StagingDirectory()));
-  auto engine = std::make_unique<RocksDbEngine>(std::move(database));
+  QSTORE_FAILPOINT("engine.cleared");
+  auto engine =
+      std::make_unique<RocksDbEngine>(std::move(database), cleared_bytes);
   engine->FinishRewriting();
   return engine;
 }

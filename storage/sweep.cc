@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "storage/keys.h"
 
@@ -28,6 +29,7 @@ absl::StatusOr<bool> DeleteData(Engine* engine, Family family,
                                 const IdRange& range) {
   QSTORE_ASSIGN_OR_RETURN(const bool has_data, HasData(engine, family, range));
   if (!has_data) return false;
+  QSTORE_FAILPOINT("sweep.data");
   QSTORE_RETURN_IF_ERROR(engine->DeleteRange(family, DataKeyBound(range.first),
                                              DataKeyBound(range.end)));
   return true;
@@ -82,6 +84,7 @@ absl::Status SweepObjects(StoreState* state, SweepReport* report) {
     const std::lock_guard lock(state->mutex);
     for (const uint64_t id : unreferenced) state->objects.MarkUnreferenced(id);
   }
+  QSTORE_FAILPOINT("sweep.objects");
   QSTORE_RETURN_IF_ERROR(CollectGarbage(state).status());
   report->object_count = unreferenced.size();
   return absl::OkStatus();
@@ -91,6 +94,7 @@ absl::Status SweepObjects(StoreState* state, SweepReport* report) {
 
 SweepReport Sweep(StoreState* state) {
   SweepReport report;
+  report.unfinished_bytes = state->engine->ClearedBytes();
   const uint64_t before_bytes = state->engine->DiskBytes();
   report.problem = SweepObjects(state, &report);
   if (report.problem.ok()) report.problem.Update(SweepData(state, &report));

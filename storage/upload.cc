@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/names.h"
 #include "base/status.h"
 #include "storage/object_ingest.h"
@@ -56,6 +57,7 @@ absl::StatusOr<std::optional<uint64_t>> UploadImpl::FindObject(
 }
 
 absl::StatusOr<std::unique_ptr<ObjectWriter>> UploadImpl::AddObject() {
+  QSTORE_FAILPOINT("object.begin");
   QSTORE_RETURN_IF_ERROR(failure_);
   if (std::exchange(writing_, true)) {
     return absl::FailedPreconditionError(
@@ -130,12 +132,14 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::Commit(
                                                    ", the upload of ", model_));
   }
   if (!tag.empty()) QSTORE_RETURN_IF_ERROR(ValidateTag(tag));
+  QSTORE_FAILPOINT("commit.begin");
   QSTORE_RETURN_IF_ERROR(IngestSmallObjects());
   absl::StatusOr<CommitResult> result = CommitRecords(std::move(draft), tag);
   if (result.ok()) {
     // Objects that were added and not used go now, not when the caller is done
     // with this upload. The revision stands whether that works or not.
     ReleaseAll();
+    QSTORE_FAILPOINT("commit.collect");
     CollectGarbage(&state_).IgnoreError();
   }
   return result;
@@ -199,9 +203,11 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
   }
   if (!tag.empty()) batch.PutTag(model_, tag, revision_id);
   if (!batch.empty()) {
+    QSTORE_FAILPOINT("commit.records");
     QSTORE_RETURN_IF_ERROR(
         Annotate(state_.records.Commit(batch),
                  absl::StrCat("committing ", model_, "@", revision_id)));
+    QSTORE_FAILPOINT("commit.written");
   }
   if (result.created) {
     for (const uint64_t id : complete.object_ids) {

@@ -36,8 +36,9 @@ class Daemon:
     """
 
     def __init__(self, bin_dir, data_dir, log_path, flags=(), prefix=(),
-                 environment=None, listen="127.0.0.1:0", set_flags=True):
-        command = [*prefix, str(pathlib.Path(bin_dir) / "qstored")]
+                 environment=None, listen="127.0.0.1:0", set_flags=True,
+                 program="qstored"):
+        command = [*prefix, str(pathlib.Path(bin_dir) / program)]
         if set_flags:
             command += ["--listen", listen, "--data-dir", str(data_dir)]
         self.data_dir = pathlib.Path(data_dir)

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/status.h"
 
 namespace qstore::server {
@@ -63,9 +64,12 @@ absl::Status EncodeChunk(bool verify, CodecSet& codecs, ChunkWork* work) {
   work->raw_sha256 = sha256.Finish();
   work->record.set_raw_bytes(work->raw.size());
   work->record.set_raw_xxh3(Xxh3(work->raw));
-  const absl::Status status = work->plan->quantized()
-                                  ? EncodeQuantized(verify, codecs, work)
-                                  : EncodePlain(verify, codecs, work);
+  absl::Status status = QSTORE_FAILPOINT_STATUS("encode.chunk");
+  if (status.ok()) {
+    status = work->plan->quantized() ? EncodeQuantized(verify, codecs, work)
+                                     : EncodePlain(verify, codecs, work);
+  }
+  if (status.ok()) status = QSTORE_FAILPOINT_STATUS("encode.encoded");
   ByteVector().swap(work->raw);
   work->raw_lease.Release();
   return Annotate(status, work->plan->label + ": chunk " +

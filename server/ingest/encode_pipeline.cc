@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "base/status.h"
 #include "server/disk_reserve.h"
 
@@ -168,6 +169,7 @@ void EncodePipeline::StoreInOrder() {
 
 absl::Status EncodePipeline::Store(Slot& slot) {
   QSTORE_RETURN_IF_ERROR(slot.status);
+  QSTORE_FAILPOINT("encode.store");
   if (!open_object_) {
     QSTORE_RETURN_IF_ERROR(
         Annotate(OpenObjectFor(*slot.plan), slot.plan->label));
@@ -203,7 +205,9 @@ absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
     QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(blob_bytes));
   }
   stored_bytes_ += blob_bytes;
-  return open_object_->writer->AddChunk(work.record, blobs);
+  QSTORE_RETURN_IF_ERROR(open_object_->writer->AddChunk(work.record, blobs));
+  QSTORE_FAILPOINT("encode.stored");
+  return absl::OkStatus();
 }
 
 absl::Status EncodePipeline::FinishObject(const ObjectPlan& plan) {

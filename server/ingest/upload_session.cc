@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/names.h"
 #include "base/quote.h"
@@ -83,6 +84,7 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
                           QuantizationPolicy::Create(begin.quantization()));
   QSTORE_RETURN_IF_ERROR(BeginStoring());
   pipeline_.emplace(upload_.get(), resources_);
+  QSTORE_FAILPOINT("upload.begin");
   state_ = State::kBetweenFiles;
   if (resources_.disk_reserve != nullptr) {
     QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(0));
@@ -117,6 +119,7 @@ absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
       break;
   }
   QSTORE_RETURN_IF_ERROR(CheckFile(file));
+  QSTORE_FAILPOINT("upload.file");
   paths_.insert(file.path());
   path_ = file.path();
   size_bytes_ = file.size_bytes();
@@ -187,6 +190,7 @@ absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
         absl::Hex(bytes.xxh3(), absl::kZeroPad16),
         " was sent with them; they were damaged on the way, upload again"));
   }
+  QSTORE_FAILPOINT("upload.bytes");
   QSTORE_RETURN_IF_ERROR(CheckQuota());
   QSTORE_RETURN_IF_ERROR(file_ingest_->Append(AsBytes(payload)));
   file_received_bytes_ += payload.size();
@@ -313,6 +317,7 @@ absl::Status UploadSession::End(const v1::UploadEnd& end) {
         absl::StrCat("the end message counts ", end.total_bytes(),
                      " bytes, but ", received_bytes_, " were received"));
   }
+  QSTORE_FAILPOINT("upload.end");
   state_ = State::kEnded;
   return absl::OkStatus();
 }
@@ -323,6 +328,7 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
         "the stream ended without an end message, after ", files_.size(),
         " files and ", received_bytes_, " bytes; nothing was stored"));
   }
+  QSTORE_FAILPOINT("upload.commit");
   QSTORE_ASSIGN_OR_RETURN(
       std::vector<StoredObject> objects,
       committed() ? HoldCommittedObjects() : pipeline_->Finish());
@@ -331,6 +337,7 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
   // One that was replaced is counted already.
   if (result.created && !result.replaced) quota_claim_.Keep();
   quota_claim_ = {};
+  QSTORE_FAILPOINT("upload.answer");
   committed_objects_ = std::move(objects);
   created_ = created_ || result.created;
   pipeline_.reset();

@@ -84,3 +84,12 @@ def data_bytes(daemon):
     """What the store keeps on disk, RocksDB's own logs aside."""
     logs = sum(path.stat().st_size for path in daemon.data_dir.rglob("LOG*"))
     return total_bytes(daemon.data_dir) - logs
+
+
+# What the tables of an empty store take: records and deletion marks alone.
+EMPTY_STORE_BYTES = 64_000
+
+
+def table_bytes(data_dir):
+    """The sizes of all tables of a store, finished or not."""
+    return sum(path.stat().st_size for path in pathlib.Path(data_dir).rglob("*.sst"))

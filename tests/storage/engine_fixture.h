@@ -51,6 +51,7 @@ class BorrowedEngine : public Engine {
     return engine_.Checkpoint(directory);
   }
   EngineCounters Counters() const override { return engine_.Counters(); }
+  uint64_t ClearedBytes() const override { return engine_.ClearedBytes(); }
   uint64_t DiskBytes() const override { return engine_.DiskBytes(); }
 
  protected:

@@ -41,8 +41,20 @@ void FaultyEngine::FailAll(Call call, absl::Status status) {
   faults_[call] = {0, std::move(status), Effect::kNone};
 }
 
+void FaultyEngine::FailRandomly(uint32_t one_in, uint32_t seed) {
+  const std::lock_guard lock(mutex_);
+  random_one_in_ = one_in;
+  random_.seed(seed);
+}
+
+uint64_t FaultyEngine::failed_count() {
+  const std::lock_guard lock(mutex_);
+  return failed_count_;
+}
+
 void FaultyEngine::Heal() {
   const std::lock_guard lock(mutex_);
+  random_one_in_ = 0;
   faults_.clear();
   damaged_.clear();
 }
@@ -64,6 +76,17 @@ void FaultyEngine::DamageReads(Family family) {
 
 FaultyEngine::Fault FaultyEngine::Next(Call call) {
   const std::lock_guard lock(mutex_);
+  Fault fault = NextChosen(call);
+  if (fault.status.ok() && random_one_in_ != 0 &&
+      random_() % random_one_in_ == 0) {
+    fault.status = absl::UnavailableError("random fault");
+    fault.effect = random_() % 2 == 0 ? Effect::kNone : Effect::kTaken;
+  }
+  if (!fault.status.ok()) ++failed_count_;
+  return fault;
+}
+
+FaultyEngine::Fault FaultyEngine::NextChosen(Call call) {
   const auto found = faults_.find(call);
   if (found == faults_.end()) return {};
   Fault& fault = found->second;
@@ -76,6 +99,8 @@ FaultyEngine::Fault FaultyEngine::Next(Call call) {
 
 absl::StatusOr<PinnedValue> FaultyEngine::Get(Family family,
                                               std::string_view key) {
+  const Fault fault = Next(Call::kGet);
+  if (!fault.status.ok()) return fault.status;
   absl::StatusOr<PinnedValue> value = engine_.Get(family, key);
   const std::lock_guard lock(mutex_);
   if (!value.ok() || value->bytes().empty() || !damaged_.contains(family)) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <set>
 #include <string>
 
@@ -14,7 +15,7 @@ namespace qstore::storage {
 
 class FaultyEngine final : public BorrowedEngine {
  public:
-  enum class Call { kCommit, kBulkPut, kIngest, kDeleteRange };
+  enum class Call { kCommit, kBulkPut, kIngest, kDeleteRange, kGet };
   // Whether a call that reports failure has taken effect nevertheless.
   enum class Effect { kNone, kTaken };
 
@@ -25,7 +26,13 @@ class FaultyEngine final : public BorrowedEngine {
                Effect effect = Effect::kNone);
   // All calls fail until Heal.
   void FailAll(Call call, absl::Status status);
+  // Of every call of any kind one in `one_in` fails; in half of the cases it
+  // has taken effect nevertheless, as when an acknowledgement is lost. Until
+  // Heal.
+  void FailRandomly(uint32_t one_in, uint32_t seed);
   void Heal();
+  // How many calls have failed because of all this.
+  uint64_t failed_count();
 
   // `then` runs once, in the thread of the next ingest, as soon as that is
   // visible and before its caller knows.
@@ -60,7 +67,12 @@ class FaultyEngine final : public BorrowedEngine {
   };
   Fault Next(Call call);
 
+  Fault NextChosen(Call call);  // requires the mutex
+
   std::mutex mutex_;
+  uint64_t failed_count_ = 0;           // guarded by mutex_
+  uint32_t random_one_in_ = 0;          // guarded by mutex_; 0: none
+  std::minstd_rand random_;             // guarded by mutex_
   std::map<Call, Fault> faults_;        // guarded by mutex_
   std::set<Family> damaged_;            // guarded by mutex_
   std::function<void()> after_ingest_;  // guarded by mutex_

@@ -1,0 +1,21 @@
+# Failpoints (base/failpoint.h) are for tests. What is shipped is never compiled
+# with them: each library that has some is compiled a second time, quickly (as a
+# unity build), for the binary qstored_failpoints alone. The unity builds
+# (sanitizers, clang-tidy) are shipped by nobody; there the libraries themselves
+# have them.
+#
+#   qstore_failpoint_library(NAME DEPENDS...)    makes NAME_failpoints
+function(qstore_failpoint_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  if(CMAKE_UNITY_BUILD)
+    target_compile_definitions(${name} PRIVATE QSTORE_FAILPOINTS)
+    add_library(${name}_failpoints ALIAS ${name})
+    return()
+  endif()
+  get_target_property(sources ${name} SOURCES)
+  get_target_property(includes ${name} INTERFACE_INCLUDE_DIRECTORIES)
+  qstore_library(${name}_failpoints SOURCES ${sources} DEPENDS ${ARG_DEPENDS})
+  target_include_directories(${name}_failpoints PUBLIC ${includes})
+  target_compile_definitions(${name}_failpoints PRIVATE QSTORE_FAILPOINTS)
+  set_target_properties(${name}_failpoints PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
+endfunction()

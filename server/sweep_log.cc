@@ -1,0 +1,32 @@
+#include "server/sweep_log.h"
+
+#include <spdlog/spdlog.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/byte_format.h"
+
+namespace qstore::server {
+
+std::string DescribeSweep(const storage::SweepReport& report) {
+  if (report.object_count == 0 && report.data_range_count == 0 &&
+      report.unfinished_bytes == 0) {
+    return "nothing to sweep";
+  }
+  return absl::StrCat(
+      "swept what an interrupted process left: ", report.object_count,
+      " objects that no revision names, ", report.data_range_count,
+      " runs of data that no object names, ",
+      FormatBytes(report.unfinished_bytes), " of unfinished files; ",
+      FormatBytes(report.reclaimed_bytes), " came back");
+}
+
+void LogSweep(const storage::SweepReport& report) {
+  spdlog::info("{}", DescribeSweep(report));
+  if (report.problem.ok()) return;
+  spdlog::warn(
+      "not everything could be swept, what is left takes space until the next "
+      "start: {}",
+      std::string(report.problem.message()));
+}
+
+}  // namespace qstore::server

@@ -1,0 +1,72 @@
+"""Which command reaches each failpoint, and what it may leave.
+
+The names are those of base/failpoint_table.h.
+"""
+
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# The command during which the point is armed, on which store:
+#   new      start on an empty directory
+#   start    start on a store with two models
+#   sweep    start on a store with objects and data that nobody names
+#   upload, large, delete, tag, list, download, verify: that call on two models
+COMMANDS = {
+    "engine.opened": "start", "engine.cleared": "start", "open.version": "new",
+    "open.next_id": "start", "sweep.objects": "sweep", "sweep.data": "sweep",
+    "table.begin": "upload", "table.put": "upload", "table.finished": "upload",
+    "table.ingested": "upload",
+    "object.begin": "upload", "object.chunk": "upload", "object.large": "large",
+    "object.finish": "upload", "object.claimed": "upload", "object.ingested": "upload",
+    "commit.begin": "upload", "commit.records": "upload", "commit.written": "upload",
+    "commit.collect": "upload",
+    "tag.records": "tag", "tag.written": "tag",
+    "delete.records": "delete", "delete.written": "delete", "delete.answer": "delete",
+    "collect.begin": "delete", "collect.records": "delete", "collect.written": "delete",
+    "collect.data": "delete", "range.begin": "delete", "range.mark": "delete",
+    "range.marked": "delete",
+    "list.models": "list", "read.open": "download", "read.object": "download",
+    "read.blob": "download",
+    "upload.begin": "upload", "upload.file": "upload", "upload.bytes": "upload",
+    "upload.end": "upload", "upload.commit": "upload", "upload.answer": "upload",
+    "encode.chunk": "upload", "encode.encoded": "upload", "encode.store": "upload",
+    "encode.stored": "upload",
+    "download.admit": "download", "download.open": "download",
+    "download.revision": "download", "download.object": "download",
+    "download.blob": "download", "download.send": "download", "download.end": "download",
+    "verify.object": "verify", "verify.chunk": "verify",
+}
+
+# The hit that matters, where the start of the daemon makes others.
+FIRST_HITS = {"collect.begin": 2}
+
+# Here the revision's records are durable and its client does not know: it may be
+# there, whole, without having been acknowledged.
+COMMITTED = {"commit.written", "commit.collect", "upload.answer"}
+
+# What the next start must say it swept when the process died here.
+SWEPT_AFTER_CRASH = {
+    "table.finished": "of unfinished files",
+    "object.ingested": r"[1-9]\d* objects",
+    "commit.records": r"[1-9]\d* objects",
+    "delete.written": r"[1-9]\d* objects",
+    "collect.records": r"[1-9]\d* objects",
+    "collect.written": r"[1-9]\d* runs of data",
+    "collect.data": r"[1-9]\d* runs of data",
+}
+
+
+def names_in_table():
+    text = (ROOT / "base" / "failpoint_table.h").read_text()
+    return re.findall(r'^ +"([a-z_.]+)",', text, re.M)
+
+
+def names_in_sources():
+    names = set()
+    for layer in ("base", "codec", "storage", "server", "client"):
+        for path in (ROOT / layer).rglob("*.cc"):
+            names.update(re.findall(r'QSTORE_FAILPOINT(?:_STATUS)?\(\s*"([^"]+)"',
+                                    path.read_text()))
+    return names
