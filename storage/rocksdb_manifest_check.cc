@@ -151,7 +151,7 @@ absl::Status CheckManifest(const fs::path& directory) {
   }
   QSTORE_ASSIGN_OR_RETURN(const std::string manifest,
                           ReadWholeFile(path, kMaxManifestBytes));
-  const absl::Status status = CheckManifestRecords(manifest);
+  absl::Status status = CheckManifestRecords(manifest);
   if (status.ok()) return status;
   return absl::DataLossError(
       absl::StrCat(path.string(), ": ", status.message(), kAdvice));
