@@ -68,8 +68,10 @@ uint32_t LengthAt(std::string_view header) {
       reinterpret_cast<const uint8_t*>(header.data()) + 4);
 }
 
-// Whether some record, of whatever length, begins where `bytes` do.
-bool IsRecordOfSomeLength(std::string_view bytes) {
+enum class Length { kAll, kAny };
+
+// Whether `bytes` are a record: all of them, or any number from the first on.
+bool IsRecord(std::string_view bytes, Length length) {
   if (bytes.size() <= kHeaderBytes) return false;
   const auto stored = LoadLittleEndian<uint32_t>(
       reinterpret_cast<const uint8_t*>(bytes.data()));
@@ -77,19 +79,19 @@ bool IsRecordOfSomeLength(std::string_view bytes) {
   crc.Add(bytes[kHeaderBytes - 1]);
   for (const char byte : bytes.substr(kHeaderBytes)) {
     crc.Add(byte);
-    if (crc.masked() == stored) return true;
+    if (length == Length::kAny && crc.masked() == stored) return true;
   }
-  return false;
+  return crc.masked() == stored;
 }
 
 // `bytes`: from where a record claims too much to the end of the file.
 bool HoldsWholeRecord(std::string_view bytes) {
-  if (IsRecordOfSomeLength(bytes)) return true;
+  if (IsRecord(bytes, Length::kAny)) return true;
   for (size_t at = 1; at + kHeaderBytes < bytes.size(); ++at) {
     const std::string_view rest = bytes.substr(at);
     const size_t record_bytes = kHeaderBytes + LengthAt(rest);
     if (record_bytes > kHeaderBytes && record_bytes <= rest.size() &&
-        IsRecordOfSomeLength(rest.substr(0, record_bytes))) {
+        IsRecord(rest.substr(0, record_bytes), Length::kAll)) {
       return true;
     }
   }
@@ -151,7 +153,7 @@ absl::Status CheckManifest(const fs::path& directory) {
   }
   QSTORE_ASSIGN_OR_RETURN(const std::string manifest,
                           ReadWholeFile(path, kMaxManifestBytes));
-  const absl::Status status = CheckManifestRecords(manifest);
+  absl::Status status = CheckManifestRecords(manifest);
   if (status.ok()) return status;
   return absl::DataLossError(
       absl::StrCat(path.string(), ": ", status.message(), kAdvice));

@@ -2,6 +2,7 @@
 
     base <- codec <- storage <- server      proto/qstore/v1 <- server, client
     base, codec            <- client        proto/qstore/storage/v1 <- storage
+                                            proto/qstore/scrub/v1 <- server
 
 Also: only storage/rocksdb_engine.cc knows RocksDB, only server and client know
 gRPC, base and codec use no library but those listed here, headers are named
@@ -22,7 +23,8 @@ ALLOWED_LAYERS = {
     "base": {"base"},
     "codec": {"base", "codec"},
     "storage": {"base", "codec", "storage", "qstore/storage/v1"},
-    "server": {"base", "codec", "storage", "server", "qstore/v1", "qstore/storage/v1"},
+    "server": {"base", "codec", "storage", "server", "qstore/v1", "qstore/storage/v1",
+               "qstore/scrub/v1"},
     "client": {"base", "codec", "client", "qstore/v1"},
 }
 # Libraries of the layers that must stay small.

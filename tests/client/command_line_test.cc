@@ -122,6 +122,8 @@ TEST(CommandLineTest, ParsesTheOtherCommands) {
   EXPECT_EQ(ParseAs<DeleteOptions>({"delete", "org/m:x"}).reference.tag, "x");
   EXPECT_EQ(ParseAs<VerifyOptions>({"verify", "org/m"}).reference.model,
             "org/m");
+  EXPECT_EQ(ParseAs<BackupOptions>({"backup", "b1"}).name, "b1");
+  ParseAs<ScrubStatusOptions>({"scrub-status"});
 }
 
 TEST(CommandLineTest, ReadsTheEnvironment) {

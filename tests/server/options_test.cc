@@ -48,6 +48,9 @@ TEST(Options, Defaults) {
   EXPECT_EQ(options.calls.downloads, 64u);
   EXPECT_EQ(options.grace_seconds, 30u);
   EXPECT_TRUE(options.verify_ingest);
+  EXPECT_EQ(options.backup_dir, "");
+  EXPECT_EQ(options.scrub_interval_hours, 168u);
+  EXPECT_EQ(options.scrub_bytes_per_second, 16u << 20);
 }
 
 TEST(Options, FlagsAndEnvironment) {
@@ -61,6 +64,11 @@ TEST(Options, FlagsAndEnvironment) {
   options = Options({"--data-dir", "from-flag", "--ingest-memory", "600"});
   EXPECT_EQ(options.data_dir, "from-flag");
   EXPECT_EQ(options.ingest_memory_bytes, 600u << 20);
+  options = Options({"--data-dir", "d", "--scrub-rate", "3", "--scrub-interval",
+                     "0", "--backup-dir", "b"});
+  EXPECT_EQ(options.scrub_bytes_per_second, 3u << 20);
+  EXPECT_EQ(options.scrub_interval_hours, 0u);
+  EXPECT_EQ(options.backup_dir, "b");
 }
 
 TEST(Options, MemoryLimitSetsWhatIsNotGiven) {
