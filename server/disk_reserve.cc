@@ -12,7 +12,7 @@ namespace qstore::server {
 namespace {
 
 // Somebody has to delete something first.
-constexpr absl::Duration kRetryDelay = absl::Seconds(60);
+constexpr absl::Duration kRoomRetryDelay = absl::Seconds(60);
 
 }  // namespace
 
@@ -35,7 +35,7 @@ absl::Status DiskReserve::Check(uint64_t more_bytes) const {
           "the server's disk has ", FormatBytes(reading->free_bytes),
           " free, and uploads leave ", FormatBytes(reserve_bytes),
           " of it; delete models or make room, then try again")),
-      kRetryDelay);
+      kRoomRetryDelay);
 }
 
 }  // namespace qstore::server

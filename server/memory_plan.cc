@@ -12,33 +12,34 @@
 namespace qstore::server {
 namespace {
 
-constexpr uint64_t kMebibyte = 1u << 20;
+// What flags count in: MiB.
+constexpr uint64_t kMemoryUnitBytes = 1u << 20;
 
 // The program, threads of gRPC and their stacks, connections, RocksDB's filters
 // and indexes of open tables.
-constexpr uint64_t kProcessBytes = 64 * kMebibyte;
+constexpr uint64_t kProcessBytes = 64 * kMemoryUnitBytes;
 // Decoder (tests/codec/chunk_memory_test.cc) and the decoded chunk.
-constexpr uint64_t kDecoderBytes = (24 + 20) * kMebibyte;
-constexpr uint64_t kCodecBytes = 64 * kMebibyte + kDecoderBytes;
+constexpr uint64_t kDecoderBytes = (24 + 20) * kMemoryUnitBytes;
+constexpr uint64_t kCodecBytes = 64 * kMemoryUnitBytes + kDecoderBytes;
 // Beside its chunks: a message as received and as parsed, the values that table
 // writers hold, and an object that may yet turn out to be small.
-constexpr uint64_t kUploadBytes = 32 * kMebibyte;
+constexpr uint64_t kUploadBytes = 32 * kMemoryUnitBytes;
 // The same without messages.
-constexpr uint64_t kParkedUploadBytes = 24 * kMebibyte;
+constexpr uint64_t kParkedUploadBytes = 24 * kMemoryUnitBytes;
 // A stored value: a chunk that did not become smaller.
-constexpr uint64_t kMaxValueBytes = kMaxChunkRawBytes + kMebibyte;
+constexpr uint64_t kMaxValueBytes = kMaxChunkRawBytes + kMemoryUnitBytes;
 
 constexpr uint64_t kSmallMessageBytes = 256u << 10;
 
 uint64_t SlackBytes(uint64_t limit_bytes) { return limit_bytes / 16; }
 
 uint64_t InMebibytes(uint64_t bytes) {
-  return (bytes + kMebibyte - 1) / kMebibyte;
+  return (bytes + kMemoryUnitBytes - 1) / kMemoryUnitBytes;
 }
 
 // Rounded to what a flag can say.
 uint64_t WholeMebibytes(uint64_t bytes) {
-  return bytes / kMebibyte * kMebibyte;
+  return bytes / kMemoryUnitBytes * kMemoryUnitBytes;
 }
 
 }  // namespace
@@ -101,7 +102,8 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
   const uint64_t fixed_bytes = kProcessBytes + SlackBytes(limit_bytes);
   const uint64_t usable_bytes =
       limit_bytes > fixed_bytes ? limit_bytes - fixed_bytes : 0;
-  const uint64_t chunk_bytes = InMebibytes(kMaxChunkLeaseBytes) * kMebibyte;
+  const uint64_t chunk_bytes =
+      InMebibytes(kMaxChunkLeaseBytes) * kMemoryUnitBytes;
   options->memory_limit_bytes = limit_bytes;
   // A quarter for codecs, a third for uploads, at least one of either.
   set("--threads", &options->threads,
@@ -116,11 +118,11 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
   const uint64_t least_ingest_bytes = options->calls.uploads * chunk_bytes;
   set("--ingest-memory", &options->ingest_memory_bytes, least_ingest_bytes);
   set("--message-bytes", &options->message_bytes,
-      limit_bytes < 1024 * kMebibyte ? kSmallMessageBytes
-                                     : defaults.message_bytes);
+      limit_bytes < 1024 * kMemoryUnitBytes ? kSmallMessageBytes
+                                            : defaults.message_bytes);
   // What is left goes in equal parts to what makes things faster.
-  set("--block-cache", &options->block_cache_bytes, kMebibyte);
-  set("--metadata-memory", &options->metadata_memory_bytes, kMebibyte);
+  set("--block-cache", &options->block_cache_bytes, kMemoryUnitBytes);
+  set("--metadata-memory", &options->metadata_memory_bytes, kMemoryUnitBytes);
   set("--download-buffer", &options->download_buffer_bytes, 0);
   const uint64_t planned_bytes =
       PlannedBytes(*options) + SlackBytes(limit_bytes);
@@ -129,9 +131,10 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
           ? WholeMebibytes((limit_bytes - planned_bytes) / 4)
           : 0;
   set("--block-cache", &options->block_cache_bytes,
-      std::clamp(quarter_bytes, kMebibyte, defaults.block_cache_bytes));
+      std::clamp(quarter_bytes, kMemoryUnitBytes, defaults.block_cache_bytes));
   set("--metadata-memory", &options->metadata_memory_bytes,
-      std::clamp(quarter_bytes, kMebibyte, defaults.metadata_memory_bytes));
+      std::clamp(quarter_bytes, kMemoryUnitBytes,
+                 defaults.metadata_memory_bytes));
   set("--download-buffer", &options->download_buffer_bytes,
       std::min(quarter_bytes, defaults.download_buffer_bytes));
   set("--ingest-memory", &options->ingest_memory_bytes,
@@ -148,7 +151,7 @@ absl::Status CheckMemory(const ServerOptions& options) {
     absl::StrAppend(&parts, InMebibytes(part.bytes), " for ", part.what, ", ");
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "--memory-limit is ", limit_bytes / kMebibyte, " MiB, but ",
+      "--memory-limit is ", limit_bytes / kMemoryUnitBytes, " MiB, but ",
       InMebibytes(needed_bytes), " MiB are needed (", parts,
       InMebibytes(SlackBytes(limit_bytes)),
       " for the allocator's slack): raise it, or lower the flags that are set "

@@ -11,7 +11,7 @@
 namespace qstore::server {
 namespace {
 
-constexpr absl::Duration kRetryDelay = absl::Seconds(2);
+constexpr absl::Duration kMetadataRetryDelay = absl::Seconds(2);
 
 // The record itself, and what is made of it for the wire.
 constexpr uint64_t kCopiesOfRevision = 3;
@@ -34,8 +34,9 @@ absl::StatusOr<ByteBudget::Lease> LeaseMetadata(ByteBudget* budget,
       absl::ResourceExhaustedError(absl::StrCat(
           sentence, "other calls hold ", FormatBytes(budget->held_bytes()),
           " of the ", FormatBytes(budget->limit_bytes()),
-          " for all of them; retry in ", absl::FormatDuration(kRetryDelay))),
-      kRetryDelay);
+          " for all of them; retry in ",
+          absl::FormatDuration(kMetadataRetryDelay))),
+      kMetadataRetryDelay);
 }
 
 absl::StatusOr<ByteBudget::Lease> LeaseMetadata(

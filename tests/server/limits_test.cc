@@ -80,24 +80,27 @@ TEST_F(LimitsTest, CallsOnOneConnection) {
   options_.calls.queued = kMaxCalls + 10;
   options_.calls.queue_timeout = std::chrono::minutes(10);
   StartServer();
-  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
-  std::vector<v1::UploadResponse> responses(kMaxCalls + 1);
-  std::vector<std::unique_ptr<grpc::ClientWriter<v1::UploadRequest>>> calls;
-  for (v1::UploadResponse& response : responses) {
-    contexts.push_back(std::make_unique<grpc::ClientContext>());
-    calls.push_back(stub_->Upload(contexts.back().get(), &response));
-  }
   const auto count = [&] {
     return daemon_->running_calls() + daemon_->waiting_calls();
   };
-  // gRPC lets through as many as it says or a few less, never more.
-  constexpr size_t kAlmostAll = kMaxCalls - 16;
-  for (int i = 0; i < 4000 && count() < kAlmostAll; ++i) {
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<v1::UploadResponse> responses(kMaxCalls + 1);
+  std::vector<std::unique_ptr<grpc::ClientWriter<v1::UploadRequest>>> calls;
+  for (size_t i = 0; i < kMaxCalls; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    calls.push_back(stub_->Upload(contexts.back().get(), &responses[i]));
+  }
+  for (int i = 0; i < 4000 && count() < kMaxCalls; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_GE(count(), kAlmostAll);
-  EXPECT_LE(count(), kMaxCalls);
+  EXPECT_EQ(count(), kMaxCalls);
+  // The client keeps one more to itself until another ends.
+  grpc::ClientContext late;
+  late.set_deadline(std::chrono::system_clock::now() +
+                    std::chrono::milliseconds(300));
+  auto one_more = stub_->Upload(&late, &responses.back());
+  EXPECT_EQ(count(), kMaxCalls);
+  EXPECT_THAT(one_more->Finish(), StatusIs(StatusCode::DEADLINE_EXCEEDED));
   for (auto& context : contexts) context->TryCancel();
   for (auto& call : calls) call->Finish();
   ExpectIdle();
