@@ -150,7 +150,7 @@ class Uploader {
   }
 
   absl::Status Run() {
-    const absl::Status status = retrier_.Run([this] { return Attempt(); });
+    absl::Status status = retrier_.Run([this] { return Attempt(); });
     result_.attempts = retrier_.attempts();
     return status;
   }

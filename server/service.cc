@@ -95,8 +95,8 @@ absl::Status ModelStoreService::RunUpload(
   absl::Status status = received.status();
   if (status.ok()) {
     auto committed = session->Commit();
-    if (committed.ok()) *response = *std::move(committed);
     status = committed.status();
+    if (status.ok()) *response = *std::move(committed);
   }
   if (absl::IsResourceExhausted(status)) {
     park_->DropAll("a running upload found no room");
