@@ -18,9 +18,9 @@ absl::Status Gone() { return absl::UnavailableError("gone"); }
 
 // What qstored sends: google.rpc.Status { 3: Any { 1: url 2: RetryInfo { 1:
 // Duration { 1: seconds } } } }.
-absl::Status Busy(char seconds) {
+absl::Status Busy(char retry_seconds) {
   const std::string url = "type.googleapis.com/google.rpc.RetryInfo";
-  const std::string info = {'\x0a', 2, '\x08', seconds};
+  const std::string info = {'\x0a', 2, '\x08', retry_seconds};
   const std::string any = std::string({'\x0a', static_cast<char>(url.size())}) +
                           url + std::string({'\x12', 4}) + info;
   return FromGrpcStatus(

@@ -18,7 +18,7 @@ WORKERS = 2
 ROUNDS_BETWEEN_EMPTYINGS = 25
 NAMES = ("org/a", "org/b", "org/c")
 # A share of the command's usual time, from and to, and what is running then.
-WINDOWS = {"upload": (0.0, 0.8), "commit": (0.6, 1.2), "deletion, collection": (0.2, 1.2)}
+WINDOWS = {"upload": (0.0, 0.8), "commit": (0.5, 1.1), "deletion, collection": (0.1, 1.1)}
 AFTER = "just after the answer"
 
 
