@@ -24,8 +24,8 @@ constexpr uint64_t kCodecBytes = 64 * kMemoryUnitBytes + kDecoderBytes;
 // Beside its chunks: a message as received and as parsed, the values that table
 // writers hold, and an object that may yet turn out to be small.
 constexpr uint64_t kUploadBytes = 32 * kMemoryUnitBytes;
-// The same without messages.
-constexpr uint64_t kParkedUploadBytes = 24 * kMemoryUnitBytes;
+// Encoded blobs that are not yet in a table, and what its writer holds.
+constexpr uint64_t kParkedUploadBytes = 16 * kMemoryUnitBytes;
 // A stored value: a chunk that did not become smaller.
 constexpr uint64_t kMaxValueBytes = kMaxChunkRawBytes + kMemoryUnitBytes;
 
@@ -105,12 +105,12 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
   const uint64_t chunk_bytes =
       InMebibytes(kMaxChunkLeaseBytes) * kMemoryUnitBytes;
   options->memory_limit_bytes = limit_bytes;
-  // A quarter for codecs, a third for uploads, at least one of either.
+  // A quarter for codecs, a quarter for uploads, at least one of either.
   set("--threads", &options->threads,
       std::clamp<uint64_t>(usable_bytes / 4 / kCodecBytes, 1,
                            EncodeThreadCount(defaults)));
   set("--max-uploads", &options->calls.uploads,
-      std::clamp<uint64_t>(usable_bytes / 3 / (chunk_bytes + kUploadBytes), 1,
+      std::clamp<uint64_t>(usable_bytes / 4 / (chunk_bytes + kUploadBytes), 1,
                            defaults.calls.uploads));
   set("--max-parked", &options->max_parked_uploads,
       std::clamp<uint64_t>(usable_bytes / 16 / kParkedUploadBytes, 1,

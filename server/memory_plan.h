@@ -28,7 +28,7 @@ uint64_t PlannedBytes(const ServerOptions& options);
 // flag, "--threads") its share of `limit_bytes`, never more than its default.
 // Where none was given CheckMemory says OK of the result from
 // kMinMemoryLimitBytes on, for any number of cores.
-inline constexpr uint64_t kMinMemoryLimitBytes = 384u << 20;
+inline constexpr uint64_t kMinMemoryLimitBytes = 448u << 20;
 using IsGiven = std::function<bool(const char* flag)>;
 void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
                  ServerOptions* options);

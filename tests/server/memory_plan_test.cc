@@ -19,7 +19,7 @@ bool NothingGiven(const char* /*flag*/) { return false; }
 
 TEST(MemoryPlan, EveryLimitIsShared) {
   for (const uint64_t mebibytes :
-       {384, 400, 512, 700, 1023, 1024, 2000, 4096, 100'000}) {
+       {448, 460, 512, 700, 1023, 1024, 2000, 4096, 100'000}) {
     SCOPED_TRACE(mebibytes);
     ServerOptions options;
     ShareMemory(mebibytes * kMebibyte, NothingGiven, &options);
