@@ -9,7 +9,7 @@
 namespace qstore::client {
 namespace {
 
-uint64_t StoredBytes(const v1::ChunkManifest& chunk) {
+uint64_t BlobBytes(const v1::ChunkManifest& chunk) {
   uint64_t sum_bytes = 0;
   for (const v1::BlobManifest& blob : chunk.blobs()) {
     sum_bytes += blob.size_bytes();
@@ -102,7 +102,7 @@ absl::Status ChunkAssembler::CheckNext(const BlobPartView& part,
 void ChunkAssembler::OpenChunk() {
   chunk_.object = object_;
   chunk_.chunk_index = chunk_index_;
-  const uint64_t stored_bytes = StoredBytes(chunk_.manifest());
+  const uint64_t stored_bytes = BlobBytes(chunk_.manifest());
   chunk_.lease = budget_->Acquire(stored_bytes + chunk_.manifest().raw_bytes());
   chunk_.bytes = std::make_unique_for_overwrite<uint8_t[]>(stored_bytes);
   chunk_offset_bytes_ = 0;

@@ -19,7 +19,7 @@ namespace {
 constexpr auto kBarInterval = std::chrono::milliseconds(100);
 constexpr auto kLineInterval = std::chrono::seconds(5);
 // A rate over less time than this says nothing.
-constexpr double kMinRateSeconds = 0.5;
+constexpr double kMinEstimateSeconds = 0.5;
 constexpr size_t kMinBarCells = 6;
 constexpr size_t kMaxBarCells = 24;
 constexpr size_t kDefaultColumns = 80;
@@ -39,7 +39,8 @@ std::string FormatSecondsLeft(double seconds) {
 
 // ", 512 MB/s, 3 s left", or nothing while too little is known.
 std::string FormatRate(const ProgressReading& reading) {
-  if (reading.seconds < kMinRateSeconds || reading.done_bytes == 0) return "";
+  if (reading.seconds < kMinEstimateSeconds || reading.done_bytes == 0)
+    return "";
   const double bytes_per_second =
       static_cast<double>(reading.done_bytes) / reading.seconds;
   std::string text = absl::StrCat(

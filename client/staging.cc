@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 constexpr char kMarker[] = ".qstore-partial-";
 constexpr int kMaxNameAttempts = 16;
 
-std::string Name(const fs::path& path) { return Quoted(path.native()); }
+std::string StagedName(const fs::path& path) { return Quoted(path.native()); }
 
 absl::Status FileError(const std::error_code& error, const std::string& what) {
   return ErrnoStatus(error.value(), what);
@@ -82,7 +82,8 @@ absl::Status SyncTree(const fs::path& root) {
       QSTORE_RETURN_IF_ERROR(SyncDirectory(entries->path()));
     }
   }
-  if (error) return FileError(error, absl::StrCat("reading ", Name(root)));
+  if (error)
+    return FileError(error, absl::StrCat("reading ", StagedName(root)));
   return SyncDirectory(root);
 }
 
@@ -92,7 +93,8 @@ absl::StatusOr<std::unique_ptr<Staging>> Staging::Create(
     const fs::path& directory, const std::string& identity) {
   std::error_code error;
   fs::path absolute = fs::absolute(directory, error).lexically_normal();
-  if (error) return FileError(error, absl::StrCat("finding ", Name(directory)));
+  if (error)
+    return FileError(error, absl::StrCat("finding ", StagedName(directory)));
   // "dir/" has an empty file name.
   if (!absolute.has_filename()) absolute = absolute.parent_path();
   std::unique_ptr<Staging> staging(new Staging(std::move(absolute)));
@@ -131,10 +133,10 @@ absl::Status Staging::CheckDirectory() {
   const fs::file_status status = fs::status(directory_, error);
   if (status.type() == fs::file_type::not_found) return absl::OkStatus();
   if (error)
-    return FileError(error, absl::StrCat("reading ", Name(directory_)));
+    return FileError(error, absl::StrCat("reading ", StagedName(directory_)));
   if (status.type() != fs::file_type::directory) {
     return absl::FailedPreconditionError(
-        absl::StrCat(Name(directory_),
+        absl::StrCat(StagedName(directory_),
                      " is not a directory: name one, or a path that does not "
                      "exist yet"));
   }
@@ -155,7 +157,7 @@ absl::Status Staging::Expect(std::vector<std::string> files) {
     const fs::path relative(file);
     if (fs::is_directory(fs::symlink_status(directory_ / relative, error))) {
       return absl::FailedPreconditionError(
-          absl::StrCat(Name(directory_ / relative),
+          absl::StrCat(StagedName(directory_ / relative),
                        " is a directory, but a file must go there: move it "
                        "away or name another directory"));
     }
@@ -170,7 +172,7 @@ absl::Status Staging::Expect(std::vector<std::string> files) {
         continue;
       }
       return absl::FailedPreconditionError(
-          absl::StrCat(Name(directory_ / parent),
+          absl::StrCat(StagedName(directory_ / parent),
                        " is not a directory of its own, but files must go "
                        "into it: move it away or name another directory"));
     }
@@ -190,7 +192,7 @@ absl::Status Staging::CreateParents() {
   for (const fs::path& parent : missing) {
     if (mkdir(parent.c_str(), 0777) != 0) {
       if (errno == EEXIST) continue;
-      return ErrnoStatus(errno, absl::StrCat("creating ", Name(parent)));
+      return ErrnoStatus(errno, absl::StrCat("creating ", StagedName(parent)));
     }
     created_parents_.push_back(parent);
   }
@@ -228,7 +230,7 @@ absl::Status Staging::CreateLocked(const fs::path& parent,
     fs::path path = parent / absl::StrCat(prefix, UniqueSuffix());
     if (mkdir(path.c_str(), 0777) != 0) {
       if (errno == EEXIST) continue;
-      return ErrnoStatus(errno, absl::StrCat("creating ", Name(path)));
+      return ErrnoStatus(errno, absl::StrCat("creating ", StagedName(path)));
     }
     lock_descriptor_ = LockDirectory(path);
     // Another process may have taken it for abandoned before it was locked.
@@ -239,8 +241,9 @@ absl::Status Staging::CreateLocked(const fs::path& parent,
     path_ = std::move(path);
     return absl::OkStatus();
   }
-  return absl::UnavailableError(absl::StrCat(
-      "no temporary directory could be made in ", Name(parent), ": try again"));
+  return absl::UnavailableError(
+      absl::StrCat("no temporary directory could be made in ",
+                   StagedName(parent), ": try again"));
 }
 
 absl::Status Staging::Publish() {
@@ -255,14 +258,14 @@ absl::Status Staging::PublishWhole() {
   if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, directory_.c_str(),
                 RENAME_NOREPLACE) != 0) {
     if (errno != EINVAL && errno != ENOSYS) {
-      return ErrnoStatus(errno, absl::StrCat("renaming ", Name(path_), " to ",
-                                             Name(directory_)));
+      return ErrnoStatus(errno, absl::StrCat("renaming ", StagedName(path_),
+                                             " to ", StagedName(directory_)));
     }
     // Some network file systems know only the plain rename, which at least
     // replaces nothing but an empty directory.
     if (std::rename(path_.c_str(), directory_.c_str()) != 0) {
-      return ErrnoStatus(errno, absl::StrCat("renaming ", Name(path_), " to ",
-                                             Name(directory_)));
+      return ErrnoStatus(errno, absl::StrCat("renaming ", StagedName(path_),
+                                             " to ", StagedName(directory_)));
     }
   }
   QSTORE_RETURN_IF_ERROR(SyncDirectory(directory_.parent_path()));
@@ -279,11 +282,11 @@ absl::Status Staging::PublishByFile() {
     std::error_code error;
     fs::create_directories(target.parent_path(), error);
     if (error) {
-      return FileError(error,
-                       absl::StrCat("creating ", Name(target.parent_path())));
+      return FileError(
+          error, absl::StrCat("creating ", StagedName(target.parent_path())));
     }
     if (std::rename((path_ / file).c_str(), target.c_str()) != 0) {
-      return ErrnoStatus(errno, absl::StrCat("replacing ", Name(target)));
+      return ErrnoStatus(errno, absl::StrCat("replacing ", StagedName(target)));
     }
     for (fs::path parent = target.parent_path(); parent != directory_;
          parent = parent.parent_path()) {

@@ -4,17 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "base/byte_format.h"
-#include "server/status_mapping.h"
 
 namespace qstore::server {
-namespace {
-
-// Somebody has to delete something first.
-constexpr absl::Duration kRoomRetryDelay = absl::Seconds(60);
-
-}  // namespace
 
 DiskReserve::DiskReserve(std::unique_ptr<storage::DiskSpace> space,
                          std::optional<uint64_t> reserve_bytes)
@@ -30,12 +22,11 @@ absl::Status DiskReserve::Check(uint64_t more_bytes) const {
       reading->free_bytes - reserve_bytes >= more_bytes) {
     return absl::OkStatus();
   }
-  return WithRetryHint(
-      absl::ResourceExhaustedError(absl::StrCat(
-          "the server's disk has ", FormatBytes(reading->free_bytes),
-          " free, and uploads leave ", FormatBytes(reserve_bytes),
-          " of it; delete models or make room, then try again")),
-      kRoomRetryDelay);
+  // Without a hint when to retry: somebody has to delete something first.
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the server's disk has ", FormatBytes(reading->free_bytes),
+                   " free, and uploads leave ", FormatBytes(reserve_bytes),
+                   " of it; delete models or make room, then try again"));
 }
 
 }  // namespace qstore::server

@@ -43,7 +43,7 @@ absl::StatusOr<std::vector<uint64_t>> ScaleShape(const ExportTensor& tensor) {
                                tensor.shape[1] / tensor.group_size};
 }
 
-uint64_t ElementCount(const std::vector<uint64_t>& shape) {
+uint64_t ElementsOf(const std::vector<uint64_t>& shape) {
   uint64_t count = 1;
   for (const uint64_t extent : shape) count *= extent;
   return count;
@@ -106,7 +106,7 @@ class CompressedTensors final : public ExportFormat {
     for (Entry& entry : entries) {
       entry.tensor.begin_bytes = next_bytes;
       next_bytes +=
-          ElementCount(entry.tensor.shape) * DtypeBytes(entry.tensor.dtype);
+          ElementsOf(entry.tensor.shape) * DtypeBytes(entry.tensor.dtype);
       entry.tensor.end_bytes = next_bytes;
       header.tensors.push_back(entry.tensor);
     }
@@ -223,7 +223,7 @@ absl::StatusOr<std::string> CompressedTensors::RewriteIndex(
   json& weight_map = document["weight_map"];
   uint64_t total_bytes = 0;
   for (const ExportTensor& tensor : tensors) {
-    const uint64_t count = ElementCount(tensor.shape);
+    const uint64_t count = ElementsOf(tensor.shape);
     const auto file = weight_map.find(tensor.name);
     // A shard beside the model that its index does not name.
     if (file == weight_map.end()) continue;
@@ -233,7 +233,7 @@ absl::StatusOr<std::string> CompressedTensors::RewriteIndex(
     }
     QSTORE_ASSIGN_OR_RETURN(const std::vector<uint64_t> scale_shape,
                             ScaleShape(tensor));
-    total_bytes += count + ElementCount(scale_shape) * sizeof(float);
+    total_bytes += count + ElementsOf(scale_shape) * sizeof(float);
     weight_map[ScaleName(tensor.name)] = *file;
   }
   if (document.contains("metadata") && document["metadata"].is_object()) {

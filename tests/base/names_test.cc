@@ -11,7 +11,7 @@ namespace {
 using ::testing::HasSubstr;
 
 // INVALID_ARGUMENT, with a message that contains `reason`.
-void ExpectRefused(const absl::Status& status, const std::string& reason) {
+void ExpectNameRefused(const absl::Status& status, const std::string& reason) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr(reason));
 }
@@ -25,24 +25,27 @@ TEST(ModelNameTest, AcceptsUsualNames) {
 }
 
 TEST(ModelNameTest, RefusesWhatBreaksARule) {
-  ExpectRefused(ValidateModelName(""), "model name is empty");
-  ExpectRefused(ValidateModelName(std::string(201, 'x')),
-                "has 201 bytes; at most 200 are allowed");
-  ExpectRefused(ValidateModelName("/a"), "empty part");
-  ExpectRefused(ValidateModelName("a/"), "empty part");
-  ExpectRefused(ValidateModelName("a//b"), "empty part");
-  ExpectRefused(ValidateModelName("a/b/c/d/e"), "5 parts");
-  ExpectRefused(ValidateModelName(".."), "must start with a letter or digit");
-  ExpectRefused(ValidateModelName("a/.."), "must start with a letter or digit");
-  ExpectRefused(ValidateModelName("a/.hidden"), "part \".hidden\"");
-  ExpectRefused(ValidateModelName("-a"), "must start");
-  ExpectRefused(ValidateModelName("_a"), "must start");
-  ExpectRefused(ValidateModelName("a..b"), "may not contain \"..\"");
-  ExpectRefused(ValidateModelName("a b"), "may contain only");
-  ExpectRefused(ValidateModelName("a\\b"), "may contain only");
-  ExpectRefused(ValidateModelName("a:b"), "may contain only");
-  ExpectRefused(ValidateModelName("größe"), "may contain only");
-  ExpectRefused(ValidateModelName(std::string("a\0b", 3)), "may contain only");
+  ExpectNameRefused(ValidateModelName(""), "model name is empty");
+  ExpectNameRefused(ValidateModelName(std::string(201, 'x')),
+                    "has 201 bytes; at most 200 are allowed");
+  ExpectNameRefused(ValidateModelName("/a"), "empty part");
+  ExpectNameRefused(ValidateModelName("a/"), "empty part");
+  ExpectNameRefused(ValidateModelName("a//b"), "empty part");
+  ExpectNameRefused(ValidateModelName("a/b/c/d/e"), "5 parts");
+  ExpectNameRefused(ValidateModelName(".."),
+                    "must start with a letter or digit");
+  ExpectNameRefused(ValidateModelName("a/.."),
+                    "must start with a letter or digit");
+  ExpectNameRefused(ValidateModelName("a/.hidden"), "part \".hidden\"");
+  ExpectNameRefused(ValidateModelName("-a"), "must start");
+  ExpectNameRefused(ValidateModelName("_a"), "must start");
+  ExpectNameRefused(ValidateModelName("a..b"), "may not contain \"..\"");
+  ExpectNameRefused(ValidateModelName("a b"), "may contain only");
+  ExpectNameRefused(ValidateModelName("a\\b"), "may contain only");
+  ExpectNameRefused(ValidateModelName("a:b"), "may contain only");
+  ExpectNameRefused(ValidateModelName("größe"), "may contain only");
+  ExpectNameRefused(ValidateModelName(std::string("a\0b", 3)),
+                    "may contain only");
 }
 
 TEST(BackupNameTest, IsOneDirectoryName) {
@@ -50,17 +53,17 @@ TEST(BackupNameTest, IsOneDirectoryName) {
            "a", "2026-11-24", "before.v2_1", std::string(128, 'x'), "a..b"}) {
     EXPECT_EQ(ValidateBackupName(name), absl::OkStatus()) << name;
   }
-  ExpectRefused(ValidateBackupName(""), "backup name is empty");
-  ExpectRefused(ValidateBackupName(std::string(129, 'x')), "129 bytes");
+  ExpectNameRefused(ValidateBackupName(""), "backup name is empty");
+  ExpectNameRefused(ValidateBackupName(std::string(129, 'x')), "129 bytes");
   for (const char* name : {".", "..", ".partial-a", "-rf", "_a", "/tmp/a"}) {
-    ExpectRefused(ValidateBackupName(name), "must start with");
+    ExpectNameRefused(ValidateBackupName(name), "must start with");
   }
   for (const char* name :
        {"a/b", "a/../../b", "a\\b", "a b", "a\n", "\u00e4a"}) {
     EXPECT_FALSE(ValidateBackupName(name).ok()) << name;
   }
-  ExpectRefused(ValidateBackupName(std::string_view("a\0b", 3)),
-                "may contain only");
+  ExpectNameRefused(ValidateBackupName(std::string_view("a\0b", 3)),
+                    "may contain only");
 }
 
 TEST(TagTest, AcceptsUsualTags) {
@@ -72,23 +75,23 @@ TEST(TagTest, AcceptsUsualTags) {
 }
 
 TEST(TagTest, RefusesWhatBreaksARule) {
-  ExpectRefused(ValidateTag(""), "tag is empty");
-  ExpectRefused(ValidateTag(std::string(129, 't')), "129 bytes");
-  ExpectRefused(ValidateTag("."), "must start");
-  ExpectRefused(ValidateTag("-v"), "must start");
-  ExpectRefused(ValidateTag("a/b"), "may contain only");
-  ExpectRefused(ValidateTag("a@b"), "may contain only");
-  ExpectRefused(ValidateTag("a\n"), "may contain only");
+  ExpectNameRefused(ValidateTag(""), "tag is empty");
+  ExpectNameRefused(ValidateTag(std::string(129, 't')), "129 bytes");
+  ExpectNameRefused(ValidateTag("."), "must start");
+  ExpectNameRefused(ValidateTag("-v"), "must start");
+  ExpectNameRefused(ValidateTag("a/b"), "may contain only");
+  ExpectNameRefused(ValidateTag("a@b"), "may contain only");
+  ExpectNameRefused(ValidateTag("a\n"), "may contain only");
 }
 
 TEST(RevisionPrefixTest, TakesSixToSixtyFourLowerCaseDigits) {
   EXPECT_EQ(ValidateRevisionPrefix("012abc"), absl::OkStatus());
   EXPECT_EQ(ValidateRevisionPrefix(std::string(64, 'f')), absl::OkStatus());
-  ExpectRefused(ValidateRevisionPrefix(""), "revision is empty");
-  ExpectRefused(ValidateRevisionPrefix("012ab"), "give at least 6");
-  ExpectRefused(ValidateRevisionPrefix(std::string(65, 'f')), "65 bytes");
-  ExpectRefused(ValidateRevisionPrefix("012ABC"), "digits 0-9 and a-f");
-  ExpectRefused(ValidateRevisionPrefix("012abg"), "digits 0-9 and a-f");
+  ExpectNameRefused(ValidateRevisionPrefix(""), "revision is empty");
+  ExpectNameRefused(ValidateRevisionPrefix("012ab"), "give at least 6");
+  ExpectNameRefused(ValidateRevisionPrefix(std::string(65, 'f')), "65 bytes");
+  ExpectNameRefused(ValidateRevisionPrefix("012ABC"), "digits 0-9 and a-f");
+  ExpectNameRefused(ValidateRevisionPrefix("012abg"), "digits 0-9 and a-f");
 }
 
 TEST(RelativePathTest, AcceptsUsualPaths) {
@@ -101,41 +104,42 @@ TEST(RelativePathTest, AcceptsUsualPaths) {
 }
 
 TEST(RelativePathTest, RefusesWhatLeavesTheDirectoryOrHidesItself) {
-  ExpectRefused(ValidateRelativePath(""), "path is empty");
-  ExpectRefused(ValidateRelativePath("/etc/passwd"), "is absolute");
-  ExpectRefused(ValidateRelativePath("/"), "is absolute");
-  ExpectRefused(ValidateRelativePath(".."), "has the part \"..\"");
-  ExpectRefused(ValidateRelativePath("../x"), "has the part \"..\"");
-  ExpectRefused(ValidateRelativePath("a/../../x"), "has the part \"..\"");
-  ExpectRefused(ValidateRelativePath("a/.."), "has the part \"..\"");
-  ExpectRefused(ValidateRelativePath("."), "has the part \".\"");
-  ExpectRefused(ValidateRelativePath("./x"), "has the part \".\"");
-  ExpectRefused(ValidateRelativePath("a//b"), "empty part");
-  ExpectRefused(ValidateRelativePath("a/"), "empty part");
-  ExpectRefused(ValidateRelativePath("..\\x"), "backslash");
-  ExpectRefused(ValidateRelativePath("C:\\x"), "backslash");
-  ExpectRefused(ValidateRelativePath(std::string("a\0b", 3)),
-                "control character");
-  ExpectRefused(ValidateRelativePath("a\nb"), "control character");
-  ExpectRefused(ValidateRelativePath("a\x7f"), "control character");
+  ExpectNameRefused(ValidateRelativePath(""), "path is empty");
+  ExpectNameRefused(ValidateRelativePath("/etc/passwd"), "is absolute");
+  ExpectNameRefused(ValidateRelativePath("/"), "is absolute");
+  ExpectNameRefused(ValidateRelativePath(".."), "has the part \"..\"");
+  ExpectNameRefused(ValidateRelativePath("../x"), "has the part \"..\"");
+  ExpectNameRefused(ValidateRelativePath("a/../../x"), "has the part \"..\"");
+  ExpectNameRefused(ValidateRelativePath("a/.."), "has the part \"..\"");
+  ExpectNameRefused(ValidateRelativePath("."), "has the part \".\"");
+  ExpectNameRefused(ValidateRelativePath("./x"), "has the part \".\"");
+  ExpectNameRefused(ValidateRelativePath("a//b"), "empty part");
+  ExpectNameRefused(ValidateRelativePath("a/"), "empty part");
+  ExpectNameRefused(ValidateRelativePath("..\\x"), "backslash");
+  ExpectNameRefused(ValidateRelativePath("C:\\x"), "backslash");
+  ExpectNameRefused(ValidateRelativePath(std::string("a\0b", 3)),
+                    "control character");
+  ExpectNameRefused(ValidateRelativePath("a\nb"), "control character");
+  ExpectNameRefused(ValidateRelativePath("a\x7f"), "control character");
   // U+009B starts an escape sequence on some terminals.
-  ExpectRefused(ValidateRelativePath("a\xC2\x9B"
-                                     "31m"),
-                "control character");
-  ExpectRefused(ValidateRelativePath("a\xFF"), "not valid UTF-8");
+  ExpectNameRefused(ValidateRelativePath("a\xC2\x9B"
+                                         "31m"),
+                    "control character");
+  ExpectNameRefused(ValidateRelativePath("a\xFF"), "not valid UTF-8");
   // '/' and ".." in overlong forms.
-  ExpectRefused(ValidateRelativePath("..\xC0\xAFx"), "not valid UTF-8");
-  ExpectRefused(ValidateRelativePath("\xC0\xAE\xC0\xAE/x"), "not valid UTF-8");
+  ExpectNameRefused(ValidateRelativePath("..\xC0\xAFx"), "not valid UTF-8");
+  ExpectNameRefused(ValidateRelativePath("\xC0\xAE\xC0\xAE/x"),
+                    "not valid UTF-8");
 }
 
 TEST(RelativePathTest, BoundsLengths) {
-  ExpectRefused(ValidateRelativePath(std::string(256, 'x')),
-                "a part of 256 bytes");
+  ExpectNameRefused(ValidateRelativePath(std::string(256, 'x')),
+                    "a part of 256 bytes");
   std::string path;
   for (int i = 0; i < 512; ++i) path += "a/";
   path.pop_back();
   EXPECT_EQ(ValidateRelativePath(path), absl::OkStatus());
-  ExpectRefused(ValidateRelativePath(path + "bb"), "1025 bytes");
+  ExpectNameRefused(ValidateRelativePath(path + "bb"), "1025 bytes");
 }
 
 TEST(ModelReferenceTest, ParsesItsThreeForms) {
@@ -159,16 +163,19 @@ TEST(ModelReferenceTest, ParsesItsThreeForms) {
 }
 
 TEST(ModelReferenceTest, RefusesBadParts) {
-  ExpectRefused(ParseModelReference("").status(), "model name is empty");
-  ExpectRefused(ParseModelReference(":tag").status(), "model name is empty");
-  ExpectRefused(ParseModelReference("name:").status(), "tag is empty");
-  ExpectRefused(ParseModelReference("name@").status(), "revision is empty");
-  ExpectRefused(ParseModelReference("name@abc").status(), "give at least 6");
-  ExpectRefused(ParseModelReference("name@main-tag").status(), "digits");
-  ExpectRefused(ParseModelReference("name:a:b").status(), "may contain only");
-  ExpectRefused(ParseModelReference("name:tag@012abc").status(),
-                "may contain only");
-  ExpectRefused(ParseModelReference("../name").status(), "must start");
+  ExpectNameRefused(ParseModelReference("").status(), "model name is empty");
+  ExpectNameRefused(ParseModelReference(":tag").status(),
+                    "model name is empty");
+  ExpectNameRefused(ParseModelReference("name:").status(), "tag is empty");
+  ExpectNameRefused(ParseModelReference("name@").status(), "revision is empty");
+  ExpectNameRefused(ParseModelReference("name@abc").status(),
+                    "give at least 6");
+  ExpectNameRefused(ParseModelReference("name@main-tag").status(), "digits");
+  ExpectNameRefused(ParseModelReference("name:a:b").status(),
+                    "may contain only");
+  ExpectNameRefused(ParseModelReference("name:tag@012abc").status(),
+                    "may contain only");
+  ExpectNameRefused(ParseModelReference("../name").status(), "must start");
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ struct OpenUpload {
       EXPECT_TRUE(writer->Write(message));
     }
   }
-  grpc::Status Finish() {
+  grpc::Status Finish() const {
     writer->WritesDone();
     return writer->Finish();
   }
@@ -318,6 +318,7 @@ TEST_F(BoundsTest, ListsOfTensorsHaveABudget) {
   options_.metadata_memory_bytes = 1u << 20;
   StartServer();
   std::vector<TestTensor> tensors;
+  tensors.reserve(1200);
   for (int i = 0; i < 1200; ++i) {
     tensors.push_back({"t" + std::to_string(i), Dtype::kU8, {1}, 1});
   }
@@ -341,6 +342,7 @@ TEST_F(BoundsTest, AnnouncedSizesTakeNoMemory) {
       R"("data_offsets":[0,2199023255552]}})";
   const std::string header = RawSafetensors(json, 1);
   std::vector<std::unique_ptr<OpenUpload>> uploads;
+  uploads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     uploads.push_back(std::make_unique<OpenUpload>(
         *stub_,
@@ -416,8 +418,8 @@ TEST_F(BoundsTest, DiskReserveRefusesUploadsAlone) {
   const grpc::Status status =
       SendUpload(*stub_, UploadMessages("org/b", {{"f", "x"}}), &response);
   EXPECT_THAT(status, StatusIs(StatusCode::RESOURCE_EXHAUSTED, "disk has"));
-  EXPECT_NE(status.error_details().find("google.rpc.RetryInfo"),
-            std::string::npos);
+  // Trying again by itself would not help.
+  EXPECT_EQ(status.error_details(), "");
   EXPECT_TRUE(
       Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8).status.ok());
   grpc::ClientContext context;

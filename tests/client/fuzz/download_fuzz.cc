@@ -95,7 +95,7 @@ void CheckSealed(const std::string& manifest, bool object) {
 }  // namespace qstore::client
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes) {
-  static const google::protobuf::LogSilencer silencer;
+  static const google::protobuf::LogSilencer kSilencer;
   if (size_bytes == 0) return 0;
   const std::string rest(reinterpret_cast<const char*>(input + 1),
                          size_bytes - 1);

@@ -32,7 +32,7 @@ void CheckRefusal(const absl::Status& status, absl::StatusCode expected) {
 }
 
 void Run(const v1::SetTagRequest& request) {
-  static auto* const store =
+  static auto* const kStore =
       storage::ModelStore::Open(storage::NewMemoryEngine())->release();
   const std::string shown = NameOf(request.reference());
   QSTORE_FUZZ_CHECK(IsValidUtf8(shown) && shown.size() < 1000);
@@ -46,11 +46,12 @@ void Run(const v1::SetTagRequest& request) {
   QSTORE_FUZZ_CHECK(ValidateModelName(reference->model).ok());
   const auto again = ParseModelReference(reference->ToString());
   QSTORE_FUZZ_CHECK(again.ok() && again->model == reference->model);
-  CheckRefusal(store->OpenRevision(*reference).status(),
+  CheckRefusal(kStore->OpenRevision(*reference).status(),
                absl::StatusCode::kNotFound);
-  CheckRefusal(store->Delete(*reference).status(), absl::StatusCode::kNotFound);
+  CheckRefusal(kStore->Delete(*reference).status(),
+               absl::StatusCode::kNotFound);
   const bool good_tag = ValidateTag(request.tag()).ok();
-  CheckRefusal(store->SetTag(*reference, request.tag()).status(),
+  CheckRefusal(kStore->SetTag(*reference, request.tag()).status(),
                good_tag ? absl::StatusCode::kNotFound
                         : absl::StatusCode::kInvalidArgument);
 }
@@ -59,7 +60,7 @@ void Run(const v1::SetTagRequest& request) {
 }  // namespace qstore::server
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes) {
-  static const google::protobuf::LogSilencer silencer;
+  static const google::protobuf::LogSilencer kSilencer;
   qstore::v1::SetTagRequest request;
   if (request.ParseFromArray(input, static_cast<int>(size_bytes))) {
     qstore::server::Run(request);

@@ -118,31 +118,31 @@ void CheckNothingStored(storage::ModelStore* store) {
 }
 
 void Run(ByteView input) {
-  static auto* const shared = new Shared();
+  static auto* const kShared = new Shared();
   auto store = storage::ModelStore::Open(storage::NewMemoryEngine());
   QSTORE_FUZZ_CHECK(store.ok());
   absl::Status status;
   absl::StatusOr<v1::UploadResponse> committed;
   {
-    UploadSession session(store->get(), shared->Resources());
+    UploadSession session(store->get(), kShared->Resources());
     Messages messages(input);
     v1::UploadRequest request;
     while (status.ok() && messages.Next(&request)) {
       status = session.Handle(request);
       // A chunk that is being filled, and one that was handed on.
-      QSTORE_FUZZ_CHECK(shared->budget.held_bytes() <=
-                        shared->budget.limit_bytes());
+      QSTORE_FUZZ_CHECK(kShared->budget.held_bytes() <=
+                        kShared->budget.limit_bytes());
     }
     committed = status.ok() ? session.Commit() : status;
   }
   // The pool drops its last task, and the lease in it, a moment after its end.
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (shared->budget.held_bytes() != 0) {
+  while (kShared->budget.held_bytes() != 0) {
     QSTORE_FUZZ_CHECK(std::chrono::steady_clock::now() < deadline);
     std::this_thread::yield();
   }
-  QSTORE_FUZZ_CHECK(shared->metadata.held_bytes() == 0);
+  QSTORE_FUZZ_CHECK(kShared->metadata.held_bytes() == 0);
   if (committed.ok()) {
     CheckStored(store->get(), *committed);
     return;
@@ -158,7 +158,7 @@ void Run(ByteView input) {
 }  // namespace qstore::server
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size_bytes) {
-  static const google::protobuf::LogSilencer silencer;
+  static const google::protobuf::LogSilencer kSilencer;
   qstore::server::Run(qstore::ByteView(input, size_bytes));
   return 0;
 }
