@@ -419,7 +419,8 @@ TEST_F(BoundsTest, DiskReserveRefusesUploadsAlone) {
       SendUpload(*stub_, UploadMessages("org/b", {{"f", "x"}}), &response);
   EXPECT_THAT(status, StatusIs(StatusCode::RESOURCE_EXHAUSTED, "disk has"));
   // Trying again by itself would not help.
-  EXPECT_EQ(status.error_details(), "");
+  EXPECT_EQ(status.error_details().find("google.rpc.RetryInfo"),
+            std::string::npos);
   EXPECT_TRUE(
       Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8).status.ok());
   grpc::ClientContext context;
