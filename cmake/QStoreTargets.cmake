@@ -1,6 +1,8 @@
 # Compiler settings, dependencies and the three kinds of target this project has:
 #   qstore_library(NAME SOURCES... DEPENDS...)   one library per layer
-#   qstore_test(NAME SOURCES... DEPENDS...)      one GoogleTest binary, one ctest entry
+#   qstore_test(NAME SOURCES... DEPENDS... [OPTIMIZED])
+#                                                one GoogleTest binary, one ctest entry;
+#                                                OPTIMIZED: its own loops are long
 #   qstore_fuzz_target(NAME SOURCES... DEPENDS... CORPUS DIR)
 
 set(CMAKE_CXX_STANDARD 20)
@@ -65,11 +67,15 @@ function(qstore_executable name)
 endfunction()
 
 function(qstore_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMIZED" "" "SOURCES;DEPENDS" ${ARGN})
   qstore_executable(${name} SOURCES ${ARG_SOURCES} DEPENDS ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   if(QSTORE_FAST_TESTS)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON)
     target_compile_options(${name} PRIVATE -O1)
+  elseif(QSTORE_SANITIZE AND NOT ARG_OPTIMIZED)
+    # What is tested keeps its optimisation; instrumented tests take half of the
+    # sanitizer build, and a third of that is optimising them.
+    target_compile_options(${name} PRIVATE -O0)
   endif()
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
