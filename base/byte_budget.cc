@@ -83,4 +83,9 @@ uint64_t ByteBudget::held_bytes() const {
   return held_bytes_;
 }
 
+size_t ByteBudget::waiting_count() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
 }  // namespace qstore

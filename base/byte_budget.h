@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -56,6 +57,8 @@ class ByteBudget {
   std::optional<Lease> TryAcquire(uint64_t bytes);
 
   uint64_t held_bytes() const;
+  // Callers that wait for room.
+  size_t waiting_count() const;
   uint64_t limit_bytes() const { return limit_bytes_; }
 
  private:

@@ -14,6 +14,12 @@ namespace {
 
 constexpr auto kLongEnoughToNotice = std::chrono::milliseconds(20);
 
+void AwaitWaiters(const ByteBudget& budget, size_t count) {
+  while (budget.waiting_count() < count) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 TEST(ByteBudgetTest, LeasesGiveBackOnDestruction) {
   ByteBudget budget(100);
   EXPECT_EQ(budget.limit_bytes(), 100u);
@@ -93,13 +99,13 @@ TEST(ByteBudgetTest, ServesInOrderSoThatLargeRequestsAreNotStarved) {
     const ByteBudget::Lease lease = budget.Acquire(100);
     large_served = true;
   });
-  std::this_thread::sleep_for(kLongEnoughToNotice);
+  AwaitWaiters(budget, 1);
   // Would fit at once, but came later.
   std::jthread small([&] {
     const ByteBudget::Lease lease = budget.Acquire(10);
     EXPECT_TRUE(large_served);
   });
-  std::this_thread::sleep_for(kLongEnoughToNotice);
+  AwaitWaiters(budget, 2);
   first.Release();
 }
 
