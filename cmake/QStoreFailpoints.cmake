@@ -1,13 +1,13 @@
 # Failpoints (base/failpoint.h) are for tests. What is shipped is never compiled
 # with them: each library that has some is compiled a second time, quickly (as a
-# unity build), for the binary qstored_failpoints alone. The unity builds
-# (sanitizers, clang-tidy) are shipped by nobody; there the libraries themselves
-# have them.
+# unity build), for the binary qstored_failpoints alone. The debug builds in large
+# sources (sanitizers, clang-tidy) are shipped by nobody; there the libraries
+# themselves have them.
 #
 #   qstore_failpoint_library(NAME DEPENDS...)    makes NAME_failpoints
 function(qstore_failpoint_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
-  if(CMAKE_UNITY_BUILD)
+  if(CMAKE_UNITY_BUILD AND CMAKE_BUILD_TYPE STREQUAL "Debug")
     target_compile_definitions(${name} PRIVATE QSTORE_FAILPOINTS)
     add_library(${name}_failpoints ALIAS ${name})
     return()
