@@ -16,15 +16,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <fstream>
 #include <functional>
-#include <iterator>
-#include <random>
 #include <string>
 #include <vector>
 
-#include "base/safetensors.h"
-#include "codec/float_bits.h"
+#include "benchmarks/model_tensors.h"
 #include "codec/int8_coder.h"
 #include "codec/kernels.h"
 #include "codec/quantizer.h"
@@ -45,89 +41,24 @@ double CpuSeconds() {
          1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-void AddTensor(uint64_t rows, uint64_t columns,
-               const std::vector<float>& values, std::vector<Chunk>* chunks) {
-  constexpr FloatFormat kFormat = FloatFormat::kBF16;
-  const uint64_t step = RowsPerChunk(columns);
+void AddTensor(const ModelTensor& tensor, std::vector<Chunk>* chunks) {
+  const uint64_t step = RowsPerChunk(tensor.columns);
+  const size_t row_bytes = tensor.columns * FloatBytes(tensor.format);
   const Quantizer* quantizer = FindQuantizer("absmax");
-  ByteVector row(columns * FloatBytes(kFormat));
-  for (uint64_t first = 0; first < rows; first += step) {
+  for (uint64_t first = 0; first < tensor.rows; first += step) {
     Chunk& chunk = chunks->emplace_back();
-    chunk.shape.format = kFormat;
-    chunk.shape.rows = static_cast<uint32_t>(std::min(step, rows - first));
-    chunk.shape.columns = static_cast<uint32_t>(columns);
+    chunk.shape.format = tensor.format;
+    chunk.shape.rows =
+        static_cast<uint32_t>(std::min(step, tensor.rows - first));
+    chunk.shape.columns = static_cast<uint32_t>(tensor.columns);
     chunk.codes.resize(chunk.shape.weight_count());
     for (uint64_t i = 0; i < chunk.shape.rows; ++i) {
-      for (uint64_t column = 0; column < columns; ++column) {
-        const auto bits =
-            std::bit_cast<uint32_t>(values[(first + i) * columns + column]);
-        const uint32_t ordinal =
-            NearestOrdinal<kFormat>(std::bit_cast<float>(bits & 0x7FFFFFFF));
-        StoreWeight<kFormat>(
-            ordinal | (bits >> 31 != 0 ? SignMask(kFormat) : 0), row.data(),
-            column);
-      }
-      quantizer->quantize(BestKernels(), kFormat, row.data(), columns,
-                          chunk.codes.data() + i * columns);
+      quantizer->quantize(BestKernels(), tensor.format,
+                          tensor.weights.data() + (first + i) * row_bytes,
+                          tensor.columns,
+                          chunk.codes.data() + i * tensor.columns);
     }
   }
-}
-
-template <FloatFormat kFormat>
-std::vector<float> ToFloats(ByteView weights) {
-  std::vector<float> values(weights.size() / FloatBytes(kFormat));
-  for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = ToFloat<kFormat>(LoadWeight<kFormat>(weights.data(), i));
-  }
-  return values;
-}
-
-bool LoadModel(const std::string& path, std::vector<Chunk>* chunks) {
-  std::ifstream in(path, std::ios::binary);
-  const std::string file((std::istreambuf_iterator<char>(in)),
-                         std::istreambuf_iterator<char>());
-  const auto length = ParseSafetensorsLength(AsBytes(file), file.size());
-  if (!length.ok()) {
-    return false;
-  }
-  const ByteView content =
-      AsBytes(file).subspan(kSafetensorsLengthBytes + *length);
-  const auto header = ParseSafetensorsHeader(
-      AsBytes(file).subspan(kSafetensorsLengthBytes, *length), content.size());
-  if (!header.ok()) {
-    return false;
-  }
-  for (const TensorEntry& tensor : header->tensors) {
-    if (tensor.shape.size() != 2 || tensor.size_bytes() == 0 ||
-        tensor.name.find("embed") != std::string::npos ||
-        tensor.name.find("lm_head") != std::string::npos) {
-      continue;
-    }
-    const ByteView weights =
-        content.subspan(tensor.begin_bytes, tensor.size_bytes());
-    std::vector<float> values;
-    if (tensor.dtype == Dtype::kF32) {
-      values = ToFloats<FloatFormat::kF32>(weights);
-    } else if (tensor.dtype == Dtype::kF16) {
-      values = ToFloats<FloatFormat::kF16>(weights);
-    } else if (tensor.dtype == Dtype::kBF16) {
-      values = ToFloats<FloatFormat::kBF16>(weights);
-    } else {
-      continue;
-    }
-    AddTensor(tensor.shape[0], tensor.shape[1], values, chunks);
-  }
-  return true;
-}
-
-void Generate(std::vector<Chunk>* chunks) {
-  std::mt19937_64 random(1);
-  std::normal_distribution<float> normal(0, 0.02f);
-  std::vector<float> values(size_t{4096} * 4096);
-  for (float& value : values) {
-    value = normal(random);
-  }
-  AddTensor(4096, 4096, values, chunks);
 }
 
 void Require(const absl::Status& status) {
@@ -230,10 +161,16 @@ void Print(const Contestant& contestant, double weights) {
 }
 
 int Run(int argc, char** argv) {
+  const WeightCast* cast = FindCast("bf16");
+  const absl::StatusOr<std::vector<ModelTensor>> tensors =
+      argc < 2 ? MadeUpTensors(4096, 4096, *cast)
+               : ReadModelTensors(argv[1], cast);
+  Require(tensors.status());
   std::vector<Chunk> chunks;
-  if (argc < 2) {
-    Generate(&chunks);
-  } else if (!LoadModel(argv[1], &chunks) || chunks.empty()) {
+  for (const ModelTensor& tensor : *tensors) {
+    AddTensor(tensor, &chunks);
+  }
+  if (chunks.empty()) {
     std::fprintf(stderr, "%s has no weights to quantize\n", argv[1]);
     return EXIT_FAILURE;
   }
