@@ -62,6 +62,14 @@ absl::Status ForEachSegment(std::string_view path, const Check& check) {
   }
 }
 
+absl::Status CheckNameCharacters(const char* what, std::string_view name) {
+  if (std::all_of(name.begin(), name.end(), IsNameCharacter)) {
+    return absl::OkStatus();
+  }
+  return Refuse(what, name,
+                "may contain only letters, digits, '.', '_' and '-'");
+}
+
 }  // namespace
 
 absl::Status ValidateModelName(std::string_view name) {
@@ -103,11 +111,7 @@ absl::Status ValidateTag(std::string_view tag) {
   if (!IsLetterOrDigit(tag.front()) && tag.front() != '_') {
     return Refuse(kWhat, tag, "must start with a letter, a digit or '_'");
   }
-  if (!std::all_of(tag.begin(), tag.end(), IsNameCharacter)) {
-    return Refuse(kWhat, tag,
-                  "may contain only letters, digits, '.', '_' and '-'");
-  }
-  return absl::OkStatus();
+  return CheckNameCharacters(kWhat, tag);
 }
 
 absl::Status ValidateBackupName(std::string_view name) {
@@ -116,11 +120,7 @@ absl::Status ValidateBackupName(std::string_view name) {
   if (!IsLetterOrDigit(name.front())) {
     return Refuse(kWhat, name, "must start with a letter or digit");
   }
-  if (!std::all_of(name.begin(), name.end(), IsNameCharacter)) {
-    return Refuse(kWhat, name,
-                  "may contain only letters, digits, '.', '_' and '-'");
-  }
-  return absl::OkStatus();
+  return CheckNameCharacters(kWhat, name);
 }
 
 absl::Status ValidateRevisionPrefix(std::string_view revision) {

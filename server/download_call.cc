@@ -193,7 +193,7 @@ void DownloadCall::CloseSource() {
 
 absl::Status DownloadCall::ClientGone() const {
   if (!stall_.stalled()) {
-    return absl::CancelledError("the client cancelled or went away");
+    return ClientGoneError();
   }
   return absl::CancelledError(absl::StrCat(
       "the client took nothing for ",

@@ -7,6 +7,7 @@
 #include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "server/status_mapping.h"
 #include "server/stored_chunk.h"
 
 namespace qstore::server {
@@ -97,7 +98,7 @@ absl::Status RevisionVerifier::VerifyChunk(
   auto lease = budget_->AcquireUnless(
       BlobBytesOf(object->chunks(static_cast<int>(chunk_index))), cancelled_);
   if (!lease.has_value() || cancelled_()) {
-    return absl::CancelledError("the client cancelled or went away");
+    return ClientGoneError();
   }
   auto blobs = ReadChunkBlobs(
       *object, chunk_index,

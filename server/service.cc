@@ -339,7 +339,7 @@ absl::Status ModelStoreService::RunVerify(
   v1::VerifyResponse last = ToWire(result, revision);
   last.set_done(true);
   if (!write(last)) {
-    return absl::CancelledError("the client cancelled or went away");
+    return ClientGoneError();
   }
   return absl::OkStatus();
 }

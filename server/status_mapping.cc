@@ -76,6 +76,10 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
                      : grpc::Status(code, message);
 }
 
+absl::Status ClientGoneError() {
+  return absl::CancelledError("the client cancelled or went away");
+}
+
 absl::Status WithRetryHint(absl::Status status, absl::Duration delay) {
   if (status.ok()) return status;
   google::protobuf::Duration duration;

@@ -16,6 +16,9 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 // Adds google.rpc.RetryInfo: the client may retry after `delay`.
 absl::Status WithRetryHint(absl::Status status, absl::Duration delay);
 
+// CANCELLED: nobody waits for the answer any more.
+absl::Status ClientGoneError();
+
 // Says what to do about damage to what is stored, when that is what `status`
 // tells of.
 absl::Status AdviseOnDamage(const absl::Status& status);

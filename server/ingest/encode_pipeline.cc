@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "server/disk_reserve.h"
+#include "server/status_mapping.h"
 
 namespace qstore::server {
 namespace {
@@ -13,10 +14,6 @@ namespace {
 // Bounds the queue for objects without bytes, which take nothing from the byte
 // budget.
 constexpr size_t kMaxQueuedSlots = 4096;
-
-absl::Status CallIsOver() {
-  return absl::CancelledError("the client cancelled or went away");
-}
 
 std::string BytesOfDigest(const Sha256Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
@@ -41,11 +38,11 @@ absl::Status EncodePipeline::Reserve(uint64_t raw_bytes,
   // they wait for the other cannot block each other: the budget covers
   // kMaxChunkLeaseBytes for each of them (Daemon::Start checks it).
   auto raw = resources_.budget->AcquireUnless(raw_bytes, resources_.cancelled);
-  if (!raw.has_value()) return CallIsOver();
+  if (!raw.has_value()) return ClientGoneError();
   work->raw_lease = *std::move(raw);
   auto encoded = resources_.budget->AcquireUnless(EncodedLeaseBytes(raw_bytes),
                                                   resources_.cancelled);
-  if (!encoded.has_value()) return CallIsOver();
+  if (!encoded.has_value()) return ClientGoneError();
   work->encoded_lease = *std::move(encoded);
   return absl::OkStatus();
 }
@@ -92,7 +89,7 @@ absl::StatusOr<std::vector<StoredObject>> EncodePipeline::Finish() {
       lock.unlock();
       if (resources_.cancelled && resources_.cancelled()) {
         abandoned_ = true;
-        return CallIsOver();
+        return ClientGoneError();
       }
       lock.lock();
     }

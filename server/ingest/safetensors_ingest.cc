@@ -7,6 +7,7 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/metadata_lease.h"
+#include "server/status_mapping.h"
 
 namespace qstore::server {
 
@@ -74,7 +75,7 @@ absl::Status SafetensorsIngest::CollectHeader(ByteView* bytes) {
         std::min(2 * header_bytes_, kMaxChunkLeaseBytes),
         context_.resources->cancelled);
     if (!lease.has_value()) {
-      return absl::CancelledError("the client cancelled or went away");
+      return ClientGoneError();
     }
     header_lease_ = *std::move(lease);
   }
