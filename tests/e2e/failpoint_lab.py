@@ -133,6 +133,9 @@ class Case:
     def is_crash(self):
         return self.action.startswith("crash")
 
+    def fired(self, log_text):
+        return f"failpoint {self.point}: " in log_text
+
     def expect(self, condition, problem):
         if not condition:
             self.problems.append(problem)
@@ -140,7 +143,7 @@ class Case:
     def run(self):
         acknowledged = self.run_armed()
         log = (self.directory / "armed.log").read_text(errors="replace")
-        self.reached = f"failpoint {self.point}: " in log
+        self.reached = self.fired(log)
         self.expect(self.reached or not self.must_reach, "the point was not reached")
         if "delay" in self.action or not self.reached:
             self.expect(acknowledged, "the command failed without an error")
@@ -167,12 +170,13 @@ class Case:
             if self.command in ("new", "start", "sweep"):
                 return True
             acknowledged = self.run_command(daemon) == 0
-            if self.is_crash and f"failpoint {self.point}: " in daemon.log_text():
+            fired = self.fired(daemon.log_text())
+            if self.is_crash and fired:
                 self.expect(daemon.process.wait(30) == -9, "the process did not die")
                 return acknowledged
             self.expect(daemon.process.poll() is None, "the process died")
             # One that is armed for a later hit may be ahead still.
-            if "error" in self.action and f"failpoint {self.point}: " in daemon.log_text():
+            if "error" in self.action and fired:
                 self.check_again(daemon, acknowledged)
             return acknowledged
 

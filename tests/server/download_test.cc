@@ -230,14 +230,8 @@ TEST_F(DownloadLimitsTest, DamageAtRestIsFoundByDownloadAndVerify) {
   EXPECT_THAT(status, StatusIs(StatusCode::DATA_LOSS, "\"big.weight\""));
   EXPECT_THAT(status, StatusIs(StatusCode::DATA_LOSS, "chunk 0"));
 
-  grpc::ClientContext context;
-  v1::VerifyRequest request;
-  *request.mutable_reference() = MakeReference(kModel);
-  auto reader = stub_->Verify(&context, request);
   v1::VerifyResponse last;
-  v1::VerifyResponse response;
-  while (reader->Read(&response)) last = response;
-  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_TRUE(Verify(*stub_, MakeReference(kModel), &last).ok());
   EXPECT_TRUE(last.done());
   ASSERT_EQ(last.problems_size(), 1) << last.ShortDebugString();
   EXPECT_NE(last.problems(0).find("\"big.weight\": chunk 0"), std::string::npos)

@@ -61,14 +61,8 @@ TEST_F(LimitsTest, ReportedProblems) {
   }
   MustUpload(kModel, {{"model.safetensors", SafetensorsFile(tensors)}});
   faults_->DamageReads(storage::Family::kPlain);
-  grpc::ClientContext context;
-  v1::VerifyRequest request;
-  *request.mutable_reference() = MakeReference(kModel);
-  auto reader = stub_->Verify(&context, request);
   v1::VerifyResponse last;
-  v1::VerifyResponse response;
-  while (reader->Read(&response)) last = response;
-  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_TRUE(Verify(*stub_, MakeReference(kModel), &last).ok());
   ASSERT_EQ(last.problems_size(), 1001);
   // The header of the file is an object too.
   EXPECT_EQ(last.problems(1000), "and 101 more");

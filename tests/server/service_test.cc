@@ -46,16 +46,6 @@ class ServiceTest : public EveryEngineTest {
     EXPECT_TRUE(stub_->ListModels(&context, request, &response).ok());
     return response;
   }
-  grpc::Status Verify(const v1::Reference& reference,
-                      v1::VerifyResponse* last) {
-    grpc::ClientContext context;
-    v1::VerifyRequest request;
-    *request.mutable_reference() = reference;
-    auto reader = stub_->Verify(&context, request);
-    v1::VerifyResponse response;
-    while (reader->Read(&response)) *last = response;
-    return reader->Finish();
-  }
 };
 INSTANTIATE_TEST_SUITE_P(Engines, ServiceTest,
                          ::testing::Values("memory", "rocksdb"),
@@ -101,7 +91,7 @@ TEST_P(ServiceTest, ErrorsNameWhatIsMissing) {
   EXPECT_THAT(Delete(none, &deleted),
               StatusIs(StatusCode::NOT_FOUND, "org/none"));
   EXPECT_THAT(SetTag(none, "x"), StatusIs(StatusCode::NOT_FOUND, "org/none"));
-  EXPECT_THAT(Verify(none, &verified), StatusIs(StatusCode::NOT_FOUND));
+  EXPECT_THAT(Verify(*stub_, none, &verified), StatusIs(StatusCode::NOT_FOUND));
   const grpc::Status status = GetRevision(none, &revision);
   EXPECT_THAT(status, StatusIs(StatusCode::NOT_FOUND, "org/none"));
   EXPECT_THAT(status.error_details(), HasSubstr("google.rpc.ResourceInfo"));
@@ -148,7 +138,7 @@ TEST_P(ServiceTest, GetRevisionAddsUp) {
 TEST_P(ServiceTest, VerifyFindsNothingInAGoodRevision) {
   MustUpload(kModel, VariedModel(1));
   v1::VerifyResponse last;
-  ASSERT_TRUE(Verify(MakeReference(kModel), &last).ok());
+  ASSERT_TRUE(Verify(*stub_, MakeReference(kModel), &last).ok());
   EXPECT_TRUE(last.done());
   EXPECT_EQ(last.problems_size(), 0) << last.ShortDebugString();
   EXPECT_GT(last.total_objects(), 10u);
@@ -164,7 +154,7 @@ TEST_P(ServiceTest, VerifyNamesEveryDamagedTensor) {
   MustUpload(kModel, VariedModel(1));
   faults_->DamageReads(storage::Family::kInt8);
   v1::VerifyResponse last;
-  ASSERT_TRUE(Verify(MakeReference(kModel), &last).ok());
+  ASSERT_TRUE(Verify(*stub_, MakeReference(kModel), &last).ok());
   EXPECT_EQ(last.problems_size(), 4);
   EXPECT_THAT(last.problems(0), HasSubstr("tensor \"layer.0.query.weight\""));
   EXPECT_THAT(last.problems(0), HasSubstr("chunk 0"));

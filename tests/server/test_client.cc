@@ -277,4 +277,15 @@ DownloadResult Download(v1::ModelStore::Stub& stub,
   return result;
 }
 
+grpc::Status Verify(v1::ModelStore::Stub& stub, const v1::Reference& reference,
+                    v1::VerifyResponse* last) {
+  grpc::ClientContext context;
+  v1::VerifyRequest request;
+  *request.mutable_reference() = reference;
+  auto reader = stub.Verify(&context, request);
+  v1::VerifyResponse response;
+  while (reader->Read(&response)) *last = response;
+  return reader->Finish();
+}
+
 }  // namespace qstore::server

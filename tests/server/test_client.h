@@ -47,4 +47,8 @@ DownloadResult Download(v1::ModelStore::Stub& stub,
                         const v1::Reference& reference,
                         v1::Precision precision);
 
+// Reads the stream to its end; *last is its last message.
+grpc::Status Verify(v1::ModelStore::Stub& stub, const v1::Reference& reference,
+                    v1::VerifyResponse* last);
+
 }  // namespace qstore::server
