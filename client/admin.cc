@@ -2,25 +2,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/byte_format.h"
+#include "base/status.h"
 #include "client/report.h"
-#include "client/rpc_status.h"
 #include "client/text_table.h"
+#include "client/unary_call.h"
 #include "qstore/v1/admin.grpc.pb.h"
 
 namespace qstore::client {
 namespace {
-
-template <typename Method, typename Request, typename Response>
-absl::Status CallAdmin(Connection* connection, const Method& method,
-                       const Request& request, Cancellation* cancellation,
-                       Response* response) {
-  const auto stub = v1::Admin::NewStub(connection->channel());
-  grpc::ClientContext context;
-  const Cancellation::Scope cancel(cancellation,
-                                   [&context] { context.TryCancel(); });
-  return FromGrpcStatus(((*stub).*method)(&context, request, response),
-                        connection->server());
-}
 
 std::string DescribeDamage(const v1::Damage& damage) {
   if (damage.model().empty()) return Printable(damage.problem());
@@ -37,9 +26,9 @@ absl::StatusOr<v1::CreateBackupResponse> CreateBackup(
   v1::CreateBackupRequest request;
   request.set_name(name);
   v1::CreateBackupResponse response;
-  absl::Status status = CallAdmin(connection, &v1::Admin::Stub::CreateBackup,
-                                  request, cancellation, &response);
-  if (!status.ok()) return status;
+  QSTORE_RETURN_IF_ERROR(CallOnce(
+      *connection, v1::Admin::NewStub(connection->channel()).get(),
+      &v1::Admin::Stub::CreateBackup, request, cancellation, &response));
   return response;
 }
 
@@ -57,10 +46,10 @@ std::string DescribeBackup(const std::string& name,
 absl::StatusOr<v1::ScrubStatus> GetScrubStatus(Connection* connection,
                                                Cancellation* cancellation) {
   v1::ScrubStatus scrub;
-  absl::Status status =
-      CallAdmin(connection, &v1::Admin::Stub::GetScrubStatus,
-                v1::GetScrubStatusRequest(), cancellation, &scrub);
-  if (!status.ok()) return status;
+  QSTORE_RETURN_IF_ERROR(
+      CallOnce(*connection, v1::Admin::NewStub(connection->channel()).get(),
+               &v1::Admin::Stub::GetScrubStatus, v1::GetScrubStatusRequest(),
+               cancellation, &scrub));
   return scrub;
 }
 

@@ -14,6 +14,7 @@
 #include "client/revision_query.h"
 #include "client/rpc_status.h"
 #include "client/text_table.h"
+#include "client/unary_call.h"
 #include "client/upload.h"
 
 namespace qstore::client {
@@ -112,11 +113,13 @@ class CommandRunner {
     v1::DeleteResponse response;
     // Twice it could take a revision that came in between, or report one
     // missing that the first time has deleted.
-    QSTORE_RETURN_IF_ERROR(retrier_.RunOnce(
-        [&] { return retrier_.Connect(connection_); },
-        [&] {
-          return CallOnce(&v1::ModelStore::Stub::Delete, request, &response);
-        }));
+    QSTORE_RETURN_IF_ERROR(
+        retrier_.RunOnce([&] { return retrier_.Connect(connection_); },
+                         [&] {
+                           return CallOnce(*connection_, &connection_->stub(),
+                                           &v1::ModelStore::Stub::Delete,
+                                           request, cancellation_, &response);
+                         }));
     Print(response, DescribeDelete(options.reference.model, response));
     return absl::OkStatus();
   }
@@ -142,18 +145,28 @@ class CommandRunner {
   }
 
   absl::Status operator()(const BackupOptions& options) {
-    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
-    QSTORE_ASSIGN_OR_RETURN(
-        const v1::CreateBackupResponse response,
-        CreateBackup(connection_, options.name, cancellation_));
+    v1::CreateBackupResponse response;
+    const auto attempt = [&]() -> absl::Status {
+      QSTORE_ASSIGN_OR_RETURN(
+          response, CreateBackup(connection_, options.name, cancellation_));
+      return absl::OkStatus();
+    };
+    // The second time would find the name taken by what the first has made.
+    QSTORE_RETURN_IF_ERROR(retrier_.RunOnce(
+        [&] { return retrier_.Connect(connection_); }, attempt));
     Print(response, DescribeBackup(options.name, response));
     return absl::OkStatus();
   }
 
   absl::Status operator()(const ScrubStatusOptions& /*options*/) {
-    QSTORE_RETURN_IF_ERROR(connection_->Connect(line_.connect_timeout_seconds));
-    QSTORE_ASSIGN_OR_RETURN(const v1::ScrubStatus scrub,
-                            GetScrubStatus(connection_, cancellation_));
+    v1::ScrubStatus scrub;
+    const auto attempt = [&]() -> absl::Status {
+      QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
+      QSTORE_ASSIGN_OR_RETURN(scrub,
+                              GetScrubStatus(connection_, cancellation_));
+      return absl::OkStatus();
+    };
+    QSTORE_RETURN_IF_ERROR(retrier_.Run(attempt));
     absl::Status damage = DamageError(scrub);
     nlohmann::ordered_json document = ToJson(scrub);
     if (!damage.ok()) document["error"] = ToJson(damage);
@@ -182,19 +195,9 @@ class CommandRunner {
                     Response* response) {
     return retrier_.Run([&]() -> absl::Status {
       QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
-      return CallOnce(method, request, response);
+      return CallOnce(*connection_, &connection_->stub(), method, request,
+                      cancellation_, response);
     });
-  }
-
-  template <typename Method, typename Request, typename Response>
-  absl::Status CallOnce(const Method& method, const Request& request,
-                        Response* response) {
-    grpc::ClientContext context;
-    const Cancellation::Scope cancel(cancellation_,
-                                     [&context] { context.TryCancel(); });
-    return FromGrpcStatus(
-        (connection_->stub().*method)(&context, request, response),
-        connection_->server());
   }
 
   absl::Status Verify(const VerifyOptions& options, v1::VerifyResponse* last) {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/dtype.h"
 #include "base/status.h"
-#include "client/rpc_status.h"
+#include "client/unary_call.h"
 
 namespace qstore::client {
 namespace {
@@ -50,15 +50,12 @@ void ToProto(const ModelReference& reference, v1::Reference* proto) {
 absl::StatusOr<v1::GetRevisionResponse> GetRevision(
     Connection* connection, const ModelReference& reference,
     Cancellation* cancellation) {
-  grpc::ClientContext context;
-  const Cancellation::Scope cancel(cancellation,
-                                   [&context] { context.TryCancel(); });
   v1::GetRevisionRequest request;
   ToProto(reference, request.mutable_reference());
   v1::GetRevisionResponse response;
-  const grpc::Status status =
-      connection->stub().GetRevision(&context, request, &response);
-  if (!status.ok()) return FromGrpcStatus(status, connection->server());
+  QSTORE_RETURN_IF_ERROR(CallOnce(*connection, &connection->stub(),
+                                  &v1::ModelStore::Stub::GetRevision, request,
+                                  cancellation, &response));
   return response;
 }
 
