@@ -137,7 +137,7 @@ void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
 bool DownloadCall::MayReadAhead() const {
   if (ready_.empty() && !writing_) return true;
   return ready_.size() < kReadAheadMessages &&
-         resources_.gauge->bytes() < resources_.buffer_bytes;
+         resources_.gauge->bytes() < resources_.pin_bytes;
 }
 
 void DownloadCall::Produce() {
@@ -178,7 +178,7 @@ absl::Status DownloadCall::OpenSource() {
                           LeaseMetadata(resources_.metadata, *reader));
   source_ = std::make_unique<DownloadSource>(
       std::move(reader), precision_, std::move(held_), resources_.part_bytes,
-      resources_.gauge, resources_.buffer_bytes);
+      resources_.gauge, resources_.pin_bytes, resources_.recent_values);
   return absl::OkStatus();
 }
 

@@ -22,6 +22,7 @@
 #include "server/call_log.h"
 #include "server/download_source.h"
 #include "server/pinned_bytes.h"
+#include "server/recent_values.h"
 #include "server/stall_watch.h"
 #include "storage/model_store.h"
 
@@ -38,7 +39,9 @@ struct DownloadResources {
   std::shared_ptr<PinnedBytesGauge> gauge;
   // While more than this is pinned by all downloads together, none reads ahead
   // and none pins more than the part that it sends.
-  uint64_t buffer_bytes = 256u << 20;
+  uint64_t pin_bytes = 192u << 20;
+  // What those find that pin nothing.
+  RecentValues* recent_values = nullptr;
   // Payload of one message.
   size_t part_bytes = 1u << 20;
   // For the lists of tensors of calls that run.

@@ -54,7 +54,7 @@ void AddBytes(storage::Family family, bool opaque, uint64_t bytes,
   }
 }
 
-// The part of the buffer that clients may fill that are not known to read.
+// The part of what may be pinned for clients that are not known to read.
 constexpr uint64_t kUnprovenShare = 8;
 
 bool IsOpaque(const storage::v1::Object& object) {
@@ -86,13 +86,14 @@ DownloadSource::DownloadSource(std::unique_ptr<storage::RevisionReader> reader,
                                v1::Precision precision, HeldChunks held,
                                size_t part_bytes,
                                std::shared_ptr<PinnedBytesGauge> gauge,
-                               uint64_t buffer_bytes)
+                               uint64_t pin_bytes, RecentValues* recent_values)
     : reader_(std::move(reader)),
       with_residual_(precision == v1::PRECISION_ORIGINAL),
       held_(std::move(held)),
       part_bytes_(part_bytes),
       gauge_(std::move(gauge)),
-      buffer_bytes_(buffer_bytes) {}
+      pin_bytes_(pin_bytes),
+      recent_values_(*recent_values) {}
 
 std::string DownloadSource::object_name() const {
   return absl::StrCat(reader_->revision().model(), "@",
@@ -246,26 +247,35 @@ absl::StatusOr<grpc::ByteBuffer> DownloadSource::BlobPartMessage(bool prompt) {
   return message;
 }
 
+absl::StatusOr<storage::PinnedValue> DownloadSource::ReadValue(
+    const RecentValues::Key& key) {
+  storage::PinnedValue recent = recent_values_.Find(key);
+  if (recent.owner() != nullptr) return recent;
+  auto value = reader_->GetBlob(key.family, key.object_id, key.chunk_index,
+                                *blobs_[blob_index_].blob);
+  if (value.ok()) return value;
+  return Annotate(value.status(), absl::StrCat(LabelOf(objects_[object_index_]),
+                                               ": chunk ", key.chunk_index));
+}
+
 absl::StatusOr<std::shared_ptr<const CountedValue>> DownloadSource::HoldPart(
     bool prompt, uint64_t size_bytes, uint64_t* begin_bytes) {
   *begin_bytes = 0;
   if (value_ != nullptr) return value_;
   const ListedBlob& listed = blobs_[blob_index_];
-  auto value =
-      reader_->GetBlob(listed.family, objects_[object_index_].object_id,
-                       listed.position.chunk_index, *listed.blob);
-  if (!value.ok()) {
-    return Annotate(value.status(),
-                    absl::StrCat(LabelOf(objects_[object_index_]), ": chunk ",
-                                 listed.position.chunk_index));
-  }
-  if (size_bytes == value->bytes().size()) {
-    return std::make_shared<const CountedValue>(*std::move(value), gauge_);
+  const RecentValues::Key key = {.family = listed.family,
+                                 .object_id = objects_[object_index_].object_id,
+                                 .chunk_index = listed.position.chunk_index,
+                                 .subgroup = listed.blob->subgroup()};
+  QSTORE_ASSIGN_OR_RETURN(storage::PinnedValue value, ReadValue(key));
+  if (size_bytes == value.bytes().size()) {
+    return std::make_shared<const CountedValue>(std::move(value), gauge_);
   }
   value_ = CountedValue::TryCount(
-      *value, gauge_, prompt ? buffer_bytes_ : buffer_bytes_ / kUnprovenShare);
+      value, gauge_, prompt ? pin_bytes_ : pin_bytes_ / kUnprovenShare);
   if (value_ != nullptr) return value_;
-  const ByteView part = value->bytes().subspan(offset_bytes_, size_bytes);
+  recent_values_.Add(key, value);
+  const ByteView part = value.bytes().subspan(offset_bytes_, size_bytes);
   const auto copy =
       std::make_shared<const ByteVector>(part.begin(), part.end());
   *begin_bytes = offset_bytes_;

@@ -20,6 +20,7 @@
 #include "server/blob_message.h"
 #include "server/held_chunks.h"
 #include "server/pinned_bytes.h"
+#include "server/recent_values.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -27,21 +28,21 @@ namespace qstore::server {
 // One thread at a time.
 class DownloadSource {
  public:
-  // `part_bytes`: the most payload of one message. `buffer_bytes`: how much
-  // all downloads together may pin.
+  // `part_bytes`: the most payload of one message. `pin_bytes`: how much all
+  // downloads together may pin. `recent_values` is shared by all downloads.
   DownloadSource(std::unique_ptr<storage::RevisionReader> reader,
                  v1::Precision precision, HeldChunks held, size_t part_bytes,
-                 std::shared_ptr<PinnedBytesGauge> gauge,
-                 uint64_t buffer_bytes);
+                 std::shared_ptr<PinnedBytesGauge> gauge, uint64_t pin_bytes,
+                 RecentValues* recent_values);
 
   // The next message; none after the end message. Errors name file, tensor and
   // chunk.
   //
   // Messages refer to stored values, which stay pinned until the last of their
   // parts has been sent. A client that may be slow must not hold 16 MiB for
-  // that: beyond an eighth of the buffer only clients that are `prompt` pin,
-  // beyond the buffer nobody does. What is sent then is a copy of the part
-  // alone, and the value is read again for the next one.
+  // that: beyond an eighth of `pin_bytes` only clients that are `prompt` pin,
+  // beyond `pin_bytes` nobody does. What is sent then is a copy of the part
+  // alone; for the next one the value is among the recent ones, or read again.
   absl::StatusOr<std::optional<grpc::ByteBuffer>> Next(bool prompt);
 
   // "org/name@revision".
@@ -67,6 +68,8 @@ class DownloadSource {
   absl::StatusOr<grpc::ByteBuffer> RevisionMessage();
   absl::StatusOr<grpc::ByteBuffer> ObjectMessage();
   absl::StatusOr<grpc::ByteBuffer> BlobPartMessage(bool prompt);
+  // The current blob's value, checked.
+  absl::StatusOr<storage::PinnedValue> ReadValue(const RecentValues::Key& key);
   // Something that holds bytes [offset_bytes_, + size_bytes) of the current
   // blob; it begins at `*begin_bytes` of the blob.
   absl::StatusOr<std::shared_ptr<const CountedValue>> HoldPart(
@@ -87,7 +90,8 @@ class DownloadSource {
   const HeldChunks held_;
   const size_t part_bytes_;
   const std::shared_ptr<PinnedBytesGauge> gauge_;
-  const uint64_t buffer_bytes_;
+  const uint64_t pin_bytes_;
+  RecentValues& recent_values_;
 
   State state_ = State::kRevision;
   std::vector<StreamObject> objects_;
