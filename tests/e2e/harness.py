@@ -3,8 +3,10 @@
 The binaries are those of QSTORE_TEST_BIN_DIR (default: build/release/bin).
 """
 
+import collections
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import time
@@ -86,10 +88,30 @@ def data_bytes(daemon):
     return total_bytes(daemon.data_dir) - logs
 
 
-# What the tables of an empty store take: records and deletion marks alone.
-EMPTY_STORE_BYTES = 64_000
+# What the tables of an empty store may take: the deletion marks of records, and
+# the records they mark until RocksDB has merged both. No data at all.
+EMPTY_STORE_RECORD_BYTES = 1_000_000
+# RocksDB ends each table with its properties, the family's name among them.
+FAMILY_NAME = re.compile(rb"name(manifest|int8|residual|plain)")
+PROPERTIES_BYTES = 4096
 
 
-def table_bytes(data_dir):
-    """The sizes of all tables of a store, finished or not."""
-    return sum(path.stat().st_size for path in pathlib.Path(data_dir).rglob("*.sst"))
+def table_bytes_by_family(data_dir):
+    """The sizes of all tables of a store; "unfinished" has those without a name."""
+    sizes = collections.Counter()
+    for path in pathlib.Path(data_dir).rglob("*.sst"):
+        try:
+            contents = path.read_bytes()
+        except FileNotFoundError:  # merged into another meanwhile
+            continue
+        name = FAMILY_NAME.search(contents[-PROPERTIES_BYTES:])
+        sizes[name[1].decode() if name else "unfinished"] += len(contents)
+    return sizes
+
+
+def left_of_nothing(data_dir):
+    """What should not be there in a store without models; empty when all is well."""
+    sizes = table_bytes_by_family(data_dir)
+    if sizes["manifest"] <= EMPTY_STORE_RECORD_BYTES:
+        del sizes["manifest"]
+    return ", ".join(f"{size} bytes of {family} tables" for family, size in sorted(sizes.items()))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from harness import Client, Daemon, EMPTY_STORE_BYTES, sha256_by_path, table_bytes
+from harness import Client, Daemon, left_of_nothing, sha256_by_path
 import models
 
 WORKERS = 2
@@ -157,9 +157,9 @@ class Worker:
         daemon.kill()
         daemon.process.stdout.close()
         daemon = self.start()
-        left = table_bytes(self.directory / "data")
-        if left > EMPTY_STORE_BYTES or "nothing to sweep" not in daemon.log_text():
-            raise Problem(f"{left} bytes are left of nothing: {daemon.log_text().strip()}")
+        left = left_of_nothing(self.directory / "data")
+        if left or "nothing to sweep" not in daemon.log_text():
+            raise Problem(f"left of nothing: {left}; {daemon.log_text().strip()}")
         return daemon
 
     def run_until(self, end):

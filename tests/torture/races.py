@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from harness import Client, Daemon, EMPTY_STORE_BYTES, sha256_by_path, table_bytes
+from harness import Client, Daemon, left_of_nothing, sha256_by_path
 import models
 
 NAME = "org/contested"
@@ -95,9 +95,9 @@ class Race:
         self.daemon.process.stdout.close()
         log_path = self.directory / "after.log"
         with Daemon(context.bin_dir, self.daemon.data_dir, log_path):
-            left = table_bytes(self.daemon.data_dir)
+            left = left_of_nothing(self.daemon.data_dir)
             self.expect("nothing to sweep" in log_path.read_text(), log_path.read_text())
-            self.expect(left < EMPTY_STORE_BYTES, f"{left} bytes are left of nothing")
+            self.expect(not left, f"left of nothing: {left}")
 
 
 def run(context):
