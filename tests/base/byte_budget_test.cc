@@ -109,6 +109,56 @@ TEST(ByteBudgetTest, ServesInOrderSoThatLargeRequestsAreNotStarved) {
   first.Release();
 }
 
+TEST(ByteBudgetTest, TryAcquireNeverExceedsTheLimit) {
+  ByteBudget budget(100);
+  EXPECT_FALSE(budget.TryAcquire(101).has_value());  // even of an empty budget
+  const auto first = budget.TryAcquire(60);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_FALSE(budget.TryAcquire(41).has_value());
+  EXPECT_FALSE(
+      budget.TryAcquire(std::numeric_limits<uint64_t>::max()).has_value());
+  EXPECT_TRUE(budget.TryAcquire(40).has_value());  // given back at once
+  EXPECT_EQ(budget.held_bytes(), 60u);
+}
+
+TEST(ByteBudgetTest, TryAcquireDoesNotOvertakeThoseWhoWait) {
+  ByteBudget budget(100);
+  ByteBudget::Lease first = budget.Acquire(50);
+  std::jthread waiter([&] { const auto lease = budget.Acquire(100); });
+  AwaitWaiters(budget, 1);
+  EXPECT_FALSE(budget.TryAcquire(1).has_value());
+  first.Release();
+}
+
+TEST(ByteBudgetTest, AcquireUnlessGivesUpItsPlaceWhenCancelled) {
+  ByteBudget budget(100);
+  const ByteBudget::Lease first = budget.Acquire(50);
+  std::atomic<bool> cancelled = false;
+  std::jthread cancelling([&] {
+    const auto lease =
+        budget.AcquireUnless(100, [&] { return cancelled.load(); });
+    EXPECT_FALSE(lease.has_value());
+  });
+  AwaitWaiters(budget, 1);
+  std::atomic<bool> served = false;
+  std::jthread behind([&] {
+    const ByteBudget::Lease lease = budget.Acquire(10);
+    served = true;
+  });
+  AwaitWaiters(budget, 2);
+  EXPECT_FALSE(served);
+  cancelled = true;
+  cancelling.join();
+  behind.join();
+  EXPECT_TRUE(served);
+  EXPECT_EQ(budget.held_bytes(), 50u);
+}
+
+TEST(ByteBudgetTest, AcquireUnlessTakesWhatIsFreeWithoutAsking) {
+  ByteBudget budget(100);
+  EXPECT_TRUE(budget.AcquireUnless(100, [] { return true; }).has_value());
+}
+
 TEST(ByteBudgetTest, NeverExceedsItsLimitUnderLoad) {
   ByteBudget budget(1000);
   std::atomic<uint64_t> in_use = 0;
