@@ -3,6 +3,8 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/sst_file_writer.h>
@@ -23,6 +25,7 @@
 #include "storage/directories.h"
 #include "storage/histogram_text.h"
 #include "storage/rocksdb_manifest_check.h"
+#include "storage/rocksdb_table_check.h"
 
 namespace qstore::storage {
 namespace {
@@ -102,8 +105,47 @@ class SilentLogger final : public rocksdb::Logger {
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
 };
 
-rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options) {
+// Checks each table as it is opened.
+class CheckingFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  using FileSystemWrapper::FileSystemWrapper;
+
+  const char* Name() const override { return "CheckingFileSystem"; }
+
+  rocksdb::IOStatus NewRandomAccessFile(
+      const std::string& path, const rocksdb::FileOptions& options,
+      std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
+      rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus opened =
+        target()->NewRandomAccessFile(path, options, file, debug);
+    if (!opened.ok() || !path.ends_with(".sst")) return opened;
+    uint64_t size_bytes = 0;
+    opened =
+        target()->GetFileSize(path, options.io_options, &size_bytes, debug);
+    if (!opened.ok()) return opened;
+    const auto read = [&](uint64_t offset_bytes,
+                          uint64_t count) -> absl::StatusOr<std::string> {
+      std::string scratch(count, '\0');
+      Slice found;
+      const rocksdb::IOStatus status =
+          (*file)->Read(offset_bytes, count, options.io_options, &found,
+                        scratch.data(), debug);
+      if (!status.ok()) return ToStatus(status, path);
+      return std::string(ToView(found));
+    };
+    const absl::Status checked = CheckTableProperties(read, size_bytes);
+    if (checked.ok()) return opened;
+    file->reset();
+    return absl::IsDataLoss(checked)
+               ? rocksdb::IOStatus::Corruption(path, checked.ToString())
+               : rocksdb::IOStatus::IOError(path, checked.ToString());
+  }
+};
+
+rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
+                                   rocksdb::Env* env) {
   rocksdb::DBOptions database;
+  database.env = env;
   database.create_if_missing = true;
   database.create_missing_column_families = true;
   database.max_open_files = options.max_open_files;
@@ -157,6 +199,8 @@ struct Database {
     // Few shards: a shard smaller than a value could not keep any.
     auto database = std::make_unique<Database>();
     database->directory = directory;
+    database->env = rocksdb::NewCompositeEnv(
+        std::make_shared<CheckingFileSystem>(rocksdb::FileSystem::Default()));
     database->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes,
                                                  /*num_shard_bits=*/2);
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
@@ -170,9 +214,9 @@ struct Database {
         rocksdb::kDefaultColumnFamilyName,
         FamilyOptions(Family::kManifest, database->block_cache));
     rocksdb::DB* db = nullptr;
-    const Status status =
-        rocksdb::DB::Open(DatabaseOptions(options), directory.string(),
-                          descriptors, &database->handles, &db);
+    const Status status = rocksdb::DB::Open(
+        DatabaseOptions(options, database->env.get()), directory.string(),
+        descriptors, &database->handles, &db);
     if (!status.ok()) return ToOpenStatus(status, directory);
     database->db.reset(db);
     return database;
@@ -198,6 +242,7 @@ struct Database {
   }
 
   fs::path directory;
+  std::unique_ptr<rocksdb::Env> env;
   std::shared_ptr<rocksdb::Cache> block_cache;
   std::unique_ptr<rocksdb::DB> db;
   std::vector<ColumnFamilyHandle*> handles;

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -169,9 +168,6 @@ TEST_F(FlippedBytesTest, IsDetectedOrChangesNothing) {
   const auto end = std::chrono::steady_clock::now() +
                    std::chrono::seconds(Setting("QSTORE_FLIP_SECONDS", 3600));
   enum Outcome : uint8_t { kAsExpected, kDetected, kDifferent };
-  // One byte of a table's properties, which RocksDB reads before it has checked
-  // them, fails an assertion of Debian's build.
-  constexpr int kAborted = -SIGABRT;
   std::map<int, int> counts;
   for (const auto& [path, at] : positions) {
     if (std::chrono::steady_clock::now() > end) break;
@@ -187,17 +183,14 @@ TEST_F(FlippedBytesTest, IsDetectedOrChangesNothing) {
       return *contents == expected ? kAsExpected : kDifferent;
     });
     ++counts[outcome];
-    EXPECT_TRUE(outcome == kAsExpected || outcome == kDetected ||
-                outcome == kAborted)
+    EXPECT_TRUE(outcome == kAsExpected || outcome == kDetected)
         << path << " of " << bytes.size() << " bytes: byte " << at << " xor "
         << int{mask} << ": outcome " << outcome;
   }
   int tried = 0;
   for (const auto& [outcome, count] : counts) tried += count;
-  std::printf("%d bytes changed, %d detected\n", tried,
-              counts[kDetected] + counts[kAborted]);
+  std::printf("%d bytes changed, %d detected\n", tried, counts[kDetected]);
   EXPECT_GT(counts[kDetected], 0);
-  EXPECT_LE(counts[kAborted], tried / 50);
   EXPECT_GT(counts[kAsExpected], 0);  // IDENTITY has no say
 }
 
