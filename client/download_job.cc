@@ -53,10 +53,7 @@ DownloadJob::DownloadJob(const Options& options, DownloadLayout* layout,
   pool_.emplace(options_.thread_count, kMaxQueuedChunks);
 }
 
-DownloadJob::~DownloadJob() {
-  failed_ = true;  // what is queued need not be decoded any more
-  pool_.reset();
-}
+DownloadJob::~DownloadJob() { pool_.reset(); }
 
 absl::Status DownloadJob::Handle(const DownloadEvent& event) {
   QSTORE_RETURN_IF_ERROR(FirstFailure());

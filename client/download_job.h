@@ -37,7 +37,8 @@ class DownloadJob {
   DownloadJob(const Options& options, DownloadLayout* layout,
               OutputFiles* output, DownloadJournal* journal,
               Progress* progress);
-  // Waits for what is being decoded.
+  // Unless a chunk has failed: waits until all that came whole are written and
+  // in the journal, also when the connection broke. They need not come again.
   ~DownloadJob();
   DownloadJob(const DownloadJob&) = delete;
   DownloadJob& operator=(const DownloadJob&) = delete;

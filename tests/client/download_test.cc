@@ -184,6 +184,25 @@ TEST_F(DownloadTest, CancellationLeavesNothingButWhatAnotherMayGoOnWith) {
   }
 }
 
+// Also what waited to be decoded when the connection broke.
+TEST_F(DownloadTest, NothingThatCameWholeBeforeACutComesAgain) {
+  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  uint64_t object_count = 0;
+  for (const v1::DownloadResponse& message : server_.stream) {
+    object_count += message.has_object() ? 1 : 0;
+  }
+  server_.stream.pop_back();  // the end
+  server_.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut");
+  EXPECT_FALSE(Fetch("original").ok());
+  server_.stream.resize(1);
+  EXPECT_FALSE(Fetch("original").ok());
+  uint64_t held_count = 0;
+  for (const v1::ObjectRange& range : server_.download_request.held_objects()) {
+    held_count += range.end() - range.first();
+  }
+  EXPECT_EQ(held_count, object_count);
+}
+
 TEST_F(DownloadTest, AConfigThatCannotBeExtendedIsAnError) {
   FakeModel model;
   model.AddFile("config.json", "not JSON");
