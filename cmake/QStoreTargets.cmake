@@ -60,6 +60,14 @@ function(qstore_library name)
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
 endfunction()
 
+# A target that hands bytes on and computes little: under a sanitizer, optimising
+# it takes longer than is gained when it runs.
+function(qstore_glue name)
+  if(QSTORE_SANITIZE)
+    target_compile_options(${name} PRIVATE -O0)
+  endif()
+endfunction()
+
 function(qstore_executable name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})

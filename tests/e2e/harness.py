@@ -23,6 +23,14 @@ BIN_DIR = pathlib.Path(os.environ.get("QSTORE_TEST_BIN_DIR",
                                       ROOT / "build" / "release" / "bin"))
 
 
+def is_sanitized():
+    return b"__asan_init" in (BIN_DIR / "qstored").read_bytes()
+
+
+# Tensors of 16 MiB: enough that a transfer lasts until a test cuts it off.
+TENSORS_TO_CUT = 8 if is_sanitized() else 16
+
+
 class EndToEndTest(unittest.TestCase):
     """Gives each test an empty directory, `self.path`, and helpers."""
 

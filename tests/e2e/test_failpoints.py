@@ -12,16 +12,12 @@ THREADS = 3
 SANITIZED_STRIDE = 3
 
 
-def is_sanitized():
-    return b"__asan_init" in (harness.BIN_DIR / "qstored").read_bytes()
-
-
 class Failpoints(harness.EndToEndTest):
 
     def run_all(self, action):
         lab = failpoint_lab.Lab(harness.BIN_DIR, self.path / "lab")
         points = failpoint_cases.names_in_table()
-        if is_sanitized():
+        if harness.is_sanitized():
             points = points[::SANITIZED_STRIDE]
         with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
             results = threads.map(lambda point: lab.run(point, action), points)
@@ -70,7 +66,7 @@ class Failpoints(harness.EndToEndTest):
         shipped = (harness.BIN_DIR / "qstored").read_bytes()
         armed = (harness.BIN_DIR / failpoint_lab.PROGRAM).read_bytes()
         self.assertIn(b"collect.written", armed)
-        if is_sanitized():
+        if harness.is_sanitized():
             return  # a sanitizer build is shipped by nobody; its libraries have them
         for name in failpoint_cases.names_in_table():
             self.assertFalse(b"\0" + name.encode() + b"\0" in shipped, name)
