@@ -5,6 +5,7 @@
 #   scripts/setup-debian.sh demo      that, and what scripts/demo.sh needs
 #   scripts/setup-debian.sh bench     that, and what scripts/bench-codec.sh needs
 #   scripts/setup-debian.sh test      that, and what scripts/test.sh needs
+#   scripts/setup-debian.sh torture   that, and what scripts/torture.sh and the fuzz preset need
 #
 # Calls apt-get only when something is missing, with sudo when not root.
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
@@ -20,6 +21,7 @@ demo_packages=(python3 python3-numpy python3-venv python3-pip ca-certificates)
 bench_packages=(libbenchmark-dev liblz4-dev python3-dev)
 test_packages=(clang-format-14 clang-tidy-14 python3-grpcio python3-yaml python3-zstandard util-linux
   g++-aarch64-linux-gnu)
+torture_packages=(clang-14 libclang-rt-14-dev)
 
 case "${1:-test}" in
   build) wanted=("${build_packages[@]}") ;;
@@ -28,7 +30,11 @@ case "${1:-test}" in
   test)
     wanted=("${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}")
     ;;
-  *) die "usage: $0 [build|demo|bench|test]" ;;
+  torture)
+    wanted=("${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"
+      "${torture_packages[@]}")
+    ;;
+  *) die "usage: $0 [build|demo|bench|test|torture]" ;;
 esac
 
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
