@@ -1,6 +1,6 @@
 # Failpoints (base/failpoint.h) are for tests. What is shipped is never compiled
 # with them: each library that has some is compiled a second time, quickly (in
-# large sources, lightly optimised), for the binary qstored_failpoints alone. The
+# large sources, not optimised), for the binary qstored_failpoints alone. The
 # debug builds in large sources (sanitizers, clang-tidy) are shipped by nobody;
 # there the libraries themselves have them.
 #
@@ -17,6 +17,6 @@ function(qstore_failpoint_library name)
   qstore_library(${name}_failpoints SOURCES ${sources} DEPENDS ${ARG_DEPENDS})
   target_include_directories(${name}_failpoints PUBLIC ${includes})
   target_compile_definitions(${name}_failpoints PRIVATE QSTORE_FAILPOINTS)
-  target_compile_options(${name}_failpoints PRIVATE -O1)
+  target_compile_options(${name}_failpoints PRIVATE -O0)
   set_target_properties(${name}_failpoints PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
 endfunction()

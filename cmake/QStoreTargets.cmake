@@ -79,7 +79,7 @@ function(qstore_test name)
   qstore_executable(${name} SOURCES ${ARG_SOURCES} DEPENDS ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   if(QSTORE_FAST_TESTS)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON)
-    target_compile_options(${name} PRIVATE -O1)
+    target_compile_options(${name} PRIVATE $<IF:$<BOOL:${ARG_OPTIMIZED}>,-O1,-O0>)
   elseif(QSTORE_SANITIZE AND NOT ARG_OPTIMIZED)
     # What is tested keeps its optimisation; instrumented tests take half of the
     # sanitizer build, and a third of that is optimising them.

@@ -29,7 +29,7 @@ sources 'base/*.cc' 'codec/*.cc' >"$out/sources"
 
 compile() {
   local source=$1
-  ${CCACHE:+"$CCACHE"} "$COMPILER" -std=c++20 -O2 -Wall -Wextra -Werror -Wno-psabi -ffp-contract=off \
+  ${CCACHE:+"$CCACHE"} "$COMPILER" -std=c++20 -O1 -Wall -Wextra -Werror -Wno-psabi -ffp-contract=off \
     -DHWY_WANT_AVX3_DL -I. -isystem "$OUT/include" -isystem "$OUT/arch-include" \
     -c "$source" -o "$OUT/objects/${source//\//_}.o"
 }

@@ -9,7 +9,7 @@ import harness
 THREADS = 3
 # Sanitizer builds take a part of the cases: they are slow, and look for errors
 # of memory. test_delay reaches every point there too.
-SANITIZED_STRIDE = 3
+SANITIZED_STRIDE = 5
 
 
 class Failpoints(harness.EndToEndTest):
