@@ -4,6 +4,7 @@ The binaries are those of QSTORE_TEST_BIN_DIR (default: build/release/bin).
 """
 
 import collections
+import functools
 import os
 import pathlib
 import re
@@ -23,12 +24,14 @@ BIN_DIR = pathlib.Path(os.environ.get("QSTORE_TEST_BIN_DIR",
                                       ROOT / "build" / "release" / "bin"))
 
 
+@functools.cache
 def is_sanitized():
     return b"__asan_init" in (BIN_DIR / "qstored").read_bytes()
 
 
-# Tensors of 16 MiB: enough that a transfer lasts until a test cuts it off.
-TENSORS_TO_CUT = 8 if is_sanitized() else 16
+def tensors_to_cut():
+    """Tensors of 16 MiB, enough that a transfer lasts until a test cuts it off."""
+    return 8 if is_sanitized() else 16
 
 
 class EndToEndTest(unittest.TestCase):
@@ -98,7 +101,7 @@ def data_bytes(daemon):
 
 # What the tables of an empty store may take: the deletion marks of records, and
 # the records they mark until RocksDB has merged both. No data at all.
-EMPTY_STORE_RECORD_BYTES = 1_000_000
+EMPTY_STORE_RECORD_BYTES = 128_000
 # RocksDB ends each table with its properties, the family's name among them.
 FAMILY_NAME = re.compile(rb"name(manifest|int8|residual|plain)")
 PROPERTIES_BYTES = 4096

@@ -31,7 +31,7 @@ class Crash(harness.EndToEndTest):
     def test_client_killed_in_the_middle(self):
         daemon, client = self.start("--resume-window", "0")
         before = harness.data_bytes(daemon)
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model)
         upload.kill()
         upload.wait()
@@ -42,7 +42,7 @@ class Crash(harness.EndToEndTest):
     def test_client_interrupted_in_the_middle(self):
         daemon, client = self.start("--resume-window", "1")
         before = harness.data_bytes(daemon)
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model)
         upload.send_signal(signal.SIGINT)
         self.assertNotEqual(upload.wait(60), 0)
@@ -51,7 +51,7 @@ class Crash(harness.EndToEndTest):
 
     def test_download_interrupted_leaves_no_partial_file(self):
         daemon, client = self.start()
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         client.json("upload", model, "org/m")
         target = self.path / "out"
         download = client.start("download", "org/m", target)
@@ -81,7 +81,7 @@ class Crash(harness.EndToEndTest):
     def test_daemon_killed_in_the_middle(self):
         daemon, client = self.start()
         before = harness.data_bytes(daemon)
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model)
         daemon.kill()
         self.assertNotEqual(upload.wait(60), 0)
@@ -112,7 +112,7 @@ class Crash(harness.EndToEndTest):
 
     def test_sigterm_in_the_middle(self):
         daemon, client = self.start()
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model)
         self.assertEqual(daemon.stop(timeout_seconds=120), 0)
         upload.communicate()

@@ -89,7 +89,7 @@ class Resume(harness.EndToEndTest):
 
     def test_upload_of_a_killed_client_goes_on(self):
         daemon, client = self.start()
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         size = harness.total_bytes(model)
         upload = self.start_upload_and_wait(daemon, client, model, 20_000_000)
         upload.kill()
@@ -103,7 +103,7 @@ class Resume(harness.EndToEndTest):
 
     def test_interrupted_by_hand(self):
         daemon, client = self.start()
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model, 20_000_000)
         upload.send_signal(signal.SIGINT)
         self.assertEqual(upload.wait(60), 130)
@@ -112,7 +112,7 @@ class Resume(harness.EndToEndTest):
 
     def test_a_file_that_changed_starts_anew(self):
         daemon, client = self.start()
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model, 20_000_000)
         upload.kill()
         upload.wait()
@@ -128,7 +128,7 @@ class Resume(harness.EndToEndTest):
     def test_space_comes_back_when_nobody_goes_on(self):
         daemon, client = self.start("--resume-window", "2")
         before = harness.data_bytes(daemon)
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model, 20_000_000)
         upload.kill()
         upload.wait()
@@ -174,7 +174,7 @@ class Resume(harness.EndToEndTest):
 
     def test_download_of_a_killed_client_goes_on(self):
         daemon, client = self.start()
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         stored = client.json("upload", model, "org/m")["stored_bytes"]
         reference = {}
         for precision, expected in (("original", sum(stored.values())),
@@ -195,7 +195,7 @@ class Resume(harness.EndToEndTest):
 
     def test_what_is_staged_is_not_trusted(self):
         daemon, client = self.start()
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         client.json("upload", model, "org/m")
         for what in ("data", "short", "journal", "more"):
             with self.subTest(what=what):
@@ -223,7 +223,7 @@ class Resume(harness.EndToEndTest):
 
     def test_another_revision_does_not_go_on(self):
         daemon, client = self.start()
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         client.json("upload", model, "org/m")
         target = self.path / "out"
         (staged,) = self.kill_download_in_the_middle(daemon, "org/m", target)
@@ -236,7 +236,7 @@ class Resume(harness.EndToEndTest):
     def test_daemon_killed_in_an_upload(self):
         daemon, direct = self.start()
         proxy, client = self.through(daemon)
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model, 20_000_000)
         daemon.kill()
         daemon = self.start_daemon()
@@ -249,7 +249,7 @@ class Resume(harness.EndToEndTest):
 
     def test_daemon_killed_in_a_download(self):
         daemon, direct = self.start()
-        model = models.write_large_model(self.path / "m", harness.TENSORS_TO_CUT)
+        model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         stored = sum(direct.json("upload", model, "org/m")["stored_bytes"].values())
         proxy, client = self.through(daemon)
         download = client.start("--json", "download", "org/m", self.path / "out")
