@@ -53,7 +53,7 @@ DownloadJob::DownloadJob(const Options& options, DownloadLayout* layout,
   pool_.emplace(options_.thread_count, kMaxQueuedChunks);
 }
 
-DownloadJob::~DownloadJob() { pool_.reset(); }
+DownloadJob::~DownloadJob() = default;
 
 absl::Status DownloadJob::Handle(const DownloadEvent& event) {
   QSTORE_RETURN_IF_ERROR(FirstFailure());

@@ -113,6 +113,7 @@ class DownloadJob {
   absl::Status failure_;
   std::vector<std::unique_ptr<ChunkUnpacker>> idle_unpackers_;
 
+  // The last member: its tasks use the others, and its end waits for them.
   std::optional<ThreadPool> pool_;
 };
 

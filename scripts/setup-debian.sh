@@ -17,23 +17,18 @@ build_packages=(
   libspdlog-dev libcli11-dev nlohmann-json3-dev libjemalloc-dev
   libgtest-dev libgmock-dev
 )
-demo_packages=(python3 python3-numpy python3-venv python3-pip ca-certificates)
-bench_packages=(libbenchmark-dev liblz4-dev python3-dev)
-test_packages=(clang-format-14 clang-tidy-14 python3-grpcio python3-yaml python3-zstandard util-linux
-  g++-aarch64-linux-gnu)
-torture_packages=(clang-14 libclang-rt-14-dev)
+demo_packages=("${build_packages[@]}" python3 python3-numpy python3-venv python3-pip ca-certificates)
+bench_packages=("${demo_packages[@]}" libbenchmark-dev liblz4-dev python3-dev)
+test_packages=("${bench_packages[@]}" clang-format-14 clang-tidy-14 python3-grpcio python3-yaml
+  python3-zstandard util-linux g++-aarch64-linux-gnu)
+torture_packages=("${test_packages[@]}" clang-14 libclang-rt-14-dev)
 
 case "${1:-test}" in
   build) wanted=("${build_packages[@]}") ;;
-  demo) wanted=("${build_packages[@]}" "${demo_packages[@]}") ;;
-  bench) wanted=("${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}") ;;
-  test)
-    wanted=("${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}")
-    ;;
-  torture)
-    wanted=("${build_packages[@]}" "${demo_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"
-      "${torture_packages[@]}")
-    ;;
+  demo) wanted=("${demo_packages[@]}") ;;
+  bench) wanted=("${bench_packages[@]}") ;;
+  test) wanted=("${test_packages[@]}") ;;
+  torture) wanted=("${torture_packages[@]}") ;;
   *) die "usage: $0 [build|demo|bench|test|torture]" ;;
 esac
 

@@ -36,12 +36,11 @@ struct Handle {
 
 template <typename Unsigned>
 Unsigned LoadAt(std::string_view bytes, size_t at) {
-  return LoadLittleEndian<Unsigned>(
-      reinterpret_cast<const uint8_t*>(bytes.data()) + at);
+  return LoadLittleEndian<Unsigned>(AsBytes(bytes).data() + at);
 }
 
 CodedInputStream StreamOf(std::string_view bytes) {
-  return CodedInputStream(reinterpret_cast<const uint8_t*>(bytes.data()),
+  return CodedInputStream(AsBytes(bytes).data(),
                           static_cast<int>(bytes.size()));
 }
 
