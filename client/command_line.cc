@@ -116,9 +116,17 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
       ->delimiter(',');
   command
       ->add_flag("--no-default-excludes", options.no_default_excludes,
-                 "Also quantize what the server leaves out by itself "
-                 "(embeddings, lm_head, norms, routers)")
+                 "Also quantize what is left as it is by itself (embeddings, "
+                 "heads, norms, routers)")
       ->envname("QSTORE_NO_DEFAULT_EXCLUDES");
+  command
+      ->add_flag("--quantize", options.quantize,
+                 "Also quantize weights that no Transformers config.json "
+                 "governs, such as those of a lone .safetensors file")
+      ->envname("QSTORE_QUANTIZE");
+  command->add_flag("--dry-run", options.dry_run,
+                    "Send nothing; tell for each tensor what would happen and "
+                    "why");
 }
 
 void AddDownload(CLI::App* app, Arguments* arguments) {
@@ -145,6 +153,11 @@ void AddDownload(CLI::App* app, Arguments* arguments) {
       ->envname("QSTORE_FORMAT")
       ->check(CLI::IsMember(ExportFormatNames()))
       ->capture_default_str();
+  command
+      ->add_flag("--allow-original", options.allow_original,
+                 "Where there is no INT8 that engines can read, write the "
+                 "original files instead of failing")
+      ->envname("QSTORE_ALLOW_ORIGINAL");
   command
       ->add_option("--threads", options.threads,
                    "Threads that decode; 0 means all cores")

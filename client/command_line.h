@@ -21,6 +21,8 @@ struct UploadOptions {
   std::vector<std::string> include;
   std::vector<std::string> exclude;
   bool no_default_excludes = false;
+  bool quantize = false;
+  bool dry_run = false;
 };
 
 struct DownloadOptions {
@@ -28,6 +30,7 @@ struct DownloadOptions {
   std::filesystem::path directory;
   std::string precision = "original";  // original, int8, fp16, bf16, fp32
   std::string format = "compressed-tensors";
+  bool allow_original = false;
   uint32_t threads = 0;  // 0: all cores
   uint64_t memory_mib = 512;
 };

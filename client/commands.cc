@@ -16,6 +16,7 @@
 #include "client/text_table.h"
 #include "client/unary_call.h"
 #include "client/upload.h"
+#include "client/upload_plan.h"
 
 namespace qstore::client {
 namespace {
@@ -48,14 +49,17 @@ class CommandRunner {
                  terminal.err, &progress_, cancellation) {}
 
   absl::Status operator()(const UploadOptions& options) {
-    QSTORE_ASSIGN_OR_RETURN(
-        const UploadResult result,
-        Upload(options, &retrier_, connection_, &progress_, cancellation_));
-    if (!result.quantized_config.empty()) {
-      *terminal_.err << "note: " << result.quantized_config
-                     << " says that the weights are quantized already, so all "
-                        "of them are stored as they are (--quantizer none)\n";
+    QSTORE_ASSIGN_OR_RETURN(const UploadPlan plan, PlanUpload(options));
+    for (const std::string& note : NotesOf(plan)) {
+      *terminal_.err << "note: " << Printable(note) << "\n";
     }
+    if (options.dry_run) {
+      Print(plan, DescribePlan(plan));
+      return absl::OkStatus();
+    }
+    QSTORE_ASSIGN_OR_RETURN(const UploadResult result,
+                            Upload(options, plan, &retrier_, connection_,
+                                   &progress_, cancellation_));
     Print(result, DescribeUpload(result));
     return absl::OkStatus();
   }

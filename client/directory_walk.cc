@@ -9,16 +9,12 @@
 #include "base/file.h"
 #include "base/names.h"
 #include "base/quote.h"
-#include "base/safetensors.h"
 #include "base/status.h"
-#include "nlohmann/json.hpp"
 
 namespace qstore::client {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr uint64_t kMaxConfigBytes = 16u << 20;
 
 std::string Name(const fs::path& path) { return Quoted(path.native()); }
 
@@ -108,10 +104,6 @@ absl::Status Walk(const fs::path& directory, const std::string& prefix,
   return absl::OkStatus();
 }
 
-bool IsConfig(const std::string& path) {
-  return path == "config.json" || absl::EndsWith(path, "/config.json");
-}
-
 }  // namespace
 
 bool IsSafetensorsPath(const std::string& path) {
@@ -152,7 +144,8 @@ absl::StatusOr<std::vector<SourceFile>> ListModelFiles(const fs::path& source) {
   return files;
 }
 
-absl::Status CheckSafetensorsFile(const SourceFile& file) {
+absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(
+    const SourceFile& file) {
   const std::string context = absl::StrCat("file ", Name(file.location));
   QSTORE_ASSIGN_OR_RETURN(const File opened, File::OpenForRead(file.location));
   ByteVector length(
@@ -163,27 +156,10 @@ absl::Status CheckSafetensorsFile(const SourceFile& file) {
   if (!header_bytes.ok()) return Annotate(header_bytes.status(), context);
   ByteVector json(*header_bytes);
   QSTORE_RETURN_IF_ERROR(opened.ReadAt(kSafetensorsLengthBytes, json));
-  return Annotate(
-      ParseSafetensorsHeader(
-          json, file.size_bytes - kSafetensorsLengthBytes - *header_bytes)
-          .status(),
-      context);
-}
-
-absl::StatusOr<std::string> FindQuantizedConfig(
-    const std::vector<SourceFile>& files) {
-  for (const SourceFile& file : files) {
-    if (!IsConfig(file.path) || file.size_bytes > kMaxConfigBytes) continue;
-    QSTORE_ASSIGN_OR_RETURN(const std::string text,
-                            ReadWholeFile(file.location, kMaxConfigBytes));
-    const auto config = nlohmann::json::parse(text, nullptr,
-                                              /*allow_exceptions=*/false);
-    if (config.is_object() && (config.contains("quantization_config") ||
-                               config.contains("compression_config"))) {
-      return file.path;
-    }
-  }
-  return std::string();
+  absl::StatusOr<SafetensorsHeader> header = ParseSafetensorsHeader(
+      json, file.size_bytes - kSafetensorsLengthBytes - *header_bytes);
+  if (!header.ok()) return Annotate(header.status(), context);
+  return header;
 }
 
 }  // namespace qstore::client

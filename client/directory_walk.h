@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/safetensors.h"
 
 namespace qstore::client {
 
@@ -33,11 +34,6 @@ absl::StatusOr<std::vector<SourceFile>> ListModelFiles(
 
 // Reads and checks the header of a safetensors file, so that a damaged file is
 // found before anything is sent.
-absl::Status CheckSafetensorsFile(const SourceFile& file);
-
-// The path of the first config.json that says its weights are quantized
-// already, or "".
-absl::StatusOr<std::string> FindQuantizedConfig(
-    const std::vector<SourceFile>& files);
+absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(const SourceFile& file);
 
 }  // namespace qstore::client

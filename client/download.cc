@@ -21,6 +21,7 @@
 #include "client/download_journal.h"
 #include "client/download_layout.h"
 #include "client/download_stream.h"
+#include "client/export/documents.h"
 #include "client/output_files.h"
 #include "client/revision_query.h"
 #include "client/rpc_status.h"
@@ -31,19 +32,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMaxDocumentBytes = 64u << 20;
-constexpr char kIndexSuffix[] = ".safetensors.index.json";
-
 size_t ThreadCount(uint32_t wanted) {
   if (wanted > 0) return wanted;
   return std::max(1u, std::thread::hardware_concurrency());
-}
-
-absl::Status ReplaceContents(const fs::path& path, const std::string& text) {
-  QSTORE_ASSIGN_OR_RETURN(File file, File::Create(path));
-  QSTORE_RETURN_IF_ERROR(file.WriteAt(0, AsBytes(text)));
-  QSTORE_RETURN_IF_ERROR(file.Sync());
-  return file.Close();
 }
 
 // The first message of the stream.
@@ -66,43 +57,6 @@ absl::StatusOr<v1::RevisionManifest> ReceiveManifest(
   QSTORE_RETURN_IF_ERROR(CheckRevisionManifest(*manifest));
   *message_bytes = event.message_bytes;
   return std::move(*manifest);
-}
-
-// Rewrites config.json and shard indexes beside the exported files. In another
-// directory a file of that name means something else and stays as it is.
-absl::Status ExportDocuments(const ExportFormat& format,
-                             const DownloadLayout& layout,
-                             const fs::path& root) {
-  std::map<fs::path, std::vector<ExportTensor>> tensors;
-  std::set<fs::path> exported;
-  for (const DownloadLayout::File& file : layout.files()) {
-    const fs::path directory = fs::path(file.path).parent_path();
-    if (file.exported) exported.insert(directory);
-    for (const DownloadLayout::Segment& segment : file.segments) {
-      if (segment.tensor != nullptr) {
-        tensors[directory].push_back(*segment.tensor);
-      }
-    }
-  }
-  for (const DownloadLayout::File& file : layout.files()) {
-    const fs::path path(file.path);
-    if (!exported.contains(path.parent_path())) continue;
-    const bool config = path.filename() == "config.json";
-    if (!config && !absl::EndsWith(file.path, kIndexSuffix)) continue;
-    const std::vector<ExportTensor>& beside = tensors[path.parent_path()];
-    QSTORE_ASSIGN_OR_RETURN(const std::string text,
-                            ReadWholeFile(root / path, kMaxDocumentBytes));
-    const absl::StatusOr<std::string> rewritten =
-        config ? format.RewriteConfig(text, beside)
-               : format.RewriteIndex(text, beside);
-    if (!rewritten.ok()) {
-      return Annotate(
-          rewritten.status(),
-          absl::StrCat("preparing ", Quoted(file.path), " for INT8"));
-    }
-    QSTORE_RETURN_IF_ERROR(ReplaceContents(root / path, *rewritten));
-  }
-  return absl::OkStatus();
 }
 
 uint64_t TotalBytes(const v1::BytesByKind& bytes) {
@@ -135,6 +89,7 @@ class Downloader {
   absl::Status Run();
 
  private:
+  absl::Status RunAs(v1::Precision precision);
   absl::Status Attempt();
   // Makes a staging directory, or takes over what an earlier download left.
   absl::Status Stage();
@@ -169,18 +124,35 @@ class Downloader {
 absl::Status Downloader::Run() {
   QSTORE_ASSIGN_OR_RETURN(precision_,
                           ResolvePrecision(options_.precision, revision_));
-  const bool int8 = precision_ == v1::PRECISION_INT8;
-  result_.precision = int8 ? "int8" : "original";
-  if (int8) {
-    QSTORE_ASSIGN_OR_RETURN(format_, FindExportFormat(options_.format));
-    QSTORE_ASSIGN_OR_RETURN(tensors_, ReadTensorSummaries(revision_));
+  absl::Status status = RunAs(precision_);
+  if (absl::IsFailedPrecondition(status) && options_.allow_original &&
+      precision_ == v1::PRECISION_INT8) {
+    retrier_.Note(absl::StrCat(std::string(status.message()),
+                               "; writing the original files instead"));
+    status = RunAs(v1::PRECISION_ORIGINAL);
   }
-  QSTORE_RETURN_IF_ERROR(retrier_.Run([this] { return Attempt(); }));
+  QSTORE_RETURN_IF_ERROR(status);
   result_.attempts = retrier_.attempts();
   const uint64_t payload_bytes = TotalBytes(result_.received);
   result_.received.set_other(result_.received.other() + result_.bytes_received -
                              payload_bytes);
   return absl::OkStatus();
+}
+
+absl::Status Downloader::RunAs(v1::Precision precision) {
+  precision_ = precision;
+  const bool int8 = precision == v1::PRECISION_INT8;
+  result_.precision = int8 ? "int8" : "original";
+  format_ = nullptr;
+  tensors_.clear();
+  journal_.reset();
+  staging_.reset();
+  if (int8) {
+    QSTORE_ASSIGN_OR_RETURN(format_, FindExportFormat(options_.format));
+    QSTORE_ASSIGN_OR_RETURN(tensors_, ReadTensorSummaries(revision_));
+    QSTORE_RETURN_IF_ERROR(CheckHasInt8(revision_));
+  }
+  return retrier_.Run([this] { return Attempt(); });
 }
 
 absl::Status Downloader::Attempt() {
@@ -278,7 +250,10 @@ absl::Status Downloader::Receive(DownloadStream* stream, DownloadJob* job) {
 
 absl::Status Downloader::Publish(const DownloadLayout& layout) {
   if (format_ != nullptr) {
-    QSTORE_RETURN_IF_ERROR(ExportDocuments(*format_, layout, staging_->path()));
+    QSTORE_ASSIGN_OR_RETURN(
+        const std::vector<std::string> notes,
+        ExportDocuments(*format_, staging_->path(), layout.Paths(), tensors_));
+    for (const std::string& note : notes) retrier_.Note(note);
   }
   result_.file_bytes = 0;
   for (const std::string& path : layout.Paths()) {

@@ -156,10 +156,13 @@ absl::Status DownloadJob::WriteExportedHeaders(uint64_t object_index) {
           header_));
       continue;
     }
-    QSTORE_ASSIGN_OR_RETURN(const ByteVector header,
+    QSTORE_ASSIGN_OR_RETURN(const std::vector<ShardLayout::Literal> literals,
                             layout_->LayOutExported(use, header_));
     output_->DeclareSize(use.file_index, file.size_bytes);
-    QSTORE_RETURN_IF_ERROR(output_->Write(use.file_index, 0, header));
+    for (const ShardLayout::Literal& literal : literals) {
+      QSTORE_RETURN_IF_ERROR(
+          output_->Write(use.file_index, literal.offset_bytes, literal.bytes));
+    }
   }
   return absl::OkStatus();
 }
@@ -175,7 +178,7 @@ void DownloadJob::PlaceChunks(const ObjectPlan& object) {
     places_.push_back(place);
     if (exports(object)) {
       const codec::ChunkShape shape = object.ShapeOf(chunk);
-      place.offset_bytes += shape.weight_count();
+      place.offset_bytes += place.codes.SizeOf(shape.weight_count());
       place.scales_offset_bytes += ScaleBytes(shape);
     } else {
       place.offset_bytes += chunk.raw_bytes();
@@ -210,25 +213,29 @@ absl::Status DownloadJob::KeepIfGood(const ObjectPlan& object, int chunk_index,
   const size_t file_index = layout_->uses(object_index).front().file_index;
   uint64_t kept_bytes = 0;
   const auto is_good = [&](uint64_t offset_bytes, uint64_t size_bytes,
-                           uint64_t xxh3) {
+                           const CodeLayout* codes, uint64_t xxh3) {
     ByteVector bytes(size_bytes);
-    const bool good =
-        output_->ReadEarlier(file_index, offset_bytes, bytes).ok() &&
-        Xxh3(bytes) == xxh3;
     kept_bytes += size_bytes;
-    return good;
+    if (!output_->ReadEarlier(file_index, offset_bytes, bytes).ok()) {
+      return false;
+    }
+    if (codes == nullptr || codes->is_plain()) return Xxh3(bytes) == xxh3;
+    // Codes that differ from those that were packed pack to other bytes too.
+    const ByteVector unpacked = codes->Unpack(bytes);
+    return Xxh3(unpacked) == xxh3 && codes->Pack(unpacked) == bytes;
   };
   bool good = false;
   if (place.quantized) {
     const codec::ChunkShape shape = object.ShapeOf(chunk);
-    good =
-        is_good(place.offset_bytes, shape.weight_count(), chunk.codes_xxh3());
+    good = is_good(place.offset_bytes, place.codes.SizeOf(shape.weight_count()),
+                   &place.codes, chunk.codes_xxh3());
     if (!RepeatsScales(object, chunk_index)) {
       good = good && is_good(place.scales_offset_bytes, ScaleBytes(shape),
-                             chunk.scales_xxh3());
+                             nullptr, chunk.scales_xxh3());
     }
   } else {
-    good = is_good(place.offset_bytes, chunk.raw_bytes(), chunk.raw_xxh3());
+    good = is_good(place.offset_bytes, chunk.raw_bytes(), nullptr,
+                   chunk.raw_xxh3());
   }
   if (good) return output_->KeepEarlier(file_index, kept_bytes);
   journal_->Forget(object_index, chunk_index);
@@ -272,8 +279,7 @@ absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
     QSTORE_RETURN_IF_ERROR(
         output_->Write(file_index, place.offset_bytes, unpacked.raw));
   } else {
-    QSTORE_RETURN_IF_ERROR(
-        output_->Write(file_index, place.offset_bytes, unpacked.codes));
+    QSTORE_RETURN_IF_ERROR(WriteCodes(file_index, place, unpacked.codes));
     if (!RepeatsScales(*chunk.object, chunk.chunk_index)) {
       QSTORE_RETURN_IF_ERROR(output_->Write(
           file_index, place.scales_offset_bytes, unpacked.scales));
@@ -283,6 +289,15 @@ absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
   const std::lock_guard<std::mutex> lock(mutex_);
   idle_unpackers_.push_back(std::move(unpacker));
   return absl::OkStatus();
+}
+
+absl::Status DownloadJob::WriteCodes(size_t file_index,
+                                     const TensorPlace& place, ByteView codes) {
+  if (place.codes.is_plain()) {
+    return output_->Write(file_index, place.offset_bytes, codes);
+  }
+  return output_->Write(file_index, place.offset_bytes,
+                        place.codes.Pack(codes));
 }
 
 absl::Status DownloadJob::Finish() {
@@ -309,7 +324,11 @@ absl::Status DownloadJob::CopyToOtherPlaces() {
     uint64_t size_bytes = object->manifest.raw_bytes();
     uint64_t scales_bytes = 0;
     if (exports(*object)) {
-      size_bytes /= codec::FloatBytes(object->chunk_shape.format);
+      size_bytes =
+          layout_->files()[uses.front().file_index]
+              .segments[uses.front().segment_index]
+              .place.codes.SizeOf(
+                  size_bytes / codec::FloatBytes(object->chunk_shape.format));
       codec::ChunkShape whole = object->chunk_shape;
       whole.rows = static_cast<uint32_t>(object->total_rows);
       scales_bytes = ScaleBytes(whole);

@@ -82,6 +82,8 @@ class DownloadJob {
   // `place`: of the chunk, in the file of its object's first use.
   absl::Status UnpackAndWrite(const StoredChunk& chunk,
                               const TensorPlace& place);
+  absl::Status WriteCodes(size_t file_index, const TensorPlace& place,
+                          ByteView codes);
   bool exports(const ObjectPlan& object) const {
     return object.quantized() && options_.precision == v1::PRECISION_INT8;
   }

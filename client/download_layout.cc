@@ -19,6 +19,7 @@ absl::StatusOr<ExportTensor> ReadTensorSummary(
   tensor.quantized = summary.quantized();
   tensor.shape.assign(summary.shape().begin(), summary.shape().end());
   tensor.group_size = summary.group_size();
+  tensor.raw_bytes = summary.raw_bytes();
   QSTORE_ASSIGN_OR_RETURN(tensor.dtype, ParseDtype(summary.dtype()));
   uint64_t bytes = DtypeBytes(tensor.dtype);
   for (const uint64_t extent : tensor.shape) {
@@ -112,7 +113,7 @@ absl::Status DownloadLayout::PlaceFile(size_t file_index) {
     }
     file.segments.push_back(
         {.object_index = segment.object_index(),
-         .place = {.offset_bytes = file.size_bytes},
+         .place = {.offset_bytes = file.size_bytes, .codes = {}},
          .tensor = tensor == tensor_by_name.end() ? nullptr : tensor->second});
     file.size_bytes += segment.raw_bytes();
     uses_[segment.object_index()].push_back(
@@ -158,8 +159,8 @@ bool DownloadLayout::IsExportedHeader(uint64_t object_index) const {
                      });
 }
 
-absl::StatusOr<ByteVector> DownloadLayout::LayOutExported(const Use& use,
-                                                          ByteView header) {
+absl::StatusOr<std::vector<ShardLayout::Literal>>
+DownloadLayout::LayOutExported(const Use& use, ByteView header) {
   File& file = files_[use.file_index];
   const std::string context = absl::StrCat("file ", Quoted(file.path));
   if (header.size() < kSafetensorsLengthBytes) {
@@ -200,14 +201,14 @@ absl::StatusOr<ByteVector> DownloadLayout::LayOutExported(const Use& use,
     return Annotate(Contradiction("it has tensors that its header lacks"),
                     context);
   }
-  absl::StatusOr<ShardLayout> shard = format_->LayOutShard(*original, tensors);
+  absl::StatusOr<ShardLayout> shard = LayOutShard(*format_, *original, tensors);
   if (!shard.ok()) return Annotate(shard.status(), context);
   for (size_t i = 0; i < tensors.size(); ++i) {
     segment_by_name[tensors[i].name]->place = shard->places[i];
   }
   file.size_bytes = shard->file_bytes;
   file.laid_out = true;
-  return std::move(shard->header);
+  return std::move(shard->literals);
 }
 
 absl::Status DownloadLayout::CheckPlaced(const ObjectPlan& object) const {

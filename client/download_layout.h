@@ -10,16 +10,16 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "client/export/export_format.h"
+#include "client/export/shard_index.h"
+#include "client/export/shard_layout.h"
 #include "client/manifest_check.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {
 
-// The tensors of the safetensors files, by path; from GetRevision, which is
-// asked first since INT8 files are laid out before their bytes arrive.
-using TensorsByFile = std::map<std::string, std::vector<ExportTensor>>;
-
-// Checks shapes and sizes. INTERNAL names the tensor.
+// The tensors of the safetensors files; from GetRevision, which is asked first
+// since INT8 files are laid out before their bytes arrive. Checks shapes and
+// sizes. INTERNAL names the tensor.
 absl::StatusOr<TensorsByFile> ReadTensorSummaries(
     const v1::GetRevisionResponse& revision);
 
@@ -69,9 +69,10 @@ class DownloadLayout {
   // bytes must go to LayOutExported and not into a file.
   bool IsExportedHeader(uint64_t object_index) const;
 
-  // Lays out the exported file at `use` by its original header; returns the new
-  // header.
-  absl::StatusOr<ByteVector> LayOutExported(const Use& use, ByteView header);
+  // Lays out the exported file at `use` by its original header; returns what of
+  // the new file depends on no weight.
+  absl::StatusOr<std::vector<ShardLayout::Literal>> LayOutExported(
+      const Use& use, ByteView header);
 
   // Checks that an object about to arrive is what the layout was made for and
   // that its place is known.

@@ -135,10 +135,17 @@ std::string DescribeUpload(const UploadResult& result) {
       Rate(result.file_bytes, result.seconds), HadArrived(result.resumed_bytes),
       "\n");
   const uint64_t stored = StoredBytes(response.stored());
-  absl::StrAppend(&text, "takes ", FormatBytes(stored), ", ",
-                  FormatPercent(stored, response.two_copies_bytes()),
+  absl::StrAppend(&text, "takes ", FormatBytes(stored), ", ");
+  if (result.quantized_tensors == 0) {
+    absl::StrAppend(&text, FormatPercent(stored, result.file_bytes),
+                    " of the files' size; nothing is quantized, so there is no "
+                    "INT8\n");
+    return text;
+  }
+  absl::StrAppend(&text, FormatPercent(stored, response.two_copies_bytes()),
                   " of the ", FormatBytes(response.two_copies_bytes()),
-                  " that two copies would take\n");
+                  " that two copies would take; ",
+                  Count(result.quantized_tensors, "tensor"), " quantized\n");
   return text;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/dtype.h"
 #include "client/rpc_status.h"
 #include "client/two_copies.h"
 
@@ -45,6 +46,7 @@ ordered_json ToJson(const UploadResult& result) {
           {"revision", response.revision()},
           {"created", response.created()},
           {"quantizer", result.quantizer},
+          {"quantized_tensors", result.quantized_tensors},
           {"files", result.file_count},
           {"file_bytes", result.file_bytes},
           {"stored_bytes", BytesJson(response.stored())},
@@ -55,6 +57,29 @@ ordered_json ToJson(const UploadResult& result) {
           {"resumed_bytes", result.resumed_bytes},
           {"attempts", result.attempts},
           {"seconds", result.seconds}};
+}
+
+ordered_json ToJson(const UploadPlan& plan) {
+  ordered_json tensors = ordered_json::array();
+  for (size_t i = 0; i < plan.quantization.files.size(); ++i) {
+    const model::WeightFile& file = plan.model.weights[i];
+    for (size_t j = 0; j < file.tensors.size(); ++j) {
+      const model::TensorPlan& planned = plan.quantization.files[i].tensors[j];
+      tensors.push_back(
+          {{"name", file.tensors[j].name},
+           {"file", file.path},
+           {"dtype", std::string(DtypeName(file.tensors[j].dtype))},
+           {"shape", ordered_json(file.tensors[j].shape)},
+           {"quantized", planned.quantized},
+           {"rule", planned.rule},
+           {"reason", planned.reason}});
+    }
+  }
+  return {{"dry_run", true},
+          {"files", plan.files.size()},
+          {"quantized_tensors", plan.quantization.quantized_count},
+          {"notes", NotesOf(plan)},
+          {"tensors", tensors}};
 }
 
 ordered_json ToJson(const DownloadResult& result) {

@@ -11,6 +11,7 @@
 namespace qstore::client {
 
 nlohmann::ordered_json ToJson(const UploadResult& result);
+nlohmann::ordered_json ToJson(const UploadPlan& plan);
 nlohmann::ordered_json ToJson(const DownloadResult& result);
 nlohmann::ordered_json ToJson(const v1::ListModelsResponse& response);
 nlohmann::ordered_json ToJson(const v1::GetRevisionResponse& response);

@@ -81,4 +81,17 @@ absl::StatusOr<v1::Precision> ResolvePrecision(
       "; use --precision original or int8"));
 }
 
+absl::Status CheckHasInt8(const v1::GetRevisionResponse& revision) {
+  for (const v1::FileSummary& file : revision.files()) {
+    for (const v1::TensorSummary& tensor : file.tensors()) {
+      if (tensor.quantized()) return absl::OkStatus();
+    }
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "model ", revision.model(),
+      " has no INT8, since none of its weights was quantized when it was "
+      "uploaded (upload --dry-run tells why); use --precision original, or "
+      "--allow-original to have it where there is no INT8"));
+}
+
 }  // namespace qstore::client

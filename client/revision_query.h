@@ -23,4 +23,8 @@ absl::StatusOr<v1::GetRevisionResponse> GetRevision(
 absl::StatusOr<v1::Precision> ResolvePrecision(
     const std::string& precision, const v1::GetRevisionResponse& revision);
 
+// FAILED_PRECONDITION when nothing of it is quantized: what would be written
+// would be the original.
+absl::Status CheckHasInt8(const v1::GetRevisionResponse& revision);
+
 }  // namespace qstore::client

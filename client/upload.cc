@@ -1,6 +1,7 @@
 #include "client/upload.h"
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -82,15 +83,23 @@ std::string RandomId() {
   return absl::StrFormat("%08x%08x", random(), random());
 }
 
-v1::UploadRequest FileRequest(const SourceFile& file) {
+using Selections = std::map<std::string, v1::TensorSelection>;
+
+v1::UploadRequest FileRequest(const SourceFile& file,
+                              const Selections& selections) {
   v1::UploadRequest request;
   request.mutable_file()->set_path(file.path);
   request.mutable_file()->set_size_bytes(file.size_bytes);
+  const auto selection = selections.find(file.path);
+  if (selection != selections.end()) {
+    *request.mutable_file()->mutable_quantized() = selection->second;
+  }
   return request;
 }
 
 // Sends the files from `point` on; false when the server ended the call.
 absl::StatusOr<bool> SendFiles(const std::vector<SourceFile>& files,
+                               const Selections& selections,
                                const v1::UploadPoint& point,
                                UploadStream* stream, Progress* progress) {
   ReadAhead reader(files, {.file_index = point.file_count(),
@@ -98,7 +107,8 @@ absl::StatusOr<bool> SendFiles(const std::vector<SourceFile>& files,
   QSTORE_ASSIGN_OR_RETURN(std::optional<ReadAhead::Block> block, reader.Next());
   bool begun = point.file_offset_bytes() > 0;
   for (size_t i = point.file_count(); i < files.size(); ++i) {
-    if (!std::exchange(begun, false) && !stream->Send(FileRequest(files[i]))) {
+    if (!std::exchange(begun, false) &&
+        !stream->Send(FileRequest(files[i], selections))) {
       return false;
     }
     while (block.has_value() && block->file_index == i) {
@@ -134,18 +144,19 @@ absl::Status CheckResponse(const v1::UploadResponse& response,
 // One upload, in as many attempts as it takes.
 class Uploader {
  public:
-  Uploader(const UploadOptions& options, const std::vector<SourceFile>& files,
+  Uploader(const UploadOptions& options, const UploadPlan& plan,
            Retrier* retrier, Connection* connection, Progress* progress,
            Cancellation* cancellation, UploadResult* result)
       : options_(options),
-        files_(files),
+        files_(plan.files),
+        selections_(SelectionsOf(plan.quantization)),
         retrier_(*retrier),
         connection_(connection),
         progress_(progress),
         cancellation_(cancellation),
         result_(*result),
         begin_(BeginOf(options, result->quantizer)) {
-    begin_.set_upload_key(UploadKey(begin_, files));
+    begin_.set_upload_key(UploadKey(begin_, files_, selections_));
     begin_.set_client_id(RandomId());
   }
 
@@ -164,6 +175,7 @@ class Uploader {
 
   const UploadOptions& options_;
   const std::vector<SourceFile>& files_;
+  const Selections selections_;
   Retrier& retrier_;
   Connection* const connection_;
   Progress* const progress_;
@@ -237,7 +249,8 @@ absl::Status Uploader::SendAll() {
   v1::UploadRequest begin;
   *begin.mutable_begin() = begin_;
   absl::StatusOr<bool> open = stream.Send(begin);
-  if (*open) open = SendFiles(files_, begin_.resume(), &stream, progress_);
+  if (*open)
+    open = SendFiles(files_, selections_, begin_.resume(), &stream, progress_);
   if (open.ok() && *open) {
     v1::UploadRequest end;
     end.mutable_end()->set_file_count(files_.size());
@@ -259,27 +272,18 @@ absl::Status Uploader::SendAll() {
 }  // namespace
 
 absl::StatusOr<UploadResult> Upload(const UploadOptions& options,
-                                    Retrier* retrier, Connection* connection,
-                                    Progress* progress,
+                                    const UploadPlan& plan, Retrier* retrier,
+                                    Connection* connection, Progress* progress,
                                     Cancellation* cancellation) {
   const auto start = std::chrono::steady_clock::now();
-  QSTORE_ASSIGN_OR_RETURN(const std::vector<SourceFile> files,
-                          ListModelFiles(options.source));
   UploadResult result;
-  result.file_count = files.size();
-  for (const SourceFile& file : files) {
-    if (IsSafetensorsPath(file.path)) {
-      QSTORE_RETURN_IF_ERROR(CheckSafetensorsFile(file));
-    }
+  result.file_count = plan.files.size();
+  for (const SourceFile& file : plan.files) {
     result.file_bytes += file.size_bytes;
   }
-  result.quantizer = options.quantizer;
-  if (options.quantizer != "none") {
-    QSTORE_ASSIGN_OR_RETURN(result.quantized_config,
-                            FindQuantizedConfig(files));
-    if (!result.quantized_config.empty()) result.quantizer = "none";
-  }
-  QSTORE_RETURN_IF_ERROR(Uploader(options, files, retrier, connection, progress,
+  result.quantized_tensors = plan.quantization.quantized_count;
+  result.quantizer = result.quantized_tensors == 0 ? "none" : options.quantizer;
+  QSTORE_RETURN_IF_ERROR(Uploader(options, plan, retrier, connection, progress,
                                   cancellation, &result)
                              .Run());
   result.seconds =

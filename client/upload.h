@@ -10,6 +10,7 @@
 #include "client/connection.h"
 #include "client/progress.h"
 #include "client/retry.h"
+#include "client/upload_plan.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {
@@ -17,8 +18,7 @@ namespace qstore::client {
 struct UploadResult {
   v1::UploadResponse response;
   std::string quantizer;
-  // Not empty: the config.json for whose sake nothing was quantized.
-  std::string quantized_config;
+  uint64_t quantized_tensors = 0;
   uint64_t file_count = 0;
   uint64_t file_bytes = 0;
   uint64_t bytes_sent = 0;      // serialized requests
@@ -29,13 +29,13 @@ struct UploadResult {
   double seconds = 0;
 };
 
-// Walks and checks `options.source` before it connects. Goes on where an upload
+// Sends what `plan`, made of the same options, says. Goes on where an upload
 // of the same files was interrupted, as far as the server has kept it, and
 // tries again when the connection breaks. When it fails, nothing can be seen at
 // the server.
 absl::StatusOr<UploadResult> Upload(const UploadOptions& options,
-                                    Retrier* retrier, Connection* connection,
-                                    Progress* progress,
+                                    const UploadPlan& plan, Retrier* retrier,
+                                    Connection* connection, Progress* progress,
                                     Cancellation* cancellation);
 
 }  // namespace qstore::client

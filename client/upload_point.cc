@@ -27,13 +27,20 @@ void AddFileBegin(const SourceFile& file, Hash* hash) {
 
 }  // namespace
 
-std::string UploadKey(const v1::UploadBegin& begin,
-                      const std::vector<SourceFile>& files) {
+std::string UploadKey(
+    const v1::UploadBegin& begin, const std::vector<SourceFile>& files,
+    const std::map<std::string, v1::TensorSelection>& selections) {
   Sha256 hash;
   const std::string options = begin.SerializeAsString();
   AddNumber(options.size(), &hash);
   hash.Update(AsBytes(options));
-  for (const SourceFile& file : files) AddFileBegin(file, &hash);
+  for (const SourceFile& file : files) {
+    AddFileBegin(file, &hash);
+    const auto selection = selections.find(file.path);
+    if (selection == selections.end()) continue;
+    AddNumber(selection->second.bits().size(), &hash);
+    hash.Update(AsBytes(selection->second.bits()));
+  }
   return HexEncode(hash.Finish());
 }
 

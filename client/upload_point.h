@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,11 @@
 namespace qstore::client {
 
 // Names an upload: equal for another run of the same command on files of the
-// same names and sizes. `begin` has model, tag and options.
-std::string UploadKey(const v1::UploadBegin& begin,
-                      const std::vector<SourceFile>& files);
+// same names and sizes, of which the same tensors are quantized. `begin` has
+// model, tag and options.
+std::string UploadKey(
+    const v1::UploadBegin& begin, const std::vector<SourceFile>& files,
+    const std::map<std::string, v1::TensorSelection>& selections);
 
 // Whether there is such a point in these files; not the server's word.
 bool IsPointOf(const std::vector<SourceFile>& files,

@@ -14,7 +14,7 @@ build_packages=(
   g++ cmake ninja-build ccache pkg-config
   libgrpc++-dev libgrpc-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libabsl-dev librocksdb-dev libzstd-dev libhwy-dev libxxhash-dev libssl-dev
-  libspdlog-dev libcli11-dev nlohmann-json3-dev libjemalloc-dev
+  libspdlog-dev libcli11-dev nlohmann-json3-dev libjsoncpp-dev libjemalloc-dev
   libgtest-dev libgmock-dev
 )
 demo_packages=("${build_packages[@]}" python3 python3-numpy python3-venv python3-pip ca-certificates)

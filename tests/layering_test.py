@@ -21,11 +21,12 @@ MAX_LINES = 600
 # What each layer may include of the project itself.
 ALLOWED_LAYERS = {
     "base": {"base"},
+    "model": {"base", "model"},
     "codec": {"base", "codec"},
     "storage": {"base", "codec", "storage", "qstore/storage/v1"},
-    "server": {"base", "codec", "storage", "server", "qstore/v1", "qstore/storage/v1",
+    "server": {"base", "model", "codec", "storage", "server", "qstore/v1", "qstore/storage/v1",
                "qstore/scrub/v1"},
-    "client": {"base", "codec", "client", "qstore/v1"},
+    "client": {"base", "model", "codec", "client", "qstore/v1"},
 }
 # Libraries of the layers that must stay small.
 ALLOWED_LIBRARIES = {

@@ -3,7 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/quote.h"
-#include "client/export/compressed_tensors.h"
+#include "client/export/int_quantized.h"
+#include "client/export/pack_quantized.h"
 
 namespace qstore::client {
 namespace {
@@ -14,10 +15,17 @@ struct NamedFormat {
 };
 
 constexpr NamedFormat kFormats[] = {
-    {"compressed-tensors", &CompressedTensorsFormat},
+    {"compressed-tensors", &IntQuantizedFormat},
+    {"pack-quantized", &PackQuantizedFormat},
 };
 
 }  // namespace
+
+uint64_t ExportedPart::size_bytes() const {
+  uint64_t bytes = DtypeBytes(dtype);
+  for (const uint64_t extent : shape) bytes *= extent;
+  return bytes;
+}
 
 std::vector<std::string> ExportFormatNames() {
   std::vector<std::string> names;
@@ -32,6 +40,25 @@ absl::StatusOr<const ExportFormat*> FindExportFormat(const std::string& name) {
   return absl::InvalidArgumentError(
       absl::StrCat("there is no format ", Quoted(name), ": use ",
                    absl::StrJoin(ExportFormatNames(), ", ")));
+}
+
+absl::StatusOr<std::vector<uint64_t>> ScaleShape(const ExportTensor& tensor) {
+  switch (tensor.strategy) {
+    case codec::ScaleStrategy::kTensor:
+      return std::vector<uint64_t>{1};
+    case codec::ScaleStrategy::kChannel:
+      return std::vector<uint64_t>{tensor.shape[0], 1};
+    case codec::ScaleStrategy::kGroup:
+      break;
+  }
+  if (tensor.group_size == 0 || tensor.shape[1] % tensor.group_size != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "tensor ", Quoted(tensor.name), " has groups of ", tensor.group_size,
+        " columns, which do not divide its ", tensor.shape[1],
+        ": compressed-tensors cannot hold it; download the original"));
+  }
+  return std::vector<uint64_t>{tensor.shape[0],
+                               tensor.shape[1] / tensor.group_size};
 }
 
 }  // namespace qstore::client

@@ -6,12 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/bytes.h"
 #include "base/dtype.h"
-#include "base/safetensors.h"
+#include "client/export/code_layout.h"
 #include "codec/chunk.h"
+#include "nlohmann/json.hpp"
 
 namespace qstore::client {
 
@@ -20,44 +19,37 @@ struct ExportTensor {
   std::string name;
   Dtype dtype = Dtype::kF32;
   std::vector<uint64_t> shape;
+  uint64_t raw_bytes = 0;
   bool quantized = false;  // then: two dimensions, F32, F16 or BF16
   codec::ScaleStrategy strategy = codec::ScaleStrategy::kChannel;
   uint32_t group_size = 0;
 };
 
-// Where the bytes of a tensor go, from the start of the file.
-struct TensorPlace {
-  bool quantized = false;
-  uint64_t offset_bytes = 0;         // codes of quantized tensors
-  uint64_t scales_offset_bytes = 0;  // of quantized tensors
-};
+// A tensor of the exported file that stands for (a part of) a quantized one.
+struct ExportedPart {
+  enum class Role { kCodes, kScales, kShape };
+  Role role = Role::kCodes;
+  std::string name;
+  Dtype dtype = Dtype::kI8;
+  std::vector<uint64_t> shape;
 
-// A safetensors file in INT8.
-struct ShardLayout {
-  ByteVector header;  // with its length field; goes to the start of the file
-  std::vector<TensorPlace> places;  // one for each tensor of the original
-  uint64_t file_bytes = 0;
+  uint64_t size_bytes() const;
 };
 
 class ExportFormat {
  public:
   virtual ~ExportFormat() = default;
 
-  // Lays out one file. `tensors`: those of `original.tensors`, in their order.
-  // FAILED_PRECONDITION, naming the tensor, when the format cannot hold one.
-  virtual absl::StatusOr<ShardLayout> LayOutShard(
-      const SafetensorsHeader& original,
-      const std::vector<ExportTensor>& tensors) const = 0;
+  // What a quantized tensor becomes; its codes first.
+  virtual std::vector<ExportedPart> Parts(const ExportTensor& tensor) const = 0;
+  virtual CodeLayout CodesOf(const ExportTensor& tensor) const = 0;
 
-  // config.json of a directory that holds `tensors`, and the shard index beside
-  // it (*.safetensors.index.json), both as text. Keys that are there stay.
-  // FAILED_PRECONDITION when the text cannot be understood.
-  virtual absl::StatusOr<std::string> RewriteConfig(
-      const std::string& config,
-      const std::vector<ExportTensor>& tensors) const = 0;
-  virtual absl::StatusOr<std::string> RewriteIndex(
-      const std::string& index,
-      const std::vector<ExportTensor>& tensors) const = 0;
+  // "format" of the quantization_config, and its "input_activations".
+  virtual const char* config_format() const = 0;
+  virtual nlohmann::ordered_json input_activations() const = 0;
+  // Whether Transformers 5 finds the experts of a mixture by the group that its
+  // config has for them (compressed_tensors_config.cc says why).
+  virtual bool needs_experts_group() const = 0;
 };
 
 // Names for --format; the default first.
@@ -66,5 +58,9 @@ std::vector<std::string> ExportFormatNames();
 // INVALID_ARGUMENT lists the names when `name` is none of them. The format
 // lives as long as the process.
 absl::StatusOr<const ExportFormat*> FindExportFormat(const std::string& name);
+
+// [1], [rows, 1] or [rows, columns / group]. FAILED_PRECONDITION when groups do
+// not divide the columns, which no format can hold.
+absl::StatusOr<std::vector<uint64_t>> ScaleShape(const ExportTensor& tensor);
 
 }  // namespace qstore::client

@@ -48,7 +48,6 @@ struct FileIngestContext {
 
 // Chooses by name: *.safetensors is parsed, everything else is bytes.
 std::unique_ptr<FileIngest> NewFileIngest(const FileIngestContext& context,
-                                          const std::string& path,
-                                          uint64_t size_bytes);
+                                          const v1::FileBegin& file);
 
 }  // namespace qstore::server

@@ -1,55 +1,18 @@
 #include "server/ingest/quantization_policy.h"
 
-#include <algorithm>
-#include <array>
-#include <utility>
+#include <cstdint>
 
 #include "absl/strings/str_cat.h"
 #include "base/dtype.h"
-#include "base/glob.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "codec/chunk.h"
 #include "codec/int8_coder.h"
+#include "model/tensor_rules.h"
 #include "server/ingest/object_plan.h"
 
 namespace qstore::server {
 namespace {
-
-constexpr auto kDefaultExcludes = std::to_array<std::string_view>({
-    // Embeddings: looked up, not multiplied (BERT, Llama, GPT-2, T5, BART,
-    // ViT).
-    "*embed*",
-    "*wte*",
-    "*wpe*",
-    "shared.weight",
-    "*.shared.weight",
-    "*position*",
-    "*token_type*",
-    "*relative_attention_bias*",
-    // Output heads, often the embedding again.
-    "*lm_head*",
-    "*embed_out*",
-    "*predictions.decoder*",
-    // Norms that some models keep as matrices.
-    "*norm*",
-    "*Norm*",
-    "*.ln_*",
-    "ln_*",
-    // Routers of mixtures of experts; their few weights decide where all goes.
-    "gate.weight",
-    "*.gate.weight",
-    "*.wg.weight",
-    "*router*",
-    "*shared_expert_gate*",
-    // Conv1D of GPT-2 keeps [in, out]: a row there is no output channel.
-    "*c_attn.weight",
-    "*q_attn.weight",
-    "*c_proj.weight",
-    "*c_fc.weight",
-    // Adapters are added to weights, and loaders expect them in floats.
-    "*lora_*",
-});
 
 absl::Status CheckPatterns(
     const google::protobuf::RepeatedPtrField<std::string>& patterns,
@@ -69,20 +32,40 @@ absl::Status CheckPatterns(
   return absl::OkStatus();
 }
 
-bool AnyMatches(const std::vector<std::string>& patterns,
-                const std::string& name) {
-  return std::any_of(
-      patterns.begin(), patterns.end(),
-      [&](const std::string& pattern) { return GlobMatch(pattern, name); });
+// What no choice can change: bounds of the codec.
+bool CanBeQuantized(const TensorEntry& tensor) {
+  return IsQuantizable(tensor.dtype) && tensor.shape.size() == 2 &&
+         tensor.shape[0] > 0 && tensor.shape[1] > 0 &&
+         tensor.shape[1] <= codec::kMaxColumns;
 }
 
-bool IsNamedWeight(std::string_view name) {
-  return name == "weight" || name.ends_with(".weight");
+absl::StatusOr<std::vector<bool>> ReadSelection(
+    const std::vector<TensorEntry>& tensors, const std::string& bits) {
+  std::vector<bool> selected(tensors.size());
+  for (size_t i = 0; i < bits.size() * 8; ++i) {
+    if ((static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) == 0) continue;
+    if (i >= tensors.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor number ", i,
+                       " is selected to be quantized, but "
+                       "there are ",
+                       tensors.size()));
+    }
+    if (!CanBeQuantized(tensors[i])) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "tensor ", Quoted(tensors[i].name),
+          " is selected to be quantized, but it is no F32, F16 or BF16 matrix "
+          "of at most ",
+          codec::kMaxColumns, " columns"));
+    }
+    selected[i] = true;
+  }
+  return selected;
 }
+
+static_assert(model::kMaxQuantizedColumns == codec::kMaxColumns);
 
 }  // namespace
-
-std::span<const std::string_view> DefaultExcludes() { return kDefaultExcludes; }
 
 absl::StatusOr<QuantizationPolicy> QuantizationPolicy::Create(
     const v1::QuantizationOptions& options) {
@@ -107,25 +90,26 @@ absl::StatusOr<QuantizationPolicy> QuantizationPolicy::Create(
   }
   QSTORE_RETURN_IF_ERROR(CheckPatterns(options.include(), "include"));
   QSTORE_RETURN_IF_ERROR(CheckPatterns(options.exclude(), "exclude"));
-  policy.include_.assign(options.include().begin(), options.include().end());
-  policy.exclude_.assign(options.exclude().begin(), options.exclude().end());
-  if (!options.replace_default_excludes()) {
-    policy.exclude_.insert(policy.exclude_.end(), kDefaultExcludes.begin(),
-                           kDefaultExcludes.end());
-  }
+  policy.plan_options_.include.assign(options.include().begin(),
+                                      options.include().end());
+  policy.plan_options_.exclude.assign(options.exclude().begin(),
+                                      options.exclude().end());
+  policy.plan_options_.no_default_excludes = options.replace_default_excludes();
   return policy;
 }
 
-bool QuantizationPolicy::Selects(const TensorEntry& tensor) const {
-  if (quantizer_ == kNoQuantizer) return false;
-  if (!IsQuantizable(tensor.dtype) || tensor.shape.size() != 2) return false;
-  if (tensor.shape[0] == 0 || tensor.shape[1] == 0 ||
-      tensor.shape[1] > codec::kMaxColumns) {
-    return false;
+absl::StatusOr<std::vector<bool>> QuantizationPolicy::Select(
+    const std::vector<TensorEntry>& tensors,
+    const v1::TensorSelection* selection) const {
+  if (quantizer_ == kNoQuantizer) return std::vector<bool>(tensors.size());
+  if (selection != nullptr) return ReadSelection(tensors, selection->bits());
+  std::vector<bool> selected;
+  selected.reserve(tensors.size());
+  for (const model::TensorPlan& plan :
+       model::PlanLoneFile(tensors, plan_options_)) {
+    selected.push_back(plan.quantized);
   }
-  if (!IsNamedWeight(tensor.name)) return false;
-  if (!include_.empty() && !AnyMatches(include_, tensor.name)) return false;
-  return !AnyMatches(exclude_, tensor.name);
+  return selected;
 }
 
 }  // namespace qstore::server

@@ -1,29 +1,21 @@
-// Which tensors are quantized.
-//
-// By default those that are weights of linear layers as far as a name and a
-// shape can tell: two-dimensional F32, F16 or BF16 tensors named "weight" or
-// "*.weight", except embeddings, heads, norms, routers and layers that keep
-// their weights transposed. What is excluded wrongly costs space; what is
-// included wrongly would make the INT8 directory one that engines load wrongly.
+// Which tensors of an upload are quantized: those that the client has selected,
+// knowing the whole model, or else those that the rules of model/tensor_rules.h
+// find in one file.
 #pragma once
 
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/safetensors.h"
 #include "codec/chunk_codec.h"
+#include "model/quantization_plan.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::server {
 
 inline constexpr size_t kMaxPatterns = 1000;
 inline constexpr size_t kMaxPatternBytes = 256;
-
-// The patterns that are excluded unless the request replaces them.
-std::span<const std::string_view> DefaultExcludes();
 
 class QuantizationPolicy {
  public:
@@ -32,7 +24,12 @@ class QuantizationPolicy {
   static absl::StatusOr<QuantizationPolicy> Create(
       const v1::QuantizationOptions& options);
 
-  bool Selects(const TensorEntry& tensor) const;
+  // One answer a tensor, for the tensors of one file. `selection`: what its
+  // FileBegin says; a null pointer: nothing. INVALID_ARGUMENT names the tensor
+  // that cannot be quantized though it was selected.
+  absl::StatusOr<std::vector<bool>> Select(
+      const std::vector<TensorEntry>& tensors,
+      const v1::TensorSelection* selection) const;
 
   // "absmax" or "none".
   const std::string& quantizer() const { return quantizer_; }
@@ -41,8 +38,7 @@ class QuantizationPolicy {
  private:
   std::string quantizer_;
   codec::Int8Coder coder_ = codec::EncodeOptions{}.coder;
-  std::vector<std::string> include_;  // empty: everything
-  std::vector<std::string> exclude_;
+  model::PlanOptions plan_options_;
 };
 
 }  // namespace qstore::server

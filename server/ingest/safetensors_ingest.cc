@@ -11,9 +11,13 @@
 
 namespace qstore::server {
 
-SafetensorsIngest::SafetensorsIngest(const FileIngestContext& context,
-                                     std::string label, uint64_t size_bytes)
-    : context_(context), label_(std::move(label)), size_bytes_(size_bytes) {}
+SafetensorsIngest::SafetensorsIngest(
+    const FileIngestContext& context, std::string label, uint64_t size_bytes,
+    std::optional<v1::TensorSelection> selection)
+    : context_(context),
+      label_(std::move(label)),
+      size_bytes_(size_bytes),
+      selection_(std::move(selection)) {}
 
 absl::Status SafetensorsIngest::Append(ByteView bytes) {
   if (!header_parsed_) {
@@ -89,6 +93,10 @@ absl::Status SafetensorsIngest::ParseHeader() {
       SafetensorsHeader parsed,
       ParseSafetensorsHeader(json, size_bytes_ - header_bytes_));
   tensors_ = std::move(parsed.tensors);
+  QSTORE_ASSIGN_OR_RETURN(
+      quantized_,
+      context_.policy->Select(tensors_,
+                              selection_.has_value() ? &*selection_ : nullptr));
   *context_.tensor_count += tensors_.size();
   const uint64_t max_tensors = context_.resources->limits.max_tensors;
   if (*context_.tensor_count > max_tensors) {
@@ -136,10 +144,11 @@ absl::Status SafetensorsIngest::BeginNextTensor() {
     return absl::InternalError(
         absl::StrCat(label_, ": bytes left after the last tensor"));
   }
-  const TensorEntry& tensor = tensors_[next_tensor_++];
+  const size_t index = next_tensor_++;
+  const TensorEntry& tensor = tensors_[index];
   std::string label = absl::StrCat(label_, ": tensor ", Quoted(tensor.name));
   splitter_.emplace(context_.pipeline,
-                    context_.policy->Selects(tensor)
+                    quantized_[index]
                         ? PlanQuantizedTensor(std::move(label), tensor,
                                               context_.policy->coder())
                         : PlanPlainTensor(std::move(label), tensor));

@@ -17,8 +17,10 @@ namespace qstore::server {
 
 class SafetensorsIngest : public FileIngest {
  public:
+  // `selection`: of the FileBegin, if it has one.
   SafetensorsIngest(const FileIngestContext& context, std::string label,
-                    uint64_t size_bytes);
+                    uint64_t size_bytes,
+                    std::optional<v1::TensorSelection> selection);
 
   bool is_safetensors() const override { return true; }
   absl::Status Append(ByteView bytes) override;
@@ -39,6 +41,7 @@ class SafetensorsIngest : public FileIngest {
   const FileIngestContext context_;
   const std::string label_;
   const uint64_t size_bytes_;
+  const std::optional<v1::TensorSelection> selection_;
 
   ByteVector header_;               // length field and JSON
   ByteBudget::Lease header_lease_;  // held until the header is parsed
@@ -46,6 +49,7 @@ class SafetensorsIngest : public FileIngest {
   bool header_parsed_ = false;
 
   std::vector<TensorEntry> tensors_;
+  std::vector<bool> quantized_;  // by tensor
   size_t next_tensor_ = 0;
   std::optional<ObjectSplitter> splitter_;  // of tensor next_tensor_ - 1
   std::vector<PendingSegment> segments_;

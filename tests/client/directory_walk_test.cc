@@ -158,7 +158,7 @@ TEST_F(DirectoryWalkTest, ChecksSafetensorsHeaders) {
   directory_.Write("huge.safetensors", std::string(16, '\xff'));
   const auto check = [this](const std::string& name) {
     const auto files = ListModelFiles(directory_.path() / name);
-    return CheckSafetensorsFile(files->front());
+    return ReadSafetensorsHeader(files->front()).status();
   };
   EXPECT_TRUE(check("good.safetensors").ok());
   for (const char* bad :
@@ -167,18 +167,6 @@ TEST_F(DirectoryWalkTest, ChecksSafetensorsHeaders) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(bad));
   }
-}
-
-TEST_F(DirectoryWalkTest, FindsAModelThatIsQuantizedAlready) {
-  directory_.Write("config.json", R"({"model_type": "bert"})");
-  const auto plain = ListModelFiles(directory_.path());
-  EXPECT_EQ(FindQuantizedConfig(*plain).value(), "");
-  directory_.Write("text/config.json", R"({"quantization_config": {}})");
-  const auto quantized = ListModelFiles(directory_.path());
-  EXPECT_EQ(FindQuantizedConfig(*quantized).value(), "text/config.json");
-  directory_.Write("text/config.json", "{ not JSON");
-  const auto broken = ListModelFiles(directory_.path());
-  EXPECT_EQ(FindQuantizedConfig(*broken).value(), "");
 }
 
 }  // namespace

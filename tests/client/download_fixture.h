@@ -60,6 +60,7 @@ class DownloadTest : public ::testing::Test {
     options.precision = precision;
     options.threads = 2;
     options.memory_mib = 1;
+    options.allow_original = allow_original_;
     Progress progress(&stderr_, ProgressStyle::kHidden);
     const std::unique_ptr<Connection> connection = server_.Connect();
     Retrier retrier(RetryOptions(), &stderr_, &progress, &cancellation_);
@@ -71,6 +72,7 @@ class DownloadTest : public ::testing::Test {
   FakeServer server_;
   Cancellation cancellation_;
   std::ostringstream stderr_;
+  bool allow_original_ = false;
 };
 
 }  // namespace qstore::client

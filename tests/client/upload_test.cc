@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "client/read_ahead.h"
+#include "base/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_model.h"
@@ -37,7 +38,8 @@ class UploadTest : public ::testing::Test {
     Progress progress(&stderr_, ProgressStyle::kHidden);
     const std::unique_ptr<Connection> connection = server_.Connect();
     Retrier retrier(retry_, &stderr_, &progress, &cancellation_);
-    return Upload(options_, &retrier, connection.get(), &progress,
+    QSTORE_ASSIGN_OR_RETURN(const UploadPlan plan, PlanUpload(options_));
+    return Upload(options_, plan, &retrier, connection.get(), &progress,
                   &cancellation_);
   }
 
@@ -116,7 +118,7 @@ TEST_F(UploadTest, QuantizesNothingThatIsQuantizedAlready) {
   server_.upload_response.set_received_bytes(config.size());
   const auto result = Send();
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->quantized_config, "config.json");
+  EXPECT_EQ(result->quantized_tensors, 0u);
   EXPECT_EQ(result->quantizer, "none");
   EXPECT_EQ(server_.uploaded.front().begin().quantization().quantizer(),
             "none");
@@ -243,8 +245,10 @@ TEST_F(UploadTest, SaysHowToReachAServer) {
   // Nothing listens on the discard port.
   Connection connection("127.0.0.1:9");
   Retrier retrier(retry_, &stderr_, &progress, &cancellation_);
+  const auto plan = PlanUpload(options_);
+  ASSERT_TRUE(plan.ok()) << plan.status();
   const auto result =
-      Upload(options_, &retrier, &connection, &progress, &cancellation_);
+      Upload(options_, *plan, &retrier, &connection, &progress, &cancellation_);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(result.status().message()),
               HasSubstr("cannot reach qstored at 127.0.0.1:9"));

@@ -10,6 +10,13 @@ TensorEntry Tensor(const std::string& name, Dtype dtype = Dtype::kBF16,
   return {name, dtype, std::move(shape), 0, 0};
 }
 
+// Alone in its file.
+bool Selects(const QuantizationPolicy& policy, const TensorEntry& tensor) {
+  const auto selected = policy.Select({tensor}, nullptr);
+  EXPECT_TRUE(selected.ok()) << selected.status();
+  return selected->front();
+}
+
 QuantizationPolicy Policy(const v1::QuantizationOptions& options = {}) {
   auto policy = QuantizationPolicy::Create(options);
   EXPECT_TRUE(policy.ok()) << policy.status();
@@ -34,7 +41,7 @@ TEST(QuantizationPolicy, NamesOfRealModels) {
       {"pooler.dense.weight", true},
       {"cls.predictions.decoder.weight", false},
       {"cls.predictions.transform.dense.weight", true},
-      {"classifier.weight", true},
+      {"classifier.weight", false},
       // Llama, Mistral
       {"model.embed_tokens.weight", false},
       {"lm_head.weight", false},
@@ -43,7 +50,7 @@ TEST(QuantizationPolicy, NamesOfRealModels) {
       {"model.layers.0.mlp.down_proj.weight", true},
       {"model.layers.0.input_layernorm.weight", false},
       {"model.norm.weight", false},
-      {"score.weight", true},
+      {"score.weight", false},
       // Qwen, Mixtral, DeepSeek, Llama 4 mixtures
       {"model.layers.0.mlp.gate.weight", false},
       {"model.layers.0.mlp.shared_expert_gate.weight", false},
@@ -83,22 +90,22 @@ TEST(QuantizationPolicy, NamesOfRealModels) {
       {"layerweight", false},
   };
   for (const auto& test : cases) {
-    EXPECT_EQ(policy.Selects(Tensor(test.name)), test.quantized) << test.name;
-    EXPECT_FALSE(policy.Selects(Tensor(test.name, Dtype::kBF16, {64})));
+    EXPECT_EQ(Selects(policy, Tensor(test.name)), test.quantized) << test.name;
+    EXPECT_FALSE(Selects(policy, Tensor(test.name, Dtype::kBF16, {64})));
   }
 }
 
 TEST(QuantizationPolicy, ShapesAndTypes) {
   const QuantizationPolicy policy = Policy();
   for (const Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBF16}) {
-    EXPECT_TRUE(policy.Selects(Tensor("a.weight", dtype)));
+    EXPECT_TRUE(Selects(policy, Tensor("a.weight", dtype)));
   }
   for (const Dtype dtype :
        {Dtype::kF64, Dtype::kI8, Dtype::kF8E4M3, Dtype::kU8, Dtype::kI32}) {
-    EXPECT_FALSE(policy.Selects(Tensor("a.weight", dtype)));
+    EXPECT_FALSE(Selects(policy, Tensor("a.weight", dtype)));
   }
   const auto selects = [&](std::vector<uint64_t> shape) {
-    return policy.Selects(Tensor("a.weight", Dtype::kF16, std::move(shape)));
+    return Selects(policy, Tensor("a.weight", Dtype::kF16, std::move(shape)));
   };
   EXPECT_TRUE(selects({1, 1}));
   EXPECT_TRUE(selects({1, 1u << 20}));
@@ -115,18 +122,44 @@ TEST(QuantizationPolicy, PatternsOfTheRequest) {
   options.add_include("*.mlp.*");
   options.add_exclude("*.0.*");
   QuantizationPolicy policy = Policy(options);
-  EXPECT_TRUE(policy.Selects(Tensor("layers.1.mlp.up.weight")));
-  EXPECT_FALSE(policy.Selects(Tensor("layers.1.attn.q.weight")));
-  EXPECT_FALSE(policy.Selects(Tensor("layers.0.mlp.up.weight")));
-  EXPECT_FALSE(policy.Selects(Tensor("layers.1.mlp.gate.weight")));
+  EXPECT_TRUE(Selects(policy, Tensor("layers.1.mlp.up.weight")));
+  EXPECT_FALSE(Selects(policy, Tensor("layers.1.attn.q.weight")));
+  EXPECT_FALSE(Selects(policy, Tensor("layers.0.mlp.up.weight")));
+  EXPECT_FALSE(Selects(policy, Tensor("layers.1.mlp.gate.weight")));
 
   options.set_replace_default_excludes(true);
   policy = Policy(options);
-  EXPECT_TRUE(policy.Selects(Tensor("layers.1.mlp.gate.weight")));
-  EXPECT_FALSE(policy.Selects(Tensor("layers.0.mlp.gate.weight")));
+  EXPECT_TRUE(Selects(policy, Tensor("layers.1.mlp.gate.weight")));
+  EXPECT_FALSE(Selects(policy, Tensor("layers.0.mlp.gate.weight")));
 
   options.set_quantizer("none");
-  EXPECT_FALSE(Policy(options).Selects(Tensor("layers.1.mlp.up.weight")));
+  EXPECT_FALSE(Selects(Policy(options), Tensor("layers.1.mlp.up.weight")));
+}
+
+TEST(QuantizationPolicy, SelectionOfTheClient) {
+  const QuantizationPolicy policy = Policy();
+  const std::vector<TensorEntry> tensors = {
+      Tensor("a.weight"), Tensor("lm_head.weight"),
+      Tensor("b.bias", Dtype::kBF16, {64}), Tensor("c.weight")};
+  v1::TensorSelection selection;
+  const auto select = [&](std::string bits) {
+    selection.set_bits(std::move(bits));
+    return policy.Select(tensors, &selection);
+  };
+  EXPECT_EQ(select("\x0a").value(),
+            (std::vector<bool>{false, true, false, true}));
+  EXPECT_EQ(select("").value(), std::vector<bool>(4));
+  const absl::Status bias = select("\x04").status();
+  EXPECT_TRUE(absl::IsInvalidArgument(bias));
+  EXPECT_NE(bias.message().find("b.bias"), absl::string_view::npos);
+  EXPECT_TRUE(absl::IsInvalidArgument(select("\x10").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      select(std::string(100, '\0') + "\x01").status()));
+  v1::QuantizationOptions none;
+  none.set_quantizer("none");
+  selection.set_bits("\x01");
+  EXPECT_EQ(Policy(none).Select(tensors, &selection).value(),
+            std::vector<bool>(4));
 }
 
 TEST(QuantizationPolicy, CoderByName) {

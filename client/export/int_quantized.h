@@ -1,7 +1,7 @@
-// compressed-tensors, format `int-quantized` (W8A8): what vLLM, SGLang and
-// Transformers load. Source: compressed_tensors/compressors of
-// https://github.com/vllm-project/compressed-tensors (naive quantization) and
-// its QuantizationConfig.
+// compressed-tensors, format `int-quantized` (W8A8: activations are quantized
+// too, per token): what vLLM and SGLang compute in INT8 and Transformers loads.
+// Source: compressed_tensors/compressors of
+// https://github.com/vllm-project/compressed-tensors (naive quantization).
 //
 // Per quantized weight P.weight [N, K]:
 //   P.weight        I8   [N, K]
@@ -13,6 +13,6 @@
 
 namespace qstore::client {
 
-const ExportFormat* CompressedTensorsFormat();
+const ExportFormat* IntQuantizedFormat();
 
 }  // namespace qstore::client

@@ -1,0 +1,26 @@
+// Makes the JSON documents of a downloaded directory say what its exported
+// files hold.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/export/export_format.h"
+#include "client/export/shard_index.h"
+
+namespace qstore::client {
+
+// Rewrites below `root` each config.json that governs exported files and each
+// index that names their tensors. `paths`: all files of the model; `files`: the
+// tensors of its safetensors files. Returns what the person should know, a
+// sentence each: exported files that no config.json announces, indexes that
+// cannot be read and so stay as they are. FAILED_PRECONDITION names the
+// document that keeps the model from being exported.
+absl::StatusOr<std::vector<std::string>> ExportDocuments(
+    const ExportFormat& format, const std::filesystem::path& root,
+    const std::vector<std::string>& paths, const TensorsByFile& files);
+
+}  // namespace qstore::client
