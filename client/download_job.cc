@@ -5,8 +5,10 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/dtype.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "client/export/scale_types.h"
 
 namespace qstore::client {
 namespace {
@@ -14,8 +16,14 @@ namespace {
 // The budget bounds the chunks in flight; this only has to be out of its way.
 constexpr size_t kMaxQueuedChunks = 4096;
 
-uint64_t ScaleBytes(const codec::ChunkShape& shape) {
-  return shape.scale_count() * sizeof(float);
+uint64_t ScaleBytes(const codec::ChunkShape& shape, Dtype dtype) {
+  return shape.scale_count() * DtypeBytes(dtype);
+}
+
+// Whether what is written can be compared with the server's checksums, so that
+// an interrupted download can be gone on with.
+bool CanBeChecked(const TensorPlace& place) {
+  return !place.quantized || place.scales_dtype == Dtype::kF32;
 }
 
 // The one scale of a tensor comes with each of its chunks.
@@ -179,7 +187,7 @@ void DownloadJob::PlaceChunks(const ObjectPlan& object) {
     if (exports(object)) {
       const codec::ChunkShape shape = object.ShapeOf(chunk);
       place.offset_bytes += place.codes.SizeOf(shape.weight_count());
-      place.scales_offset_bytes += ScaleBytes(shape);
+      place.scales_offset_bytes += ScaleBytes(shape, place.scales_dtype);
     } else {
       place.offset_bytes += chunk.raw_bytes();
     }
@@ -230,8 +238,9 @@ absl::Status DownloadJob::KeepIfGood(const ObjectPlan& object, int chunk_index,
     good = is_good(place.offset_bytes, place.codes.SizeOf(shape.weight_count()),
                    &place.codes, chunk.codes_xxh3());
     if (!RepeatsScales(object, chunk_index)) {
-      good = good && is_good(place.scales_offset_bytes, ScaleBytes(shape),
-                             nullptr, chunk.scales_xxh3());
+      good = good &&
+             is_good(place.scales_offset_bytes, ScaleBytes(shape, Dtype::kF32),
+                     nullptr, chunk.scales_xxh3());
     }
   } else {
     good = is_good(place.offset_bytes, chunk.raw_bytes(), nullptr,
@@ -281,11 +290,12 @@ absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
   } else {
     QSTORE_RETURN_IF_ERROR(WriteCodes(file_index, place, unpacked.codes));
     if (!RepeatsScales(*chunk.object, chunk.chunk_index)) {
-      QSTORE_RETURN_IF_ERROR(output_->Write(
-          file_index, place.scales_offset_bytes, unpacked.scales));
+      QSTORE_RETURN_IF_ERROR(
+          output_->Write(file_index, place.scales_offset_bytes,
+                         ConvertScales(unpacked.scales, place.scales_dtype)));
     }
   }
-  NoteWritten(*chunk.object, chunk.chunk_index);
+  if (CanBeChecked(place)) NoteWritten(*chunk.object, chunk.chunk_index);
   const std::lock_guard<std::mutex> lock(mutex_);
   idle_unpackers_.push_back(std::move(unpacker));
   return absl::OkStatus();
@@ -321,24 +331,28 @@ absl::Status DownloadJob::CopyToOtherPlaces() {
   for (const std::shared_ptr<const ObjectPlan>& object : shared_objects_) {
     const std::vector<DownloadLayout::Use>& uses =
         layout_->uses(object->manifest.object_index());
-    uint64_t size_bytes = object->manifest.raw_bytes();
-    uint64_t scales_bytes = 0;
-    if (exports(*object)) {
-      size_bytes =
-          layout_->files()[uses.front().file_index]
-              .segments[uses.front().segment_index]
-              .place.codes.SizeOf(
-                  size_bytes / codec::FloatBytes(object->chunk_shape.format));
-      codec::ChunkShape whole = object->chunk_shape;
-      whole.rows = static_cast<uint32_t>(object->total_rows);
-      scales_bytes = ScaleBytes(whole);
-    }
     const auto place_of = [this](const DownloadLayout::Use& use) {
       return layout_->files()[use.file_index].segments[use.segment_index].place;
     };
     const TensorPlace from = place_of(uses.front());
+    uint64_t size_bytes = object->manifest.raw_bytes();
+    uint64_t scales_bytes = 0;
+    if (exports(*object)) {
+      size_bytes = from.codes.SizeOf(
+          size_bytes / codec::FloatBytes(object->chunk_shape.format));
+      codec::ChunkShape whole = object->chunk_shape;
+      whole.rows = static_cast<uint32_t>(object->total_rows);
+      scales_bytes = ScaleBytes(whole, from.scales_dtype);
+    }
     for (size_t i = 1; i < uses.size(); ++i) {
       const TensorPlace to = place_of(uses[i]);
+      if (to.scales_dtype != from.scales_dtype) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            layout_->Describe(uses[i]), " has the same weights as ",
+            layout_->Describe(uses.front()),
+            ", but this format wants its scales in another type: use another "
+            "format"));
+      }
       QSTORE_RETURN_IF_ERROR(
           output_->Copy(uses.front().file_index, from.offset_bytes,
                         uses[i].file_index, to.offset_bytes, size_bytes));

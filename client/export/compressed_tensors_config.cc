@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -31,15 +30,6 @@ const char* StrategyName(codec::ScaleStrategy strategy) {
   return "";
 }
 
-// "experts.7.up_proj" and what other mixtures call theirs.
-bool IsOneOfExperts(const std::string& name) {
-  const size_t experts = name.find("experts.");
-  return experts != std::string::npos &&
-         experts + sizeof("experts.") - 1 < name.size() &&
-         absl::ascii_isdigit(static_cast<unsigned char>(
-             name[experts + sizeof("experts.") - 1]));
-}
-
 // A group that fits no module. Transformers 5 keeps the experts of a layer as
 // one tensor and joins their matrices while it loads; by the group whose
 // expression has "experts" in it, it decides how to turn codes into floats, and
@@ -65,14 +55,16 @@ ordered_json ExpertsGroup() {
 bool MayHoldWeightBuffers(const std::vector<const ExportTensor*>& tensors) {
   std::set<std::string> names;
   for (const ExportTensor* tensor : tensors) names.insert(tensor->name);
-  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-    if (name.ends_with(".running_mean")) {
-      const std::string module =
-          name.substr(0, name.size() - sizeof("running_mean") + 1);
-      return !names.contains(module + "num_batches_tracked");
-    }
-    return name.ends_with("_weight") && !name.ends_with("_proj_weight");
-  });
+  return std::any_of(
+      tensors.begin(), tensors.end(), [&](const ExportTensor* tensor) {
+        const std::string& name = tensor->name;
+        if (name.ends_with(".running_mean")) {
+          const std::string module =
+              name.substr(0, name.size() - sizeof("running_mean") + 1);
+          return !names.contains(module + "num_batches_tracked");
+        }
+        return tensor->shape.size() == 1 && name.ends_with("_weight");
+      });
 }
 
 ordered_json QuantizationConfig(

@@ -1,5 +1,6 @@
 #include "client/export/export_format.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/quote.h"
@@ -25,6 +26,14 @@ uint64_t ExportedPart::size_bytes() const {
   uint64_t bytes = DtypeBytes(dtype);
   for (const uint64_t extent : shape) bytes *= extent;
   return bytes;
+}
+
+bool IsOneOfExperts(const std::string& name) {
+  const size_t experts = name.find("experts.");
+  return experts != std::string::npos &&
+         experts + sizeof("experts.") - 1 < name.size() &&
+         absl::ascii_isdigit(static_cast<unsigned char>(
+             name[experts + sizeof("experts.") - 1]));
 }
 
 std::vector<std::string> ExportFormatNames() {

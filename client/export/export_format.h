@@ -52,6 +52,9 @@ class ExportFormat {
   virtual bool needs_experts_group() const = 0;
 };
 
+// "experts.7.up_proj" and what other mixtures call theirs.
+bool IsOneOfExperts(const std::string& name);
+
 // Names for --format; the default first.
 std::vector<std::string> ExportFormatNames();
 

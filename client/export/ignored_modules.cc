@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/tensor_rules.h"
 
@@ -178,7 +179,9 @@ std::vector<std::string> IgnoredModules(
   const QuantizedModules quantized(tensors);
   std::set<std::string> names;
   std::set<std::string> expressions;
+  bool has_experts = false;
   for (const ExportTensor* tensor : tensors) {
+    has_experts = has_experts || absl::StrContains(tensor->name, "experts");
     if (tensor->quantized) continue;
     const std::string_view module = model::ModuleOf(tensor->name);
     if (tensor->shape.size() == 2 && !module.empty()) {
@@ -191,8 +194,10 @@ std::vector<std::string> IgnoredModules(
           quantized));
     }
   }
-  for (const char* router : kRouters) {
-    expressions.insert(EndExpression(router, quantized));
+  if (has_experts) {
+    for (const char* router : kRouters) {
+      expressions.insert(EndExpression(router, quantized));
+    }
   }
   std::vector<std::string> ignored = {"lm_head"};
   if (quantized.EndsWith("lm_head")) ignored.clear();

@@ -21,7 +21,7 @@ namespace qstore::client {
 //  - the same by the end of its name, whatever stands before it and whichever
 //    layer it is in;
 //  - where experts are one tensor of three dimensions, all that is below them;
-//  - routers under any of their names;
+//  - routers under any of their names, where there are experts;
 //  - every module outside of the numbered layers that is not quantized.
 std::vector<std::string> IgnoredModules(
     const std::vector<const ExportTensor*>& tensors);

@@ -10,6 +10,11 @@ uint64_t WordsPerRow(const ExportTensor& tensor) {
   return (tensor.shape[1] + kCodesPerWord - 1) / kCodesPerWord;
 }
 
+// Transformers 5 gives experts the type of their scales.
+Dtype ScaleType(const ExportTensor& tensor) {
+  return IsOneOfExperts(tensor.name) ? tensor.dtype : Dtype::kF32;
+}
+
 class PackQuantized final : public ExportFormat {
  public:
   std::vector<ExportedPart> Parts(const ExportTensor& tensor) const override {
@@ -18,7 +23,7 @@ class PackQuantized final : public ExportFormat {
              tensor.name + "_packed",
              Dtype::kI32,
              {tensor.shape[0], WordsPerRow(tensor)}},
-            {Role::kScales, tensor.name + "_scale", Dtype::kF32,
+            {Role::kScales, tensor.name + "_scale", ScaleType(tensor),
              ScaleShape(tensor).value_or(std::vector<uint64_t>{})},
             {Role::kShape, tensor.name + "_shape", Dtype::kI64, {2}}};
   }

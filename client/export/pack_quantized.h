@@ -6,7 +6,7 @@
 // Per quantized weight P.weight [N, K]:
 //   P.weight_packed  I32  [N, ceil(K/4)]: code + 128 as unsigned bytes, four a
 //                    word, little-endian along K, filled up with zeros
-//   P.weight_scale   F32  as in int_quantized.h
+//   P.weight_scale   as in int_quantized.h, but of experts in their own type
 //   P.weight_shape   I64  [2]: N, K
 #pragma once
 

@@ -103,6 +103,7 @@ absl::StatusOr<ShardLayout> LayOutShard(
     const uint64_t offset_bytes = data_offset_bytes + entry.tensor.begin_bytes;
     if (entry.role == ExportedPart::Role::kScales) {
       place.scales_offset_bytes = offset_bytes;
+      place.scales_dtype = entry.tensor.dtype;
     } else if (entry.role == ExportedPart::Role::kShape) {
       layout.literals.push_back({offset_bytes, ShapeBytes(tensor)});
     } else {

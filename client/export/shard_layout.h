@@ -17,6 +17,7 @@ struct TensorPlace {
   uint64_t offset_bytes = 0;         // codes of quantized tensors
   uint64_t scales_offset_bytes = 0;  // of quantized tensors
   CodeLayout codes;                  // of quantized tensors
+  Dtype scales_dtype = Dtype::kF32;  // of quantized tensors
 };
 
 // A safetensors file in INT8.

@@ -397,8 +397,7 @@ TEST_F(LyingServerTest, RefusesInt8ThatGetRevisionDescribedOtherwise) {
       },
       [](v1::GetRevisionResponse* r) {
         r->mutable_files(2)->mutable_tensors(1)->set_quantized(true);
-      },
-      [](v1::GetRevisionResponse* r) { r->clear_files(); }};
+      }};
   for (size_t i = 0; i < edits.size(); ++i) {
     SCOPED_TRACE(i);
     ExpectFailure(
@@ -406,6 +405,11 @@ TEST_F(LyingServerTest, RefusesInt8ThatGetRevisionDescribedOtherwise) {
         [&](FakeServer* server) { edits[i](&server->revision); },
         absl::StatusCode::kInternal, "the server contradicts itself");
   }
+  // What is said to have no INT8 is not asked for.
+  ExpectFailure(
+      v1::PRECISION_INT8,
+      [](FakeServer* server) { server->revision.clear_files(); },
+      absl::StatusCode::kFailedPrecondition, "has no INT8");
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/hash.h"
-#include "client/read_ahead.h"
 #include "base/status.h"
+#include "client/read_ahead.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_model.h"
@@ -84,7 +84,8 @@ TEST_F(UploadTest, SendsEveryFile) {
   const v1::UploadBegin& begin = server_.uploaded.front().begin();
   EXPECT_EQ(begin.model(), "org/model");
   EXPECT_EQ(begin.tag(), "v1");
-  EXPECT_EQ(begin.quantization().quantizer(), "absmax");
+  // There are no weights.
+  EXPECT_EQ(begin.quantization().quantizer(), "none");
   const v1::UploadEnd& end = server_.uploaded.back().end();
   EXPECT_EQ(end.file_count(), 3u);
   EXPECT_EQ(end.total_bytes(), large.size() + 4);

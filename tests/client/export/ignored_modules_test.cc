@@ -87,6 +87,13 @@ TEST(IgnoredModulesTest, FusedExperts) {
       {"model.layers.0.self_attn.q_proj", "model.layers.0.mixer.in_proj"});
 }
 
+TEST(IgnoredModulesTest, RoutersUnderOtherNames) {
+  ExpectIgnored({Left("model.layers.0.block_sparse_moe.gate.weight"),
+                 Int8("model.layers.0.block_sparse_moe.experts.0.w1.weight")},
+                {"model.layers.0.mlp.router", "model.layers.1.mlp.gate"},
+                {"model.layers.0.mlp.experts.0.w1"});
+}
+
 TEST(IgnoredModulesTest, ModelsWithoutNumberedLayers) {
   ExpectIgnored(
       {Int8("net.first.weight"), Int8("second.weight"), Left("third.weight")},

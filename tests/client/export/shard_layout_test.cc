@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/safetensors.h"
+#include "client/export/scale_types.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/export/export_tensors.h"
@@ -124,6 +125,35 @@ TEST(ShardLayoutTest, PacksFourCodesAWord) {
   EXPECT_EQ(LoadLittleEndian<uint64_t>(shard->literals[1].bytes.data() + 8),
             7u);
   EXPECT_EQ(shard->places[1].codes.row_bytes, 8u);
+}
+
+TEST(ShardLayoutTest, PackedExpertsHaveScalesOfTheirType) {
+  const std::vector<ExportTensor> tensors = {
+      Tensor("layers.0.experts.0.up.weight", Dtype::kBF16, {4, 8}, true)};
+  const auto shard =
+      LayOutShard(FormatNamed("pack-quantized"), HeaderOf(tensors), tensors);
+  ASSERT_TRUE(shard.ok()) << shard.status();
+  EXPECT_EQ(shard->places[0].scales_dtype, Dtype::kBF16);
+  EXPECT_EQ(shard->file_bytes,
+            shard->literals[0].bytes.size() + 4 * 8 + 4 * 2 + 2 * 8);
+}
+
+TEST(ScaleTypesTest, RoundsToTheNearest) {
+  ByteVector scales(3 * sizeof(float));
+  StoreLittleEndian(1.0f, scales.data());
+  StoreLittleEndian(0x1.018p-3f, scales.data() + 4);  // a tie in BF16, to even
+  StoreLittleEndian(0x1p-24f, scales.data() + 8);     // the least of F16
+  const auto value = [](const ByteVector& bytes, size_t i) {
+    return LoadLittleEndian<uint16_t>(bytes.data() + 2 * i);
+  };
+  const ByteVector bf16 = ConvertScales(scales, Dtype::kBF16);
+  ASSERT_EQ(bf16.size(), 6u);
+  EXPECT_EQ(value(bf16, 0), 0x3F80);
+  EXPECT_EQ(value(bf16, 1), 0x3E01);
+  const ByteVector f16 = ConvertScales(scales, Dtype::kF16);
+  EXPECT_EQ(value(f16, 0), 0x3C00);
+  EXPECT_EQ(value(f16, 2), 0x0001);
+  EXPECT_EQ(ConvertScales(scales, Dtype::kF32), scales);
 }
 
 TEST(CodeLayoutTest, PacksAndUnpacksRows) {
