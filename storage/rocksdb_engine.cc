@@ -4,13 +4,12 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/listener.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/version.h>
 
 #include <array>
 #include <atomic>
@@ -24,8 +23,11 @@
 #include "base/status.h"
 #include "storage/directories.h"
 #include "storage/histogram_text.h"
+#include "storage/rocksdb_checking_file_system.h"
 #include "storage/rocksdb_manifest_check.h"
-#include "storage/rocksdb_table_check.h"
+#include "storage/rocksdb_manifest_guard.h"
+#include "storage/rocksdb_status.h"
+#include "storage/rocksdb_write_watch.h"
 
 namespace qstore::storage {
 namespace {
@@ -35,68 +37,6 @@ using rocksdb::ColumnFamilyHandle;
 using rocksdb::Slice;
 using rocksdb::Status;
 
-Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view ToView(const Slice& slice) {
-  return {slice.data(), slice.size()};
-}
-
-// The one place where RocksDB's statuses become ours. RocksDB knows ENOSPC by
-// a subcode; a file-size limit and a quota are told by their text alone.
-absl::Status ToStatus(const Status& status, const std::string& what) {
-  if (status.ok()) return absl::OkStatus();
-  const std::string text = status.ToString();
-  const std::string message = absl::StrCat(what, ": ", text);
-  if (status.IsNoSpace() || text.find("File too large") != std::string::npos ||
-      text.find("Disk quota exceeded") != std::string::npos) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(message, "; free disk space and try again"));
-  }
-  switch (status.code()) {
-    case Status::kNotFound:
-      return absl::NotFoundError(message);
-    case Status::kCorruption:
-      return absl::DataLossError(message);
-    case Status::kInvalidArgument:
-      return absl::InvalidArgumentError(message);
-    case Status::kBusy:
-    case Status::kShutdownInProgress:
-      return absl::UnavailableError(message);
-    default:
-      return absl::InternalError(message);
-  }
-}
-
-// The same for opening, where a foreign lock or format is the caller's matter.
-absl::Status ToOpenStatus(const Status& status, const fs::path& path) {
-  const std::string text = status.ToString();
-  if (status.IsCorruption()) {
-    return absl::DataLossError(absl::StrCat(
-        path.string(), " is damaged (", text,
-        "): restore a backup (docs/operations.md), and keep a copy of the "
-        "directory for whoever looks into it"));
-  }
-  if (text.find("lock ") != std::string::npos) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        path.string(), " is in use by another process: stop it (", text, ")"));
-  }
-  if (status.IsInvalidArgument()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path.string(), " holds another kind of database: ", text));
-  }
-  return ToStatus(status, absl::StrCat("opening ", path.string()));
-}
-
-// RocksDB would wait five seconds between attempts to recover from a full disk
-// and refuse Resume meanwhile. Writers resume by themselves at once (see
-// IngestResuming), so RocksDB's attempts are kept to compactions.
-class RecoveryPolicy final : public rocksdb::EventListener {
- public:
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason,
-                            Status /*error*/, bool* auto_recovery) override {
-    *auto_recovery = reason == rocksdb::BackgroundErrorReason::kCompaction;
-  }
-};
-
 // RocksDB's own log file would abort the process on a full disk (Debian builds
 // it with assertions); what it warns of comes back to callers as statuses.
 class SilentLogger final : public rocksdb::Logger {
@@ -105,45 +45,9 @@ class SilentLogger final : public rocksdb::Logger {
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
 };
 
-// Checks each table as it is opened.
-class CheckingFileSystem final : public rocksdb::FileSystemWrapper {
- public:
-  using FileSystemWrapper::FileSystemWrapper;
-
-  const char* Name() const override { return "CheckingFileSystem"; }
-
-  rocksdb::IOStatus NewRandomAccessFile(
-      const std::string& path, const rocksdb::FileOptions& options,
-      std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
-      rocksdb::IODebugContext* debug) override {
-    rocksdb::IOStatus opened =
-        target()->NewRandomAccessFile(path, options, file, debug);
-    if (!opened.ok() || !path.ends_with(".sst")) return opened;
-    uint64_t size_bytes = 0;
-    opened =
-        target()->GetFileSize(path, options.io_options, &size_bytes, debug);
-    if (!opened.ok()) return opened;
-    const auto read = [&](uint64_t offset_bytes,
-                          uint64_t count) -> absl::StatusOr<std::string> {
-      std::string scratch(count, '\0');
-      Slice found;
-      const rocksdb::IOStatus status =
-          (*file)->Read(offset_bytes, count, options.io_options, &found,
-                        scratch.data(), debug);
-      if (!status.ok()) return ToStatus(status, path);
-      return std::string(ToView(found));
-    };
-    const absl::Status checked = CheckTableProperties(read, size_bytes);
-    if (checked.ok()) return opened;
-    file->reset();
-    return absl::IsDataLoss(checked)
-               ? rocksdb::IOStatus::Corruption(path, checked.ToString())
-               : rocksdb::IOStatus::IOError(path, checked.ToString());
-  }
-};
-
 rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
-                                   rocksdb::Env* env) {
+                                   rocksdb::Env* env,
+                                   std::shared_ptr<WriteWatch> watch) {
   rocksdb::DBOptions database;
   database.env = env;
   database.create_if_missing = true;
@@ -157,7 +61,8 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
   database.statistics = rocksdb::CreateDBStatistics();
   database.statistics->set_stats_level(
       rocksdb::StatsLevel::kExceptHistogramOrTimers);
-  database.listeners.push_back(std::make_shared<RecoveryPolicy>());
+  database.bgerror_resume_retry_interval = WriteWatch::kRetryMicros;
+  database.listeners.push_back(std::move(watch));
   return database;
 }
 
@@ -199,8 +104,9 @@ struct Database {
     // Few shards: a shard smaller than a value could not keep any.
     auto database = std::make_unique<Database>();
     database->directory = directory;
-    database->env = rocksdb::NewCompositeEnv(
-        std::make_shared<CheckingFileSystem>(rocksdb::FileSystem::Default()));
+    database->env = rocksdb::NewCompositeEnv(NewManifestGuard(
+        NewCheckingFileSystem(rocksdb::FileSystem::Default())));
+    database->watch = std::make_shared<WriteWatch>(options.report_writing);
     database->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes,
                                                  /*num_shard_bits=*/2);
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
@@ -215,8 +121,8 @@ struct Database {
         FamilyOptions(Family::kManifest, database->block_cache));
     rocksdb::DB* db = nullptr;
     const Status status = rocksdb::DB::Open(
-        DatabaseOptions(options, database->env.get()), directory.string(),
-        descriptors, &database->handles, &db);
+        DatabaseOptions(options, database->env.get(), database->watch),
+        directory.string(), descriptors, &database->handles, &db);
     if (!status.ok()) return ToOpenStatus(status, directory);
     database->db.reset(db);
     return database;
@@ -230,20 +136,21 @@ struct Database {
   }
   fs::path StagingDirectory() const { return directory / "staging"; }
 
-  // When a failure has stopped the database (as a full disk does), resumes it
-  // and tries once more, so that writing works again as soon as there is space.
-  Status IngestResuming(
+  // Tries once more when writing works or works again, so that it does as soon
+  // as there is space.
+  absl::Status Ingest(
       const std::vector<rocksdb::IngestExternalFileArg>& tables) const {
     Status status = db->IngestExternalFiles(tables);
-    if (!status.ok() && db->Resume().ok()) {
+    if (!status.ok() && watch->Await()) {
       status = db->IngestExternalFiles(tables);
     }
-    return status;
+    return ToStatus(status, "ingesting tables");
   }
 
   fs::path directory;
   std::unique_ptr<rocksdb::Env> env;
   std::shared_ptr<rocksdb::Cache> block_cache;
+  std::shared_ptr<WriteWatch> watch;
   std::unique_ptr<rocksdb::DB> db;
   std::vector<ColumnFamilyHandle*> handles;
   std::atomic<uint64_t> next_table_number = 0;
@@ -306,8 +213,7 @@ class RocksDbBulkWriter final : public BulkWriter {
     QSTORE_FAILPOINT("table.finished");
     // RocksDB syncs the files and their directory before they become part of
     // the database, all families in one edit of its manifest.
-    QSTORE_RETURN_IF_ERROR(
-        ToStatus(database_.IngestResuming(arguments), "ingesting tables"));
+    QSTORE_RETURN_IF_ERROR(database_.Ingest(arguments));
     QSTORE_FAILPOINT("table.ingested");
     return absl::OkStatus();
   }
@@ -445,7 +351,7 @@ class RocksDbEngine final : public Engine {
     // A reader in mid-call keeps the files of the state it began with, and what
     // replaced them does not look again; enabling deletions does.
     if (db_.DisableFileDeletions().ok()) {
-      db_.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+      EnableFileDeletions();
     }
     return absl::OkStatus();
   }
@@ -511,6 +417,14 @@ class RocksDbEngine final : public Engine {
     std::string path;
     KeyRange range;
   };
+
+  void EnableFileDeletions() {
+#if ROCKSDB_MAJOR >= 9
+    db_.EnableFileDeletions().PermitUncheckedError();
+#else
+    db_.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+#endif
+  }
 
   std::unique_ptr<rocksdb::Iterator> NewIterator(
       Family family, const Slice* upper_bound) const {
