@@ -18,8 +18,8 @@ void LogWriting(const absl::Status& status) {
     spdlog::warn("the store takes writes again");
   } else {
     spdlog::error(
-        "the store takes no writes; reads go on, nothing acknowledged is lost; "
-        "see to the disk: {}",
+        "the store takes no writes, and tries again several times a second; "
+        "reads go on, and what was acknowledged is there; see to the disk: {}",
         status.ToString());
   }
 }

@@ -13,9 +13,11 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <limits>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,7 +29,6 @@
 #include "storage/rocksdb_manifest_check.h"
 #include "storage/rocksdb_manifest_guard.h"
 #include "storage/rocksdb_status.h"
-#include "storage/rocksdb_write_watch.h"
 
 namespace qstore::storage {
 namespace {
@@ -36,6 +37,16 @@ namespace fs = std::filesystem;
 using rocksdb::ColumnFamilyHandle;
 using rocksdb::Slice;
 using rocksdb::Status;
+
+// How often RocksDB tries to write a manifest after one failed; the first
+// attempt is made at once. Some calls wait for the next.
+constexpr uint64_t kRecoveryIntervalMicros = 200'000;
+constexpr std::chrono::seconds kLongestWait(1);
+constexpr std::chrono::milliseconds kPoll(2);
+
+constexpr char kStopped[] =
+    "the store takes no writes until its disk does, and finds out by itself "
+    "when that is; see to the disk";
 
 // RocksDB's own log file would abort the process on a full disk (Debian builds
 // it with assertions); what it warns of comes back to callers as statuses.
@@ -46,8 +57,7 @@ class SilentLogger final : public rocksdb::Logger {
 };
 
 rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
-                                   rocksdb::Env* env,
-                                   std::shared_ptr<WriteWatch> watch) {
+                                   rocksdb::Env* env) {
   rocksdb::DBOptions database;
   database.env = env;
   database.create_if_missing = true;
@@ -61,8 +71,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
   database.statistics = rocksdb::CreateDBStatistics();
   database.statistics->set_stats_level(
       rocksdb::StatsLevel::kExceptHistogramOrTimers);
-  database.bgerror_resume_retry_interval = WriteWatch::kRetryMicros;
-  database.listeners.push_back(std::move(watch));
+  database.bgerror_resume_retry_interval = kRecoveryIntervalMicros;
   return database;
 }
 
@@ -96,7 +105,12 @@ struct Database {
     for (ColumnFamilyHandle* handle : handles) {
       db->DestroyColumnFamilyHandle(handle);
     }
-    if (db != nullptr) db->Close().PermitUncheckedError();
+    if (db == nullptr) return;
+    // Here alone is Resume harmless: it says whether RocksDB still tries.
+    while (guard->DetachInDoubt() && db->Resume().IsBusy()) {
+      std::this_thread::sleep_for(kPoll);
+    }
+    db->Close().PermitUncheckedError();
   }
 
   static absl::StatusOr<std::unique_ptr<Database>> Open(
@@ -104,9 +118,10 @@ struct Database {
     // Few shards: a shard smaller than a value could not keep any.
     auto database = std::make_unique<Database>();
     database->directory = directory;
-    database->env = rocksdb::NewCompositeEnv(NewManifestGuard(
-        NewCheckingFileSystem(rocksdb::FileSystem::Default())));
-    database->watch = std::make_shared<WriteWatch>(options.report_writing);
+    database->guard = std::make_shared<ManifestGuard>(
+        NewCheckingFileSystem(rocksdb::FileSystem::Default()),
+        options.report_writing);
+    database->env = rocksdb::NewCompositeEnv(database->guard);
     database->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes,
                                                  /*num_shard_bits=*/2);
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
@@ -121,8 +136,8 @@ struct Database {
         FamilyOptions(Family::kManifest, database->block_cache));
     rocksdb::DB* db = nullptr;
     const Status status = rocksdb::DB::Open(
-        DatabaseOptions(options, database->env.get(), database->watch),
-        directory.string(), descriptors, &database->handles, &db);
+        DatabaseOptions(options, database->env.get()), directory.string(),
+        descriptors, &database->handles, &db);
     if (!status.ok()) return ToOpenStatus(status, directory);
     database->db.reset(db);
     return database;
@@ -136,21 +151,35 @@ struct Database {
   }
   fs::path StagingDirectory() const { return directory / "staging"; }
 
-  // Tries once more when writing works or works again, so that it does as soon
-  // as there is space.
+  // Tries again when it failed, so that writing works as soon as there is
+  // space. When RocksDB has stopped, it waits for the outcome of its next
+  // attempt to recover (rocksdb_manifest_guard.h).
   absl::Status Ingest(
       const std::vector<rocksdb::IngestExternalFileArg>& tables) const {
     Status status = db->IngestExternalFiles(tables);
-    if (!status.ok() && watch->Await()) {
+    if (status.ok()) return absl::OkStatus();
+    const uint64_t failure_count = guard->failure_count();
+    const auto give_up = std::chrono::steady_clock::now() + kLongestWait;
+    for (;;) {
       status = db->IngestExternalFiles(tables);
+      // What stopped RocksDB before it looked at the tables has a severity.
+      if (status.severity() == Status::Severity::kNoError) {
+        return ToStatus(status, "ingesting tables");
+      }
+      if (status.severity() > Status::Severity::kHardError ||
+          guard->failure_count() != failure_count ||
+          std::chrono::steady_clock::now() > give_up) {
+        break;
+      }
+      std::this_thread::sleep_for(kPoll);
     }
-    return ToStatus(status, "ingesting tables");
+    return ToStatus(status, kStopped);
   }
 
   fs::path directory;
+  std::shared_ptr<ManifestGuard> guard;
   std::unique_ptr<rocksdb::Env> env;
   std::shared_ptr<rocksdb::Cache> block_cache;
-  std::shared_ptr<WriteWatch> watch;
   std::unique_ptr<rocksdb::DB> db;
   std::vector<ColumnFamilyHandle*> handles;
   std::atomic<uint64_t> next_table_number = 0;

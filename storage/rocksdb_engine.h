@@ -17,8 +17,9 @@ struct RocksDbOptions {
   uint64_t block_cache_bytes = 64u << 20;
   int max_open_files = 512;
   int background_threads = 2;
-  // Called with the error when the disk stops all writing, and with OK when
-  // writing works again; by any thread, until the engine is destroyed.
+  // Called with the error when RocksDB's manifest cannot be written, and so
+  // nothing else, and with OK when it can again; by any thread, until the
+  // engine is destroyed.
   std::function<void(const absl::Status&)> report_writing = nullptr;
 };
 

@@ -1,10 +1,9 @@
 #include "storage/rocksdb_manifest_guard.h"
 
-#include <mutex>
-#include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
+
+#include "storage/rocksdb_status.h"
 
 namespace qstore::storage {
 namespace {
@@ -25,7 +24,7 @@ bool IsManifest(std::string_view path) {
 }
 bool IsCurrent(std::string_view path) { return FileName(path) == "CURRENT"; }
 
-// A missing path stays what it is: RocksDB asks for paths to see if they exist.
+// A missing path stays what it is: RocksDB asks for some to see if they exist.
 IOStatus MayBeTriedAgain(IOStatus status) {
   if (!status.IsIOError() || status.IsPathNotFound()) return status;
   const char* text = status.getState();
@@ -35,40 +34,33 @@ IOStatus MayBeTriedAgain(IOStatus status) {
   return again;
 }
 
-// The files that must stay. Thread-safe.
-class Doubt {
+// Takes everything, keeps nothing.
+class NoFile final : public FSWritableFile {
  public:
-  void Begin() {
-    const std::lock_guard lock(mutex_);
-    exists_ = true;
+  using FSWritableFile::Append;
+  IOStatus Append(const Slice& /*bytes*/, const IOOptions& /*options*/,
+                  IODebugContext* /*debug*/) override {
+    return IOStatus::OK();
   }
-
-  // Whether `path` is kept, for now, instead of being deleted.
-  bool Keeps(const std::string& path) {
-    if (!path.ends_with(".sst") && !IsManifest(path)) return false;
-    const std::lock_guard lock(mutex_);
-    if (exists_) kept_.push_back(path);
-    return exists_;
+  IOStatus Close(const IOOptions& /*options*/,
+                 IODebugContext* /*debug*/) override {
+    return IOStatus::OK();
   }
-
-  // What was kept and need not be any more.
-  std::vector<std::string> End() {
-    const std::lock_guard lock(mutex_);
-    exists_ = false;
-    return std::exchange(kept_, {});
+  IOStatus Flush(const IOOptions& /*options*/,
+                 IODebugContext* /*debug*/) override {
+    return IOStatus::OK();
   }
-
- private:
-  std::mutex mutex_;
-  bool exists_ = false;
-  std::vector<std::string> kept_;
+  IOStatus Sync(const IOOptions& /*options*/,
+                IODebugContext* /*debug*/) override {
+    return IOStatus::OK();
+  }
 };
 
 class GuardedFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  // `doubt` is null for files of which failures leave none.
-  GuardedFile(std::unique_ptr<FSWritableFile> file, Doubt* doubt)
-      : FSWritableFileOwnerWrapper(std::move(file)), doubt_(doubt) {}
+  // `guard` is null for a file that is no manifest.
+  GuardedFile(std::unique_ptr<FSWritableFile> file, ManifestGuard* guard)
+      : FSWritableFileOwnerWrapper(std::move(file)), guard_(guard) {}
 
   IOStatus Append(const Slice& bytes, const IOOptions& options,
                   IODebugContext* debug) override {
@@ -114,63 +106,11 @@ class GuardedFile final : public rocksdb::FSWritableFileOwnerWrapper {
 
  private:
   IOStatus Noted(IOStatus status) const {
-    if (status.IsIOError() && doubt_ != nullptr) doubt_->Begin();
+    if (status.IsIOError() && guard_ != nullptr) guard_->NoteFailure(status);
     return MayBeTriedAgain(std::move(status));
   }
 
-  Doubt* const doubt_;
-};
-
-class ManifestGuard final : public rocksdb::FileSystemWrapper {
- public:
-  using FileSystemWrapper::FileSystemWrapper;
-
-  const char* Name() const override { return "ManifestGuard"; }
-
-  IOStatus NewWritableFile(const std::string& path,
-                           const rocksdb::FileOptions& options,
-                           std::unique_ptr<FSWritableFile>* file,
-                           IODebugContext* debug) override {
-    IOStatus status = target()->NewWritableFile(path, options, file, debug);
-    if (status.ok()) {
-      *file = std::make_unique<GuardedFile>(
-          std::move(*file), IsManifest(path) ? &doubt_ : nullptr);
-    }
-    return MayBeTriedAgain(std::move(status));
-  }
-
-  IOStatus NewDirectory(const std::string& path, const IOOptions& options,
-                        std::unique_ptr<FSDirectory>* directory,
-                        IODebugContext* debug) override;
-
-  IOStatus RenameFile(const std::string& from, const std::string& to,
-                      const IOOptions& options,
-                      IODebugContext* debug) override {
-    IOStatus status = target()->RenameFile(from, to, options, debug);
-    if (!status.ok() && IsCurrent(to)) doubt_.Begin();
-    return MayBeTriedAgain(std::move(status));
-  }
-
-  IOStatus DeleteFile(const std::string& path, const IOOptions& options,
-                      IODebugContext* debug) override {
-    if (doubt_.Keeps(path)) return IOStatus::OK();
-    return target()->DeleteFile(path, options, debug);
-  }
-
-  // CURRENT has been renamed and its directory synced, or not. A manifest that
-  // CURRENT names was synced before, and was begun after every failure of an
-  // earlier one, as RocksDB writes to no manifest that it failed to write to.
-  void NoteNewManifest(const IOStatus& status, const IOOptions& options,
-                       IODebugContext* debug) {
-    if (!status.ok()) return doubt_.Begin();
-    for (const std::string& path : doubt_.End()) {
-      // The next start deletes what cannot be deleted now.
-      target()->DeleteFile(path, options, debug).PermitUncheckedError();
-    }
-  }
-
- private:
-  Doubt doubt_;
+  ManifestGuard* const guard_;
 };
 
 class GuardedDirectory final : public rocksdb::FSDirectoryWrapper {
@@ -184,10 +124,11 @@ class GuardedDirectory final : public rocksdb::FSDirectoryWrapper {
   IOStatus FsyncWithDirOptions(
       const IOOptions& options, IODebugContext* debug,
       const rocksdb::DirFsyncOptions& reason) override {
+    if (guard_.detached()) return IOStatus::OK();
     IOStatus status =
         FSDirectoryWrapper::FsyncWithDirOptions(options, debug, reason);
     if (IsCurrent(reason.renamed_new_name)) {
-      guard_.NoteNewManifest(status, options, debug);
+      status.ok() ? guard_.NoteNewManifest() : guard_.NoteFailure(status);
     }
     return MayBeTriedAgain(std::move(status));
   }
@@ -195,6 +136,42 @@ class GuardedDirectory final : public rocksdb::FSDirectoryWrapper {
  private:
   ManifestGuard& guard_;
 };
+
+}  // namespace
+
+uint64_t ManifestGuard::failure_count() const {
+  const std::lock_guard lock(mutex_);
+  return failure_count_;
+}
+
+bool ManifestGuard::DetachInDoubt() {
+  const std::lock_guard lock(mutex_);
+  detached_ = in_doubt_;
+  return detached_;
+}
+
+bool ManifestGuard::detached() const {
+  const std::lock_guard lock(mutex_);
+  return detached_;
+}
+
+IOStatus ManifestGuard::NewWritableFile(const std::string& path,
+                                        const rocksdb::FileOptions& options,
+                                        std::unique_ptr<FSWritableFile>* file,
+                                        IODebugContext* debug) {
+  if (detached() && (IsManifest(path) || path.ends_with(".dbtmp"))) {
+    *file = std::make_unique<NoFile>();
+    return IOStatus::OK();
+  }
+  IOStatus status = target()->NewWritableFile(path, options, file, debug);
+  if (status.ok()) {
+    *file = std::make_unique<GuardedFile>(std::move(*file),
+                                          IsManifest(path) ? this : nullptr);
+  } else if (IsManifest(path)) {
+    NoteFailure(status);
+  }
+  return MayBeTriedAgain(std::move(status));
+}
 
 IOStatus ManifestGuard::NewDirectory(const std::string& path,
                                      const IOOptions& options,
@@ -208,11 +185,54 @@ IOStatus ManifestGuard::NewDirectory(const std::string& path,
   return status;
 }
 
-}  // namespace
+IOStatus ManifestGuard::RenameFile(const std::string& from,
+                                   const std::string& to,
+                                   const IOOptions& options,
+                                   IODebugContext* debug) {
+  if (detached() && IsCurrent(to)) return IOStatus::OK();
+  IOStatus status = target()->RenameFile(from, to, options, debug);
+  if (!status.ok() && IsCurrent(to)) NoteFailure(status);
+  return MayBeTriedAgain(std::move(status));
+}
 
-std::shared_ptr<rocksdb::FileSystem> NewManifestGuard(
-    const std::shared_ptr<rocksdb::FileSystem>& target) {
-  return std::make_shared<ManifestGuard>(target);
+IOStatus ManifestGuard::DeleteFile(const std::string& path,
+                                   const IOOptions& options,
+                                   IODebugContext* debug) {
+  if (Keeps(path)) return IOStatus::OK();
+  return target()->DeleteFile(path, options, debug);
+}
+
+bool ManifestGuard::Keeps(const std::string& path) {
+  if (!path.ends_with(".sst") && !IsManifest(path)) return false;
+  const std::lock_guard lock(mutex_);
+  if (in_doubt_) kept_.push_back(path);
+  return in_doubt_;
+}
+
+void ManifestGuard::NoteFailure(const IOStatus& status) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++failure_count_;
+    if (std::exchange(in_doubt_, true)) return;
+  }
+  if (report_ != nullptr) report_(ToStatus(status, "writing the manifest"));
+}
+
+// CURRENT has been renamed and its directory synced. The manifest that it names
+// was synced before, and was begun after every failure of an earlier one, as
+// RocksDB never goes on with a manifest that it failed to write to.
+void ManifestGuard::NoteNewManifest() {
+  std::vector<std::string> settled;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(in_doubt_, false)) return;
+    settled = std::exchange(kept_, {});
+  }
+  for (const std::string& path : settled) {
+    // The next start deletes what cannot be deleted now.
+    target()->DeleteFile(path, IOOptions(), nullptr).PermitUncheckedError();
+  }
+  if (report_ != nullptr) report_(absl::OkStatus());
 }
 
 }  // namespace qstore::storage
