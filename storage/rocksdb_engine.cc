@@ -47,6 +47,8 @@ constexpr std::chrono::milliseconds kPoll(2);
 constexpr char kStopped[] =
     "the store takes no writes until its disk does, and finds out by itself "
     "when that is; see to the disk";
+constexpr char kStoppedForGood[] =
+    "the store takes no writes until qstored is started again";
 
 // RocksDB's own log file would abort the process on a full disk (Debian builds
 // it with assertions); what it warns of comes back to callers as statuses.
@@ -173,7 +175,9 @@ struct Database {
       }
       std::this_thread::sleep_for(kPoll);
     }
-    return ToStatus(status, kStopped);
+    return ToStatus(status, status.severity() > Status::Severity::kHardError
+                                ? kStoppedForGood
+                                : kStopped);
   }
 
   fs::path directory;

@@ -128,7 +128,11 @@ class GuardedDirectory final : public rocksdb::FSDirectoryWrapper {
     IOStatus status =
         FSDirectoryWrapper::FsyncWithDirOptions(options, debug, reason);
     if (IsCurrent(reason.renamed_new_name)) {
-      status.ok() ? guard_.NoteNewManifest() : guard_.NoteFailure(status);
+      if (status.ok()) {
+        guard_.NoteNewManifest();
+      } else {
+        guard_.NoteFailure(status);
+      }
     }
     return MayBeTriedAgain(std::move(status));
   }
