@@ -73,6 +73,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
   database.statistics = rocksdb::CreateDBStatistics();
   database.statistics->set_stats_level(
       rocksdb::StatsLevel::kExceptHistogramOrTimers);
+  // No listeners: rocksdb_manifest_guard.h says why.
   database.bgerror_resume_retry_interval = kRecoveryIntervalMicros;
   return database;
 }
