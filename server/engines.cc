@@ -1,5 +1,7 @@
 #include "server/engines.h"
 
+#include <spdlog/spdlog.h>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/quote.h"
@@ -11,9 +13,21 @@ namespace {
 
 using EngineOrError = absl::StatusOr<std::unique_ptr<storage::Engine>>;
 
+void LogWriting(const absl::Status& status) {
+  if (status.ok()) {
+    spdlog::warn("the store takes writes again");
+  } else {
+    spdlog::error(
+        "the store takes no writes, and tries again several times a second; "
+        "reads go on, and what was acknowledged is there; see to the disk: {}",
+        status.ToString());
+  }
+}
+
 EngineOrError OpenRocksDb(const ServerOptions& options) {
   storage::RocksDbOptions engine_options;
   engine_options.block_cache_bytes = options.block_cache_bytes;
+  engine_options.report_writing = LogWriting;
   return storage::OpenRocksDbEngine(options.data_dir, engine_options);
 }
 

@@ -1,6 +1,6 @@
 // The ordered key-value engine under the store. RocksDB is the default
-// (rocksdb_engine.cc, the only file that includes rocksdb/); an in-memory
-// engine serves tests; both pass tests/storage/engine_test.cc.
+// (only files named rocksdb_* include rocksdb/); an in-memory engine serves
+// tests; both pass tests/storage/engine_test.cc.
 //
 // Values are large, immutable and already compressed. Bulk data enters by
 // BulkWriter, small records by Commit; a reader sees either all or nothing of

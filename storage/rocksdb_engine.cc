@@ -4,19 +4,20 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/listener.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/version.h>
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <limits>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,8 +25,10 @@
 #include "base/status.h"
 #include "storage/directories.h"
 #include "storage/histogram_text.h"
+#include "storage/rocksdb_checking_file_system.h"
 #include "storage/rocksdb_manifest_check.h"
-#include "storage/rocksdb_table_check.h"
+#include "storage/rocksdb_manifest_guard.h"
+#include "storage/rocksdb_status.h"
 
 namespace qstore::storage {
 namespace {
@@ -35,67 +38,17 @@ using rocksdb::ColumnFamilyHandle;
 using rocksdb::Slice;
 using rocksdb::Status;
 
-Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view ToView(const Slice& slice) {
-  return {slice.data(), slice.size()};
-}
+// How often RocksDB tries to write a manifest after one failed; the first
+// attempt is made at once. Some calls wait for the next.
+constexpr uint64_t kRecoveryIntervalMicros = 200'000;
+constexpr std::chrono::seconds kLongestWait(1);
+constexpr std::chrono::milliseconds kPoll(2);
 
-// The one place where RocksDB's statuses become ours. RocksDB knows ENOSPC by
-// a subcode; a file-size limit and a quota are told by their text alone.
-absl::Status ToStatus(const Status& status, const std::string& what) {
-  if (status.ok()) return absl::OkStatus();
-  const std::string text = status.ToString();
-  const std::string message = absl::StrCat(what, ": ", text);
-  if (status.IsNoSpace() || text.find("File too large") != std::string::npos ||
-      text.find("Disk quota exceeded") != std::string::npos) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(message, "; free disk space and try again"));
-  }
-  switch (status.code()) {
-    case Status::kNotFound:
-      return absl::NotFoundError(message);
-    case Status::kCorruption:
-      return absl::DataLossError(message);
-    case Status::kInvalidArgument:
-      return absl::InvalidArgumentError(message);
-    case Status::kBusy:
-    case Status::kShutdownInProgress:
-      return absl::UnavailableError(message);
-    default:
-      return absl::InternalError(message);
-  }
-}
-
-// The same for opening, where a foreign lock or format is the caller's matter.
-absl::Status ToOpenStatus(const Status& status, const fs::path& path) {
-  const std::string text = status.ToString();
-  if (status.IsCorruption()) {
-    return absl::DataLossError(absl::StrCat(
-        path.string(), " is damaged (", text,
-        "): restore a backup (docs/operations.md), and keep a copy of the "
-        "directory for whoever looks into it"));
-  }
-  if (text.find("lock ") != std::string::npos) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        path.string(), " is in use by another process: stop it (", text, ")"));
-  }
-  if (status.IsInvalidArgument()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path.string(), " holds another kind of database: ", text));
-  }
-  return ToStatus(status, absl::StrCat("opening ", path.string()));
-}
-
-// RocksDB would wait five seconds between attempts to recover from a full disk
-// and refuse Resume meanwhile. Writers resume by themselves at once (see
-// IngestResuming), so RocksDB's attempts are kept to compactions.
-class RecoveryPolicy final : public rocksdb::EventListener {
- public:
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason,
-                            Status /*error*/, bool* auto_recovery) override {
-    *auto_recovery = reason == rocksdb::BackgroundErrorReason::kCompaction;
-  }
-};
+constexpr char kStopped[] =
+    "the store takes no writes until its disk does, and finds out by itself "
+    "when that is; see to the disk";
+constexpr char kStoppedForGood[] =
+    "the store takes no writes until qstored is started again";
 
 // RocksDB's own log file would abort the process on a full disk (Debian builds
 // it with assertions); what it warns of comes back to callers as statuses.
@@ -103,43 +56,6 @@ class SilentLogger final : public rocksdb::Logger {
  public:
   using rocksdb::Logger::Logv;
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
-};
-
-// Checks each table as it is opened.
-class CheckingFileSystem final : public rocksdb::FileSystemWrapper {
- public:
-  using FileSystemWrapper::FileSystemWrapper;
-
-  const char* Name() const override { return "CheckingFileSystem"; }
-
-  rocksdb::IOStatus NewRandomAccessFile(
-      const std::string& path, const rocksdb::FileOptions& options,
-      std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
-      rocksdb::IODebugContext* debug) override {
-    rocksdb::IOStatus opened =
-        target()->NewRandomAccessFile(path, options, file, debug);
-    if (!opened.ok() || !path.ends_with(".sst")) return opened;
-    uint64_t size_bytes = 0;
-    opened =
-        target()->GetFileSize(path, options.io_options, &size_bytes, debug);
-    if (!opened.ok()) return opened;
-    const auto read = [&](uint64_t offset_bytes,
-                          uint64_t count) -> absl::StatusOr<std::string> {
-      std::string scratch(count, '\0');
-      Slice found;
-      const rocksdb::IOStatus status =
-          (*file)->Read(offset_bytes, count, options.io_options, &found,
-                        scratch.data(), debug);
-      if (!status.ok()) return ToStatus(status, path);
-      return std::string(ToView(found));
-    };
-    const absl::Status checked = CheckTableProperties(read, size_bytes);
-    if (checked.ok()) return opened;
-    file->reset();
-    return absl::IsDataLoss(checked)
-               ? rocksdb::IOStatus::Corruption(path, checked.ToString())
-               : rocksdb::IOStatus::IOError(path, checked.ToString());
-  }
 };
 
 rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
@@ -157,7 +73,8 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
   database.statistics = rocksdb::CreateDBStatistics();
   database.statistics->set_stats_level(
       rocksdb::StatsLevel::kExceptHistogramOrTimers);
-  database.listeners.push_back(std::make_shared<RecoveryPolicy>());
+  // No listeners: rocksdb_manifest_guard.h says why.
+  database.bgerror_resume_retry_interval = kRecoveryIntervalMicros;
   return database;
 }
 
@@ -191,7 +108,12 @@ struct Database {
     for (ColumnFamilyHandle* handle : handles) {
       db->DestroyColumnFamilyHandle(handle);
     }
-    if (db != nullptr) db->Close().PermitUncheckedError();
+    if (db == nullptr) return;
+    // Here alone is Resume harmless: it says whether RocksDB still tries.
+    while (guard->DetachInDoubt() && db->Resume().IsBusy()) {
+      std::this_thread::sleep_for(kPoll);
+    }
+    db->Close().PermitUncheckedError();
   }
 
   static absl::StatusOr<std::unique_ptr<Database>> Open(
@@ -199,8 +121,10 @@ struct Database {
     // Few shards: a shard smaller than a value could not keep any.
     auto database = std::make_unique<Database>();
     database->directory = directory;
-    database->env = rocksdb::NewCompositeEnv(
-        std::make_shared<CheckingFileSystem>(rocksdb::FileSystem::Default()));
+    database->guard = std::make_shared<ManifestGuard>(
+        NewCheckingFileSystem(rocksdb::FileSystem::Default()),
+        options.report_writing);
+    database->env = rocksdb::NewCompositeEnv(database->guard);
     database->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes,
                                                  /*num_shard_bits=*/2);
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
@@ -230,18 +154,35 @@ struct Database {
   }
   fs::path StagingDirectory() const { return directory / "staging"; }
 
-  // When a failure has stopped the database (as a full disk does), resumes it
-  // and tries once more, so that writing works again as soon as there is space.
-  Status IngestResuming(
+  // Tries again when it failed, so that writing works as soon as there is
+  // space. When RocksDB has stopped, it waits for the outcome of its next
+  // attempt to recover (rocksdb_manifest_guard.h).
+  absl::Status Ingest(
       const std::vector<rocksdb::IngestExternalFileArg>& tables) const {
     Status status = db->IngestExternalFiles(tables);
-    if (!status.ok() && db->Resume().ok()) {
+    if (status.ok()) return absl::OkStatus();
+    const uint64_t failure_count = guard->failure_count();
+    const auto give_up = std::chrono::steady_clock::now() + kLongestWait;
+    for (;;) {
       status = db->IngestExternalFiles(tables);
+      // What stopped RocksDB before it looked at the tables has a severity.
+      if (status.severity() == Status::Severity::kNoError) {
+        return ToStatus(status, "ingesting tables");
+      }
+      if (status.severity() > Status::Severity::kHardError ||
+          guard->failure_count() != failure_count ||
+          std::chrono::steady_clock::now() > give_up) {
+        break;
+      }
+      std::this_thread::sleep_for(kPoll);
     }
-    return status;
+    return ToStatus(status, status.severity() > Status::Severity::kHardError
+                                ? kStoppedForGood
+                                : kStopped);
   }
 
   fs::path directory;
+  std::shared_ptr<ManifestGuard> guard;
   std::unique_ptr<rocksdb::Env> env;
   std::shared_ptr<rocksdb::Cache> block_cache;
   std::unique_ptr<rocksdb::DB> db;
@@ -306,8 +247,7 @@ class RocksDbBulkWriter final : public BulkWriter {
     QSTORE_FAILPOINT("table.finished");
     // RocksDB syncs the files and their directory before they become part of
     // the database, all families in one edit of its manifest.
-    QSTORE_RETURN_IF_ERROR(
-        ToStatus(database_.IngestResuming(arguments), "ingesting tables"));
+    QSTORE_RETURN_IF_ERROR(database_.Ingest(arguments));
     QSTORE_FAILPOINT("table.ingested");
     return absl::OkStatus();
   }
@@ -445,7 +385,7 @@ class RocksDbEngine final : public Engine {
     // A reader in mid-call keeps the files of the state it began with, and what
     // replaced them does not look again; enabling deletions does.
     if (db_.DisableFileDeletions().ok()) {
-      db_.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+      EnableFileDeletions();
     }
     return absl::OkStatus();
   }
@@ -511,6 +451,14 @@ class RocksDbEngine final : public Engine {
     std::string path;
     KeyRange range;
   };
+
+  void EnableFileDeletions() {
+#if ROCKSDB_MAJOR >= 9
+    db_.EnableFileDeletions().PermitUncheckedError();
+#else
+    db_.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+#endif
+  }
 
   std::unique_ptr<rocksdb::Iterator> NewIterator(
       Family family, const Slice* upper_bound) const {

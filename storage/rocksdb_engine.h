@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/engine.h"
 
@@ -15,6 +17,10 @@ struct RocksDbOptions {
   uint64_t block_cache_bytes = 64u << 20;
   int max_open_files = 512;
   int background_threads = 2;
+  // Called with the error when RocksDB's manifest cannot be written, and so
+  // nothing else, and with OK when it can again; by any thread, until the
+  // engine is destroyed.
+  std::function<void(const absl::Status&)> report_writing = nullptr;
 };
 
 // Opens or creates `directory` (made if absent, its parent must exist). Sweeps
