@@ -203,6 +203,18 @@ TEST_F(DownloadTest, NothingThatCameWholeBeforeACutComesAgain) {
   EXPECT_EQ(held_count, object_count);
 }
 
+// Stored before such names were refused.
+TEST_F(DownloadTest, RefusesFilesNamedLikeItsOwn) {
+  FakeModel model;
+  model.AddFile(".good.qstore-partial-1/evil.py", "evil");
+  Serve(model, v1::PRECISION_ORIGINAL);
+  const auto result = Fetch("original");
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("upload it again without that file"));
+  EXPECT_TRUE(fs::is_empty(directory_.path()));
+}
+
 TEST_F(DownloadTest, AConfigThatCannotBeExtendedIsAnError) {
   FakeModel model;
   model.AddFile("config.json", "not JSON");

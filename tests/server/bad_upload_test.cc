@@ -66,6 +66,16 @@ TEST_P(BadUploadTest, NamesAndPaths) {
   }
 }
 
+TEST_P(BadUploadTest, NamesOfTheClientsOwnFiles) {
+  for (const char* path :
+       {".qstore-journal", "a/.qstore-journal", ".qstore-partial-1/evil.py",
+        "a/.good.qstore-partial-2-00/b/evil.py"}) {
+    EXPECT_THAT(UploadFails({BeginMessage(kModel), FileMessage(path, 0)}),
+                StatusIs(StatusCode::INVALID_ARGUMENT, "remove or rename it"))
+        << path;
+  }
+}
+
 TEST_P(BadUploadTest, DuplicateAndConflictingPaths) {
   const auto upload = [&](const char* first, const char* second) {
     return UploadFails({BeginMessage(kModel), FileMessage(first, 0),
