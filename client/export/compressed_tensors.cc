@@ -99,14 +99,16 @@ class CompressedTensors final : public ExportFormat {
     // the safetensors library writes: torch cannot view them otherwise.
     std::stable_sort(
         entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-          return DtypeBytes(a.tensor.dtype) > DtypeBytes(b.tensor.dtype);
+          return DtypeBits(a.tensor.dtype) > DtypeBits(b.tensor.dtype);
         });
     SafetensorsHeader header{.metadata = original.metadata, .tensors = {}};
     uint64_t next_bytes = 0;
     for (Entry& entry : entries) {
       entry.tensor.begin_bytes = next_bytes;
-      next_bytes +=
-          ElementsOf(entry.tensor.shape) * DtypeBytes(entry.tensor.dtype);
+      QSTORE_ASSIGN_OR_RETURN(
+          const uint64_t size_bytes,
+          TensorBytes(entry.tensor.dtype, entry.tensor.shape));
+      next_bytes += size_bytes;
       entry.tensor.end_bytes = next_bytes;
       header.tensors.push_back(entry.tensor);
     }
@@ -223,17 +225,19 @@ absl::StatusOr<std::string> CompressedTensors::RewriteIndex(
   json& weight_map = document["weight_map"];
   uint64_t total_bytes = 0;
   for (const ExportTensor& tensor : tensors) {
-    const uint64_t count = ElementsOf(tensor.shape);
     const auto file = weight_map.find(tensor.name);
     // A shard beside the model that its index does not name.
     if (file == weight_map.end()) continue;
     if (!tensor.quantized) {
-      total_bytes += count * DtypeBytes(tensor.dtype);
+      QSTORE_ASSIGN_OR_RETURN(const uint64_t size_bytes,
+                              TensorBytes(tensor.dtype, tensor.shape));
+      total_bytes += size_bytes;
       continue;
     }
     QSTORE_ASSIGN_OR_RETURN(const std::vector<uint64_t> scale_shape,
                             ScaleShape(tensor));
-    total_bytes += count + ElementsOf(scale_shape) * sizeof(float);
+    total_bytes +=
+        ElementsOf(tensor.shape) + ElementsOf(scale_shape) * sizeof(float);
     weight_map[ScaleName(tensor.name)] = *file;
   }
   if (document.contains("metadata") && document["metadata"].is_object()) {

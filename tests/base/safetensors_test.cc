@@ -151,6 +151,18 @@ TEST(SafetensorsHeaderTest, RefusesLyingOffsets) {
       "shape [2, 3] of BF16 needs 12 bytes, but data_offsets [0, 11] span 11");
 }
 
+TEST(SafetensorsHeaderTest, TakesElementsOfPartsOfBytes) {
+  const SafetensorsHeader header =
+      MustParse(absl::StrCat("{", Tensor("a", "F4", "[2,3]", 0, 3), ",",
+                             Tensor("b", "F6_E2M3", "[4]", 3, 6), ",",
+                             Tensor("c", "C64", "[1]", 6, 14), "}"),
+                14);
+  EXPECT_EQ(header.tensors.at(1).dtype, Dtype::kF6E2M3);
+  ExpectHeaderRefused(absl::StrCat("{", Tensor("w", "F4", "[3]", 0, 2), "}"), 2,
+                      "tensor \"w\": shape [3] of F4 needs 1 bytes and 4 "
+                      "bits, not whole bytes");
+}
+
 TEST(SafetensorsHeaderTest, RefusesOverlapsAndHoles) {
   const std::string first = Tensor("a", "U8", "[6]", 0, 6);
   ExpectHeaderRefused(

@@ -33,10 +33,16 @@ class RoundTrip(harness.EndToEndTest):
                 self.assert_round_trip(self.client, model, f"org/{dtype}")
 
     def test_every_dtype_in_one_file(self):
-        tensors = {f"t.{dtype}.weight": models.raw_tensor(dtype, (33, 17), seed)
-                   for seed, dtype in enumerate(sf.ITEM_BYTES)}
+        tensors = {f"t.{dtype}.weight": models.raw_tensor(dtype, (32, 17), seed)
+                   for seed, dtype in enumerate(sf.ITEM_BITS)}
         self.assert_round_trip(
             self.client, models.write_model(self.path / "m", tensors))
+        self.client.json("download", "org/model", self.path / "int8",
+                         "--precision", "int8")
+        in_int8, _ = sf.read(self.path / "int8" / "model.safetensors")
+        for name, tensor in tensors.items():
+            if tensor.dtype not in ("F32", "F16", "BF16"):
+                self.assertEqual(in_int8[name], tensor)
 
     def test_all_patterns_of_16_bits(self):
         patterns = np.arange(65536, dtype="<u2").reshape(256, 256).tobytes()
