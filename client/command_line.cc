@@ -119,6 +119,11 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
                  "Also quantize what the server leaves out by itself "
                  "(embeddings, lm_head, norms, routers)")
       ->envname("QSTORE_NO_DEFAULT_EXCLUDES");
+  command
+      ->add_flag("--force", options.force,
+                 "Upload also what looks like an accident: Git LFS pointers, "
+                 "indexes whose shards are missing")
+      ->envname("QSTORE_FORCE");
 }
 
 void AddDownload(CLI::App* app, Arguments* arguments) {

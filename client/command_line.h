@@ -21,6 +21,7 @@ struct UploadOptions {
   std::vector<std::string> include;
   std::vector<std::string> exclude;
   bool no_default_excludes = false;
+  bool force = false;  // upload also what looks like an accident
 };
 
 struct DownloadOptions {

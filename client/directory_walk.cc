@@ -72,7 +72,9 @@ absl::Status AddFile(const fs::path& location, std::string path,
                      ", a name that qstore-client keeps for what downloads "
                      "have not finished: remove or rename it"));
   }
-  files->push_back({std::move(path), location, size_bytes});
+  files->push_back({.path = std::move(path),
+                    .location = location,
+                    .size_bytes = size_bytes});
   return absl::OkStatus();
 }
 

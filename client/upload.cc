@@ -13,6 +13,7 @@
 #include "client/directory_walk.h"
 #include "client/read_ahead.h"
 #include "client/rpc_status.h"
+#include "client/upload_checks.h"
 #include "client/upload_point.h"
 
 namespace qstore::client {
@@ -86,6 +87,7 @@ v1::UploadRequest FileRequest(const SourceFile& file) {
   v1::UploadRequest request;
   request.mutable_file()->set_path(file.path);
   request.mutable_file()->set_size_bytes(file.size_bytes);
+  request.mutable_file()->set_as_bytes(file.as_bytes);
   return request;
 }
 
@@ -263,14 +265,14 @@ absl::StatusOr<UploadResult> Upload(const UploadOptions& options,
                                     Progress* progress,
                                     Cancellation* cancellation) {
   const auto start = std::chrono::steady_clock::now();
-  QSTORE_ASSIGN_OR_RETURN(const std::vector<SourceFile> files,
+  QSTORE_ASSIGN_OR_RETURN(std::vector<SourceFile> files,
                           ListModelFiles(options.source));
+  QSTORE_ASSIGN_OR_RETURN(const std::vector<std::string> notes,
+                          CheckUploadFiles(options.force, &files));
+  for (const std::string& note : notes) retrier->Note(note);
   UploadResult result;
   result.file_count = files.size();
   for (const SourceFile& file : files) {
-    if (IsSafetensorsPath(file.path)) {
-      QSTORE_RETURN_IF_ERROR(CheckSafetensorsFile(file));
-    }
     result.file_bytes += file.size_bytes;
   }
   result.quantizer = options.quantizer;

@@ -7,13 +7,13 @@
 namespace qstore::server {
 
 std::unique_ptr<FileIngest> NewFileIngest(const FileIngestContext& context,
-                                          const std::string& path,
-                                          uint64_t size_bytes) {
-  const std::string label = "file " + Quoted(path);
-  if (path.ends_with(".safetensors")) {
-    return std::make_unique<SafetensorsIngest>(context, label, size_bytes);
+                                          const v1::FileBegin& file) {
+  const std::string label = "file " + Quoted(file.path());
+  if (file.path().ends_with(".safetensors") && !file.as_bytes()) {
+    return std::make_unique<SafetensorsIngest>(context, label,
+                                               file.size_bytes());
   }
-  return std::make_unique<OpaqueIngest>(context, label, size_bytes);
+  return std::make_unique<OpaqueIngest>(context, label, file.size_bytes());
 }
 
 }  // namespace qstore::server

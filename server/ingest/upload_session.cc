@@ -130,7 +130,7 @@ absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
   AddNumber(size_bytes_, &hash_);
   file_ingest_ = NewFileIngest(
       {&*pipeline_, &*policy_, &resources_, &tensor_count_, &metadata_leases_},
-      path_, size_bytes_);
+      file);
   state_ = State::kInFile;
   return size_bytes_ == 0 ? EndFile() : absl::OkStatus();
 }

@@ -55,6 +55,16 @@ def upload(channel, messages, timeout=None):
     return channel.stream_unary(_SERVICE + "Upload").future(messages, timeout=timeout)
 
 
+def upload_messages(model, files, piece_bytes=1 << 20):
+    """The stream of an upload of `files`, contents by path."""
+    yield begin_message(model)
+    for path, content in files.items():
+        yield file_message(path, len(content))
+        for start in range(0, len(content), piece_bytes):
+            yield bytes_message(content[start:start + piece_bytes])
+    yield end_message(len(files), sum(map(len, files.values())))
+
+
 def begin_message(model):
     return text_field(1, text_field(1, model))
 

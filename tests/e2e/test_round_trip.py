@@ -75,6 +75,16 @@ class RoundTrip(harness.EndToEndTest):
                 self.assertLessEqual({*header} - {"__metadata__"}, {*found})
                 self.client.json("verify", f"org/m{number}")
 
+    def test_a_tensor_without_a_name_is_kept(self):
+        text = b'{"":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}'
+        model = models.write_model(self.path / "m", files={
+            "other.safetensors": struct.pack("<Q", len(text)) + text + bytes(16)})
+        done = self.client.run("upload", model, "org/model")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, "^note: .*other.*; storing its bytes")
+        self.client.json("download", "org/model", self.path / "out")
+        self.assert_same_files(model, self.path / "out")
+
     def test_all_patterns_of_16_bits(self):
         patterns = np.arange(65536, dtype="<u2").reshape(256, 256).tobytes()
         tensors = {f"{dtype}.weight": sf.Tensor(dtype, (256, 256), patterns)

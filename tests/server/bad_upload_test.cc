@@ -97,6 +97,25 @@ TEST_P(BadUploadTest, DamagedOnTheWay) {
               StatusIs(StatusCode::DATA_LOSS, "file \"f\" at offset 0"));
 }
 
+TEST_P(BadUploadTest, WhatIsNoSafetensorsIsTakenAsBytesWhereTheClientSaysSo) {
+  v1::UploadRequest file = FileMessage("m.safetensors", 8);
+  v1::UploadResponse response;
+  EXPECT_THAT(UploadFails({BeginMessage(kModel), file, BytesMessage("nonsense"),
+                           EndMessage(1, 8)}),
+              StatusIs(StatusCode::INVALID_ARGUMENT, "m.safetensors"));
+  file.mutable_file()->set_as_bytes(true);
+  EXPECT_TRUE(SendUpload(*stub_,
+                         {BeginMessage(kModel), file, BytesMessage("nonsense"),
+                          EndMessage(1, 8)},
+                         &response)
+                  .ok());
+  const DownloadResult result =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  EXPECT_EQ(
+      result.files,
+      (std::map<std::string, std::string>{{"m.safetensors", "nonsense"}}));
+}
+
 TEST_P(BadUploadTest, SafetensorsHeaders) {
   const struct {
     std::string file;
