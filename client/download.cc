@@ -25,6 +25,7 @@
 #include "client/output_files.h"
 #include "client/revision_query.h"
 #include "client/rpc_status.h"
+#include "client/shard_index.h"
 #include "client/staging.h"
 
 namespace qstore::client {
@@ -70,10 +71,11 @@ absl::StatusOr<v1::RevisionManifest> ReceiveManifest(
 }
 
 // Rewrites config.json and shard indexes beside the exported files. In another
-// directory a file of that name means something else and stays as it is.
+// directory a file of that name means something else and stays as it is; so
+// does an index that cannot be understood.
 absl::Status ExportDocuments(const ExportFormat& format,
-                             const DownloadLayout& layout,
-                             const fs::path& root) {
+                             const DownloadLayout& layout, const fs::path& root,
+                             Retrier* retrier) {
   std::map<fs::path, std::vector<ExportTensor>> tensors;
   std::set<fs::path> exported;
   for (const DownloadLayout::File& file : layout.files()) {
@@ -93,6 +95,15 @@ absl::Status ExportDocuments(const ExportFormat& format,
     const std::vector<ExportTensor>& beside = tensors[path.parent_path()];
     QSTORE_ASSIGN_OR_RETURN(const std::string text,
                             ReadWholeFile(root / path, kMaxDocumentBytes));
+    if (!config) {
+      const auto shards = ShardsNamedIn(text);
+      if (!shards.ok()) {
+        retrier->Note(absl::StrCat("index ", Quoted(file.path), " ",
+                                   std::string(shards.status().message()),
+                                   "; leaving it as it is"));
+        continue;
+      }
+    }
     const absl::StatusOr<std::string> rewritten =
         config ? format.RewriteConfig(text, beside)
                : format.RewriteIndex(text, beside);
@@ -276,7 +287,8 @@ absl::Status Downloader::Receive(DownloadStream* stream, DownloadJob* job) {
 
 absl::Status Downloader::Publish(const DownloadLayout& layout) {
   if (format_ != nullptr) {
-    QSTORE_RETURN_IF_ERROR(ExportDocuments(*format_, layout, staging_->path()));
+    QSTORE_RETURN_IF_ERROR(
+        ExportDocuments(*format_, layout, staging_->path(), &retrier_));
   }
   result_.file_bytes = 0;
   for (const std::string& path : layout.Paths()) {

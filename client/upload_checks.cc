@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "nlohmann/json.hpp"
+#include "client/shard_index.h"
 
 namespace qstore::client {
 namespace {
@@ -21,7 +21,7 @@ constexpr uint64_t kMaxPointerBytes = 1024;
 constexpr char kPointerBegin[] = "version https://git-lfs.github.com/spec/";
 
 constexpr char kIndexSuffix[] = ".index.json";
-// Ten times what the largest models have.
+// Several times what the largest models have.
 constexpr uint64_t kMaxIndexBytes = 64u << 20;
 constexpr size_t kNamedShards = 3;
 
@@ -43,24 +43,12 @@ absl::Status FindMissingShards(const SourceFile& index,
   }
   QSTORE_ASSIGN_OR_RETURN(const std::string text,
                           ReadWholeFile(index.location, kMaxIndexBytes));
-  const auto document = nlohmann::json::parse(text, nullptr,
-                                              /*allow_exceptions=*/false);
-  if (!document.is_object()) {
-    return absl::InvalidArgumentError("is not a JSON object");
-  }
-  const auto weight_map = document.find("weight_map");
-  if (weight_map == document.end() || !weight_map->is_object()) {
-    return absl::InvalidArgumentError("has no weight_map");
-  }
+  QSTORE_ASSIGN_OR_RETURN(const std::set<std::string> shards,
+                          ShardsNamedIn(text));
   const fs::path directory = fs::path(index.path).parent_path();
-  for (const auto& [tensor, shard] : weight_map->items()) {
-    if (!shard.is_string()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "gives tensor ", Quoted(tensor), " a shard that is no string"));
-    }
-    const std::string& name = shard.get_ref<const std::string&>();
-    if (!paths.contains((directory / name).lexically_normal().native())) {
-      missing->insert(name);
+  for (const std::string& shard : shards) {
+    if (!paths.contains((directory / shard).lexically_normal().native())) {
+      missing->insert(shard);
     }
   }
   return absl::OkStatus();
@@ -112,7 +100,7 @@ class Checker {
   }
 
   absl::Status CheckTensors(SourceFile* file) {
-    const absl::Status status = CheckSafetensorsFile(*file);
+    absl::Status status = CheckSafetensorsFile(*file);
     if (!absl::IsInvalidArgument(status)) return status;
     file->as_bytes = true;
     notes_.push_back(absl::StrCat(std::string(status.message()),

@@ -203,6 +203,24 @@ TEST_F(DownloadTest, NothingThatCameWholeBeforeACutComesAgain) {
   EXPECT_EQ(held_count, object_count);
 }
 
+TEST_F(DownloadTest, AnIndexThatCannotBeReadStaysAsItIs) {
+  FakeModel model;
+  model.AddFile("config.json", "{}");
+  model.AddSafetensors("m.safetensors",
+                       {MakeTensor("a.weight", Dtype::kF32, {4, 4}, true)});
+  model.AddFile("m.safetensors.index.json", "");
+  model.AddFile("n.safetensors.index.json", R"({"weight_map": {"a": 1}})");
+  Serve(model, v1::PRECISION_INT8);
+  const auto result = Fetch("int8");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReadFile(directory_.path() / "out/m.safetensors.index.json"), "");
+  EXPECT_EQ(ReadFile(directory_.path() / "out/n.safetensors.index.json"),
+            R"({"weight_map": {"a": 1}})");
+  EXPECT_THAT(stderr_.str(),
+              HasSubstr("note: index \"m.safetensors.index.json\" is not a "
+                        "JSON object; leaving it as it is"));
+}
+
 // Stored before such names were refused.
 TEST_F(DownloadTest, RefusesFilesNamedLikeItsOwn) {
   FakeModel model;

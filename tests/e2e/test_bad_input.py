@@ -155,6 +155,10 @@ class BadInput(harness.EndToEndTest):
         model = models.write_model(self.path / "m", files={
             "model.safetensors.index.json": b""})
         self.assert_round_trip_with_note(model, "index.json")
+        done = self.client.run("download", "org/model", self.path / "int8",
+                               "--precision", "int8")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, "^note: .*index.json[^\\n]*\\n$")
 
     def assert_round_trip_with_note(self, model, fragment, *options):
         done = self.client.run("upload", model, "org/model", *options)
