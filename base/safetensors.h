@@ -6,9 +6,10 @@
 // The parser takes hostile bytes: it never allocates more than a small multiple
 // of the header, and refuses what the format forbids (duplicate names, unknown
 // dtypes, overlaps, holes, reversed or out-of-range offsets, shapes whose
-// product overflows or does not match the offsets). Stricter than the format:
-// tensor names are not empty and unknown fields are refused, since a tensor
-// that is not understood must not be taken for one that is. All errors are
+// product overflows or does not match the offsets). Like the library it passes
+// over unknown fields of a tensor. Stricter than the library (0.8): tensor
+// names are not empty, since that means a header elsewhere, tensors are
+// objects, and names, dimensions and their numbers are bounded. All errors are
 // INVALID_ARGUMENT; they name the tensor and the numbers that disagree, and the
 // caller prepends the file.
 #pragma once
@@ -29,8 +30,11 @@ inline constexpr uint64_t kSafetensorsLengthBytes = 8;
 // The format allows 100,000,000; what we accept is bounded lower by default.
 inline constexpr uint64_t kDefaultMaxSafetensorsHeaderBytes = 32u << 20;
 inline constexpr size_t kMaxTensorsPerFile = 1u << 18;
-inline constexpr size_t kMaxTensorRank = 16;
-inline constexpr size_t kMaxTensorNameBytes = 1024;
+// What NumPy and PyTorch can have.
+inline constexpr size_t kMaxTensorRank = 64;
+// Of all tensors of a file together.
+inline constexpr size_t kMaxDimensionsPerFile = 16 * kMaxTensorsPerFile;
+inline constexpr size_t kMaxTensorNameBytes = 1u << 16;
 inline constexpr size_t kMaxMetadataEntries = 1u << 16;
 
 struct TensorEntry {

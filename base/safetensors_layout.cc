@@ -1,7 +1,6 @@
 #include "base/safetensors_layout.h"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <tuple>
 
@@ -13,29 +12,8 @@
 namespace qstore {
 namespace {
 
-std::string ShapeText(const std::vector<uint64_t>& shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
-}
-
 std::string SpanText(const TensorEntry& tensor) {
   return absl::StrCat("[", tensor.begin_bytes, ", ", tensor.end_bytes, "]");
-}
-
-// nullopt when the product does not fit 64 bits. Zeros are left out of the
-// product that is checked, so that no later product of some of the dimensions
-// can overflow either.
-std::optional<uint64_t> BytesOf(const std::vector<uint64_t>& shape,
-                                Dtype dtype) {
-  uint64_t bytes = DtypeBytes(dtype);
-  bool empty = false;
-  for (const uint64_t dimension : shape) {
-    if (dimension == 0) {
-      empty = true;
-    } else if (__builtin_mul_overflow(bytes, dimension, &bytes)) {
-      return std::nullopt;
-    }
-  }
-  return empty ? 0 : bytes;
 }
 
 absl::Status CheckNamesAreDistinct(const std::vector<TensorEntry>& tensors) {
@@ -64,19 +42,14 @@ absl::Status CheckTensorSpan(const TensorEntry& tensor, uint64_t data_bytes) {
         absl::StrCat("data_offsets ", SpanText(tensor), " pass the end of the ",
                      data_bytes, " data bytes in the file"));
   }
-  const std::optional<uint64_t> needed_bytes =
-      BytesOf(tensor.shape, tensor.dtype);
-  if (!needed_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "shape ", ShapeText(tensor.shape), " of ",
-        AbslView(DtypeName(tensor.dtype)), " needs more than 2^64 bytes"));
-  }
-  if (*needed_bytes != tensor.size_bytes()) {
+  QSTORE_ASSIGN_OR_RETURN(const uint64_t needed_bytes,
+                          TensorBytes(tensor.dtype, tensor.shape));
+  if (needed_bytes != tensor.size_bytes()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("shape ", ShapeText(tensor.shape), " of ",
-                     AbslView(DtypeName(tensor.dtype)), " needs ",
-                     *needed_bytes, " bytes, but data_offsets ",
-                     SpanText(tensor), " span ", tensor.size_bytes()));
+        absl::StrCat("shape [", absl::StrJoin(tensor.shape, ", "), "] of ",
+                     AbslView(DtypeName(tensor.dtype)), " needs ", needed_bytes,
+                     " bytes, but data_offsets ", SpanText(tensor), " span ",
+                     tensor.size_bytes()));
   }
   return absl::OkStatus();
 }

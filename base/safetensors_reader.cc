@@ -17,6 +17,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kMetadataKey = "__metadata__";
+// Of arrays and objects in a field that is passed over; the library's bound.
+constexpr size_t kMaxSkippedDepth = 125;
 
 class HeaderHandler final : public nlohmann::json_sax<Json> {
  public:
@@ -30,24 +32,37 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
   }
 
   // Events. Each returns false to stop the parser, after it has set status_.
-  bool null() override { return RefuseValue("null"); }
-  bool boolean(bool /*value*/) override { return RefuseValue("a boolean"); }
+  bool null() override {
+    if (SkipsScalar()) return true;
+    if (place_ != Place::kMetadataEntry) return RefuseValue("null");
+    place_ = Place::kTop;
+    return true;
+  }
+  bool boolean(bool /*value*/) override {
+    return SkipsScalar() || RefuseValue("a boolean");
+  }
   bool number_integer(int64_t /*value*/) override {
-    return RefuseValue("a negative number");
+    return SkipsScalar() || RefuseValue("a negative number");
   }
   bool number_float(double /*value*/, const std::string& text) override {
-    return RefuseValue(absl::StrCat("the number ", Quoted(text),
+    return SkipsScalar() ||
+           RefuseValue(absl::StrCat("the number ", Quoted(text),
                                     ", which is no integer below 2^64"));
   }
   bool binary(Json::binary_t& /*value*/) override {
     return RefuseValue("binary data");
   }
   bool number_unsigned(uint64_t value) override {
+    if (SkipsScalar()) return true;
     switch (place_) {
       case Place::kShape:
         if (tensor_.shape.size() == kMaxTensorRank) {
           return Refuse(absl::StrCat("its shape has more than ", kMaxTensorRank,
                                      " dimensions"));
+        }
+        if (++dimension_count_ > kMaxDimensionsPerFile) {
+          return Refuse(absl::StrCat("the shapes of the file have more than ",
+                                     kMaxDimensionsPerFile, " dimensions"));
         }
         tensor_.shape.push_back(value);
         return true;
@@ -63,11 +78,11 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     }
   }
   bool string(std::string& value) override {
+    if (SkipsScalar()) return true;
     if (place_ == Place::kMetadata) {
-      const auto [position, inserted] =
-          header_.metadata.try_emplace(std::move(key_), std::move(value));
-      return inserted || Refuse(absl::StrCat("key ", Quoted(position->first),
-                                             " is given twice"));
+      // The last one counts, as in the library.
+      header_.metadata.insert_or_assign(std::move(key_), std::move(value));
+      return true;
     }
     if (place_ != Place::kDtypeField) return RefuseValue("a string");
     const absl::StatusOr<Dtype> dtype = ParseDtype(value);
@@ -77,6 +92,7 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     return true;
   }
   bool start_object(size_t /*size*/) override {
+    if (place_ == Place::kUnknownField) return BeginSkipped();
     switch (place_) {
       case Place::kOutside:
         place_ = Place::kTop;
@@ -93,6 +109,8 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
   }
   bool key(std::string& key) override {
     switch (place_) {
+      case Place::kUnknownField:
+        return true;
       case Place::kTop:
         return BeginEntry(&key);
       case Place::kMetadata:
@@ -107,11 +125,13 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     }
   }
   bool end_object() override {
+    if (place_ == Place::kUnknownField) return EndSkipped();
     if (place_ == Place::kTensor) return EndTensor();
     place_ = place_ == Place::kMetadata ? Place::kTop : Place::kOutside;
     return true;
   }
   bool start_array(size_t /*size*/) override {
+    if (place_ == Place::kUnknownField) return BeginSkipped();
     switch (place_) {
       case Place::kShapeField:
         place_ = Place::kShape;
@@ -124,6 +144,7 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     }
   }
   bool end_array() override {
+    if (place_ == Place::kUnknownField) return EndSkipped();
     if (place_ == Place::kOffsets && offset_count_ != 2) {
       return Refuse("its data_offsets are fewer than two");
     }
@@ -151,7 +172,24 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
     kShape,          // in its array
     kOffsetsField,   // after "data_offsets":
     kOffsets,        // in its array
+    kUnknownField,   // after another field's name, in all of its value
   };
+
+  // Whether the event is a value that nobody asks for.
+  bool SkipsScalar() {
+    if (place_ != Place::kUnknownField) return false;
+    if (skipped_depth_ == 0) place_ = Place::kTensor;
+    return true;
+  }
+  bool BeginSkipped() {
+    if (++skipped_depth_ <= kMaxSkippedDepth) return true;
+    return Refuse(absl::StrCat("a field is nested more than ", kMaxSkippedDepth,
+                               " levels deep"));
+  }
+  bool EndSkipped() {
+    if (--skipped_depth_ == 0) place_ = Place::kTensor;
+    return true;
+  }
 
   bool BeginEntry(std::string* key) {
     if (*key == kMetadataKey) {
@@ -191,7 +229,8 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
       seen = &has_offsets_;
       place_ = Place::kOffsetsField;
     } else {
-      return Refuse(absl::StrCat("it has the unknown field ", Quoted(field)));
+      place_ = Place::kUnknownField;
+      return true;
     }
     if (std::exchange(*seen, true)) {
       return Refuse(absl::StrCat("its ", field, " is given twice"));
@@ -254,6 +293,7 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
       case Place::kOutside:
       case Place::kTop:
       case Place::kTensor:
+      case Place::kUnknownField:
         status_ = absl::InvalidArgumentError(
             absl::StrCat("the header is ", found, ", not an object"));
         return false;
@@ -273,6 +313,8 @@ class HeaderHandler final : public nlohmann::json_sax<Json> {
   // The tensor being read, and which of its fields have been.
   TensorEntry tensor_ = {};
   int offset_count_ = 0;
+  size_t skipped_depth_ = 0;    // under kUnknownField
+  size_t dimension_count_ = 0;  // of all tensors up to here
   bool has_dtype_ = false;
   bool has_shape_ = false;
   bool has_offsets_ = false;

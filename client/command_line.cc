@@ -127,6 +127,11 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
   command->add_flag("--dry-run", options.dry_run,
                     "Send nothing; tell for each tensor what would happen and "
                     "why");
+  command
+      ->add_flag("--force", options.force,
+                 "Upload also what looks like an accident: Git LFS pointers, "
+                 "indexes whose shards are missing")
+      ->envname("QSTORE_FORCE");
 }
 
 void AddDownload(CLI::App* app, Arguments* arguments) {

@@ -23,6 +23,7 @@ struct UploadOptions {
   bool no_default_excludes = false;
   bool quantize = false;
   bool dry_run = false;
+  bool force = false;  // upload also what looks like an accident
 };
 
 struct DownloadOptions {

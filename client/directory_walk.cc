@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/names.h"
 #include "base/quote.h"
+#include "base/reserved_names.h"
 #include "base/status.h"
 
 namespace qstore::client {
@@ -61,7 +62,15 @@ absl::Status AddFile(const fs::path& location, std::string path,
                      uint64_t size_bytes, std::vector<SourceFile>* files) {
   QSTORE_RETURN_IF_ERROR(Annotate(ValidateRelativePath(path),
                                   absl::StrCat("file ", Name(location))));
-  files->push_back({std::move(path), location, size_bytes});
+  if (const std::string_view part = ReservedPart(path); !part.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("file ", Name(location), " lies at ", Quoted(part),
+                     ", a name that qstore-client keeps for what downloads "
+                     "have not finished: remove or rename it"));
+  }
+  files->push_back({.path = std::move(path),
+                    .location = location,
+                    .size_bytes = size_bytes});
   return absl::OkStatus();
 }
 

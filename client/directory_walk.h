@@ -16,6 +16,8 @@ struct SourceFile {
   std::string path;  // relative to the model directory, '/' between segments
   std::filesystem::path location;
   uint64_t size_bytes = 0;
+  // Stored as it is although its name says that it can be taken apart.
+  bool as_bytes = false;
 };
 
 bool IsSafetensorsPath(const std::string& path);
@@ -32,8 +34,8 @@ bool IsSafetensorsPath(const std::string& path);
 absl::StatusOr<std::vector<SourceFile>> ListModelFiles(
     const std::filesystem::path& source);
 
-// Reads and checks the header of a safetensors file, so that a damaged file is
-// found before anything is sent.
+// Reads and checks the header of a safetensors file. INVALID_ARGUMENT: it
+// cannot be taken apart into tensors.
 absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(const SourceFile& file);
 
 }  // namespace qstore::client

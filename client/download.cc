@@ -22,6 +22,7 @@
 #include "client/download_layout.h"
 #include "client/download_stream.h"
 #include "client/export/documents.h"
+#include "client/manifest_check.h"
 #include "client/output_files.h"
 #include "client/revision_query.h"
 #include "client/rpc_status.h"
@@ -115,7 +116,7 @@ class Downloader {
   v1::Precision precision_ = v1::PRECISION_ORIGINAL;
   const ExportFormat* format_ = nullptr;
   TensorsByFile tensors_;
-  std::string identity_;  // empty: what is left cannot be gone on with
+  std::string identity_;  // of the journal
   std::unique_ptr<Staging> staging_;
   std::optional<DownloadJournal> journal_;
   uint64_t most_chunks_ = 0;
@@ -179,21 +180,18 @@ absl::Status Downloader::Attempt() {
     most_chunks_ = journal_->chunk_count();
     retrier_.Progressed();
   }
-  staging_->set_keep(!identity_.empty() &&
-                     (cancellation_->cancelled() || IsTransient(status)));
+  staging_->set_keep(cancellation_->cancelled() || IsTransient(status));
   return status;
 }
 
 absl::Status Downloader::Stage() {
-  const std::string identity = absl::StrCat(
-      "qstore download 1 of ", revision_.model(), "@", revision_.revision(),
-      " in ", result_.precision, format_ == nullptr ? "" : " ",
-      format_ == nullptr ? "" : options_.format);
-  // No journal can be kept where a file of its name goes.
-  const bool taken = std::any_of(
-      revision_.files().begin(), revision_.files().end(),
-      [](const v1::FileSummary& file) { return file.path() == kJournalName; });
-  identity_ = taken ? "" : identity;
+  for (const v1::FileSummary& file : revision_.files()) {
+    QSTORE_RETURN_IF_ERROR(CheckNotReserved(file.path()));
+  }
+  identity_ = absl::StrCat("qstore download 1 of ", revision_.model(), "@",
+                           revision_.revision(), " in ", result_.precision,
+                           format_ == nullptr ? "" : " ",
+                           format_ == nullptr ? "" : options_.format);
   QSTORE_ASSIGN_OR_RETURN(staging_,
                           Staging::Create(options_.directory, identity_));
   journal_.emplace(staging_->path(), identity_);

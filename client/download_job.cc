@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kMaxQueuedChunks = 4096;
 
 uint64_t ScaleBytes(const codec::ChunkShape& shape, Dtype dtype) {
-  return shape.scale_count() * DtypeBytes(dtype);
+  return shape.scale_count() * DtypeBits(dtype) / 8;
 }
 
 // Whether what is written can be compared with the server's checksums, so that

@@ -4,6 +4,8 @@
 #include <sstream>
 #include <system_error>
 
+#include "client/staged_tree.h"
+
 namespace qstore::client {
 namespace {
 
@@ -17,6 +19,8 @@ constexpr int kMaxChunkIndex = 1 << 24;
 }  // namespace
 
 bool IsJournalOf(const fs::path& directory, const std::string& identity) {
+  // A pipe would be waited for, and what is written must not go elsewhere.
+  if (!IsSoleFile(directory / kJournalName)) return false;
   std::ifstream file(directory / kJournalName);
   std::string line;
   return std::getline(file, line) && line == identity;
@@ -32,6 +36,8 @@ DownloadJournal::DownloadJournal(const fs::path& directory,
     // After a line that was cut off.
     file_ << '\n';
   } else {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
     file_.open(path_, std::ios::trunc);
     file_ << identity << '\n';
   }

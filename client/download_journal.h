@@ -13,13 +13,13 @@
 #include <set>
 #include <string>
 
+#include "base/reserved_names.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {
 
-inline constexpr char kJournalName[] = ".qstore-journal";
-
-// Whether `directory` holds the journal of a download with this identity.
+// Whether `directory` holds the journal of a download with this identity, as
+// `kJournalName` (base/reserved_names.h).
 bool IsJournalOf(const std::filesystem::path& directory,
                  const std::string& identity);
 

@@ -21,15 +21,13 @@ absl::StatusOr<ExportTensor> ReadTensorSummary(
   tensor.group_size = summary.group_size();
   tensor.raw_bytes = summary.raw_bytes();
   QSTORE_ASSIGN_OR_RETURN(tensor.dtype, ParseDtype(summary.dtype()));
-  uint64_t bytes = DtypeBytes(tensor.dtype);
-  for (const uint64_t extent : tensor.shape) {
-    if (__builtin_mul_overflow(bytes, extent, &bytes)) {
-      return Contradiction("its shape is too large");
-    }
-  }
-  if (bytes != summary.raw_bytes()) {
-    return Contradiction(absl::StrCat(
-        "its shape takes ", bytes, " bytes, but it has ", summary.raw_bytes()));
+  const absl::StatusOr<uint64_t> bytes =
+      TensorBytes(tensor.dtype, tensor.shape);
+  if (!bytes.ok()) return Contradiction(std::string(bytes.status().message()));
+  if (*bytes != summary.raw_bytes()) {
+    return Contradiction(absl::StrCat("its shape takes ", *bytes,
+                                      " bytes, but it has ",
+                                      summary.raw_bytes()));
   }
   if (!tensor.quantized) return tensor;
   if (tensor.shape.size() != 2 || !IsQuantizable(tensor.dtype)) {

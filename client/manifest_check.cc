@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/names.h"
 #include "base/quote.h"
+#include "base/reserved_names.h"
 #include "base/status.h"
 
 namespace qstore::client {
@@ -26,6 +27,7 @@ absl::Status CheckPaths(const v1::RevisionManifest& manifest) {
         Annotate(ValidateRelativePath(file.path()),
                  absl::StrCat("the server sent a file path that is not taken: ",
                               Quoted(file.path()))));
+    QSTORE_RETURN_IF_ERROR(CheckNotReserved(file.path()));
     if (!paths.insert(file.path()).second) {
       return Contradiction(
           absl::StrCat("file ", Quoted(file.path()), " is there twice"));
@@ -205,6 +207,16 @@ std::string DescribeSegment(const v1::FileManifest& file,
   }
   return absl::StrCat(file.safetensors() ? "header of file " : "file ",
                       Quoted(file.path()));
+}
+
+absl::Status CheckNotReserved(const std::string& path) {
+  const std::string_view part = ReservedPart(path);
+  if (part.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the revision has the file ", Quoted(path), ", but qstore-client keeps ",
+      Quoted(part),
+      " for what downloads have not finished: upload it again without that "
+      "file, from its source"));
 }
 
 absl::Status CheckRevisionManifest(const v1::RevisionManifest& manifest) {

@@ -29,8 +29,14 @@ absl::Status Contradiction(const std::string& text);
 std::string DescribeSegment(const v1::FileManifest& file,
                             const v1::SegmentManifest& segment);
 
-// Paths are valid, different and do not run through one another; segments sum
-// up to their file; objects are numbered by their first use and have one size.
+// FAILED_PRECONDITION: a part of the path is a name that qstore-client keeps
+// for itself (base/reserved_names.h). Revisions of earlier versions may have
+// such.
+absl::Status CheckNotReserved(const std::string& path);
+
+// Paths are valid, not reserved, different and do not run through one another;
+// segments sum up to their file; objects are numbered by their first use and
+// have one size.
 absl::Status CheckRevisionManifest(const v1::RevisionManifest& manifest);
 
 // An object manifest whose numbers are safe to compute with.

@@ -18,15 +18,16 @@
 #include "absl/strings/str_format.h"
 #include "base/file.h"
 #include "base/quote.h"
+#include "base/reserved_names.h"
 #include "base/status.h"
 #include "client/download_journal.h"
+#include "client/staged_tree.h"
 
 namespace qstore::client {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMarker[] = ".qstore-partial-";
 constexpr int kMaxNameAttempts = 16;
 
 std::string StagedName(const fs::path& path) { return Quoted(path.native()); }
@@ -45,7 +46,7 @@ std::string UniqueSuffix() {
 // system knows no locks.
 int LockDirectory(const fs::path& directory) {
   const int descriptor =
-      open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
     return descriptor;
   }
@@ -100,12 +101,11 @@ absl::StatusOr<std::unique_ptr<Staging>> Staging::Create(
   std::unique_ptr<Staging> staging(new Staging(std::move(absolute)));
   QSTORE_RETURN_IF_ERROR(staging->CheckDirectory());
   fs::path parent = staging->directory_;
-  std::string prefix = kMarker;
+  std::string prefix(kStagingMarker);
   if (!staging->directory_exists_) {
     QSTORE_RETURN_IF_ERROR(staging->CreateParents());
     parent = staging->directory_.parent_path();
-    prefix =
-        absl::StrCat(".", staging->directory_.filename().native(), kMarker);
+    prefix = absl::StrCat(".", staging->directory_.filename().native(), prefix);
   }
   staging->TakeOver(parent, prefix, identity);
   if (!staging->taken_over_) {
@@ -150,6 +150,7 @@ absl::Status Staging::Expect(std::vector<std::string> files) {
                    [](const std::string& a, const std::string& b) {
                      return PublishRank(a) < PublishRank(b);
                    });
+  QSTORE_RETURN_IF_ERROR(RemoveUnexpected());
   if (!directory_exists_) return absl::OkStatus();
   std::error_code error;
   std::set<fs::path> checked;
@@ -178,6 +179,12 @@ absl::Status Staging::Expect(std::vector<std::string> files) {
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status Staging::RemoveUnexpected() {
+  std::vector<std::string> kept = files_;
+  kept.emplace_back(kJournalName);
+  return RemoveAllBut(path_, kept);
 }
 
 absl::Status Staging::CreateParents() {
@@ -247,6 +254,9 @@ absl::Status Staging::CreateLocked(const fs::path& parent,
 }
 
 absl::Status Staging::Publish() {
+  // Nothing but what the revision lists appears, whatever came since.
+  QSTORE_RETURN_IF_ERROR(RemoveAllBut(path_, files_));
+  QSTORE_RETURN_IF_ERROR(CheckAreSoleFiles(path_, files_));
   QSTORE_RETURN_IF_ERROR(SyncTree(path_));
   QSTORE_RETURN_IF_ERROR(directory_exists_ ? PublishByFile() : PublishWhole());
   published_ = true;

@@ -30,7 +30,8 @@ class Staging {
   static absl::StatusOr<std::unique_ptr<Staging>> Create(
       const std::filesystem::path& directory, const std::string& identity);
 
-  // Paths that will be published. Fails, before anything is written, when one
+  // Paths that will be published. Removes what a staging directory that was
+  // taken over holds beside them. Fails, before anything is written, when one
   // of them cannot be put into the directory.
   absl::Status Expect(std::vector<std::string> files);
 
@@ -46,8 +47,8 @@ class Staging {
   // Whether the destructor leaves it for another download to go on with.
   void set_keep(bool keep) { keep_ = keep; }
 
-  // Makes the files, which must be whole and synced, appear in the directory
-  // and survive power loss. Call at most once.
+  // Makes the expected files, which must be whole and synced, and nothing else
+  // appear in the directory and survive power loss. Call at most once.
   absl::Status Publish();
 
  private:
@@ -56,6 +57,7 @@ class Staging {
   // Also finds out whether the directory exists.
   absl::Status CheckDirectory();
   absl::Status CreateParents();
+  absl::Status RemoveUnexpected();
   // Takes one of the directories that processes which are gone left in
   // `parent`, and removes the others.
   void TakeOver(const std::filesystem::path& parent, const std::string& prefix,

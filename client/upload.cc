@@ -14,6 +14,7 @@
 #include "client/directory_walk.h"
 #include "client/read_ahead.h"
 #include "client/rpc_status.h"
+#include "client/upload_checks.h"
 #include "client/upload_point.h"
 
 namespace qstore::client {
@@ -94,6 +95,7 @@ v1::UploadRequest FileRequest(const SourceFile& file,
   if (selection != selections.end()) {
     *request.mutable_file()->mutable_quantized() = selection->second;
   }
+  request.mutable_file()->set_as_bytes(file.as_bytes);
   return request;
 }
 

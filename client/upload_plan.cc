@@ -10,6 +10,7 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "client/text_table.h"
+#include "client/upload_checks.h"
 #include "model/tensor_rules.h"
 
 namespace qstore::client {
@@ -20,15 +21,15 @@ constexpr uint64_t kMaxDocumentBytes = 64u << 20;
 constexpr size_t kMaxTensorNameColumns = 60;
 
 absl::StatusOr<model::ModelFiles> ReadModelFiles(
-    const std::vector<SourceFile>& files) {
+    const std::vector<SourceFile>& files,
+    std::map<std::string, SafetensorsHeader> headers) {
   model::ModelFiles model;
+  for (auto& [path, header] : headers) {
+    model.weights.push_back({path, std::move(header.tensors)});
+  }
   for (const SourceFile& file : files) {
-    if (IsSafetensorsPath(file.path)) {
-      QSTORE_ASSIGN_OR_RETURN(SafetensorsHeader header,
-                              ReadSafetensorsHeader(file));
-      model.weights.push_back({file.path, std::move(header.tensors)});
-    } else if (model::IsModelDocument(file.path) &&
-               file.size_bytes <= kMaxDocumentBytes) {
+    if (model::IsModelDocument(file.path) &&
+        file.size_bytes <= kMaxDocumentBytes) {
       QSTORE_ASSIGN_OR_RETURN(model.documents[file.path],
                               ReadWholeFile(file.location, kMaxDocumentBytes));
     }
@@ -45,7 +46,11 @@ std::string Shape(const TensorEntry& tensor) {
 absl::StatusOr<UploadPlan> PlanUpload(const UploadOptions& options) {
   UploadPlan plan;
   QSTORE_ASSIGN_OR_RETURN(plan.files, ListModelFiles(options.source));
-  QSTORE_ASSIGN_OR_RETURN(plan.model, ReadModelFiles(plan.files));
+  QSTORE_ASSIGN_OR_RETURN(UploadChecks checks,
+                          CheckUploadFiles(options.force, &plan.files));
+  plan.notes = std::move(checks.notes);
+  QSTORE_ASSIGN_OR_RETURN(
+      plan.model, ReadModelFiles(plan.files, std::move(checks.headers)));
   if (options.quantizer == "none") return plan;
   plan.quantization = model::PlanQuantization(
       plan.model, {.ask = options.quantize,
@@ -71,7 +76,9 @@ std::map<std::string, v1::TensorSelection> SelectionsOf(
 }
 
 std::vector<std::string> NotesOf(const UploadPlan& plan) {
-  std::vector<std::string> notes = plan.quantization.notes;
+  std::vector<std::string> notes = plan.notes;
+  notes.insert(notes.end(), plan.quantization.notes.begin(),
+               plan.quantization.notes.end());
   for (const std::string& pattern : plan.quantization.unused_patterns) {
     notes.push_back(absl::StrCat("the pattern ", Quoted(pattern),
                                  " fits no tensor's name"));

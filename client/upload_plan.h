@@ -16,6 +16,7 @@ namespace qstore::client {
 
 struct UploadPlan {
   std::vector<SourceFile> files;
+  std::vector<std::string> notes;  // of CheckUploadFiles
   model::ModelFiles model;
   model::QuantizationPlan quantization;  // empty under --quantizer none
 };

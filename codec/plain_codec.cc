@@ -318,12 +318,12 @@ PlainLayout PlainLayoutFor(Dtype dtype) {
     default:
       break;
   }
-  switch (DtypeBytes(dtype)) {
-    case 2:
+  switch (DtypeBits(dtype)) {
+    case 16:
       return PlainLayout::kPlanes2;
-    case 4:
+    case 32:
       return PlainLayout::kPlanes4;
-    case 8:
+    case 64:
       return PlainLayout::kPlanes8;
     default:
       return PlainLayout::kBytes;

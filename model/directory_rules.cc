@@ -59,6 +59,8 @@ bool MayBeCodes(const TensorEntry& tensor) {
     case Dtype::kU32:
     case Dtype::kF8E4M3:
     case Dtype::kF8E5M2:
+    case Dtype::kF8E4M3Fnuz:
+    case Dtype::kF8E5M2Fnuz:
       return true;
     default:
       return false;

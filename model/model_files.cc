@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/glob.h"
+#include "base/quote.h"
 #include "base/status.h"
 #include "model/json_text.h"
 
@@ -81,7 +82,11 @@ absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(
   }
   std::map<std::string, std::string> files;
   for (auto entry = weight_map->begin(); entry != weight_map->end(); ++entry) {
-    if (!entry->isString()) continue;
+    if (!entry->isString()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("it gives tensor ", Quoted(entry.name()),
+                       " a shard that is no string"));
+    }
     files.emplace(entry.name(),
                   PathIn(DirectoryOf(index_path), entry->asString()));
   }

@@ -50,7 +50,7 @@ def shards(tensors, dtype, shard_bytes):
     """Splits (name, shape) pairs into lists of at most about shard_bytes."""
     current, size = [], 0
     for name, shape in tensors:
-        tensor_bytes = int(np.prod(shape)) * sf.ITEM_BYTES[dtype]
+        tensor_bytes = sf.tensor_bytes(dtype, shape)
         if current and size + tensor_bytes > shard_bytes:
             yield current
             current, size = [], 0
@@ -76,7 +76,7 @@ def write_tensor(file, name, shape, dtype, random):
 def write_shard(path, tensors, dtype, random):
     header, offset = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in tensors:
-        end = offset + int(np.prod(shape)) * sf.ITEM_BYTES[dtype]
+        end = offset + sf.tensor_bytes(dtype, shape)
         header[name] = {"dtype": dtype, "shape": list(shape),
                         "data_offsets": [offset, end]}
         offset = end

@@ -1,5 +1,6 @@
 #include "server/daemon.h"
 
+#include <grpc/compression.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
@@ -113,6 +114,18 @@ std::unique_ptr<storage::DiskSpace> DiskSpaceOf(const ServerOptions& options) {
 int KeepaliveTimeoutMilliseconds(const ServerOptions& options) {
   if (options.stall_timeout_seconds == 0) return INT_MAX;
   return static_cast<int>(options.stall_timeout_seconds * 1000);
+}
+
+// gRPC bounds a message only once it has been unpacked, and two megabytes of
+// gzip can unpack to two gigabytes. A call that announces a compression ends
+// with UNIMPLEMENTED before its first message is read; without an announced one
+// a message's flag means nothing, and its bytes are taken as they are.
+void RefuseCompression(grpc::ServerBuilder* builder) {
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+  for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder->SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
 }
 
 void SetChannelArguments(const ServerOptions& options,
@@ -232,6 +245,7 @@ absl::Status Daemon::Serve() {
   quota.SetMaxThreads(static_cast<int>(RpcThreads(options_)));
   builder.SetResourceQuota(quota);
   SetChannelArguments(options_, &builder);
+  RefuseCompression(&builder);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
     return absl::UnavailableError(

@@ -4,6 +4,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,19 @@ std::string ToString(const grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
+// A proxy that the environment names, as Docker sets it in every container, is
+// meant for others: the daemon is asked itself.
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
 }  // namespace
 
 absl::Status ProbeHealth(const std::string& address) {
-  grpc::GenericStub stub(
-      grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  grpc::GenericStub stub(OpenChannel(address));
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kTimeout);
   const grpc::Slice empty_request{std::string()};

@@ -1,5 +1,6 @@
 #include "server/metadata_lease.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -16,7 +17,22 @@ constexpr absl::Duration kMetadataRetryDelay = absl::Seconds(2);
 // The record itself, and what is made of it for the wire.
 constexpr uint64_t kCopiesOfRevision = 3;
 
+// What of a name (bytes) and a shape (dimensions) is in kUploadBytesPerTensor.
+constexpr uint64_t kUsualNameBytes = 256;
+constexpr uint64_t kUsualRank = 8;
+// Of a name or shape: in the header, in the segment, and twice in records.
+constexpr uint64_t kCopiesOfTensor = 4;
+
 }  // namespace
+
+uint64_t UploadBytesOf(const TensorEntry& tensor) {
+  const uint64_t name_bytes =
+      std::max<uint64_t>(tensor.name.size(), kUsualNameBytes) - kUsualNameBytes;
+  const uint64_t rank =
+      std::max<uint64_t>(tensor.shape.size(), kUsualRank) - kUsualRank;
+  return kUploadBytesPerTensor +
+         kCopiesOfTensor * (name_bytes + rank * sizeof(uint64_t));
+}
 
 absl::StatusOr<ByteBudget::Lease> LeaseMetadata(ByteBudget* budget,
                                                 uint64_t bytes) {

@@ -6,12 +6,15 @@
 
 #include "absl/status/statusor.h"
 #include "base/byte_budget.h"
+#include "base/safetensors.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
 
-// What an upload keeps of each tensor from its header to the commit.
+// What an upload keeps of each tensor from its header to the commit: names and
+// shapes of usual sizes are in it, of longer ones there are some copies.
 inline constexpr uint64_t kUploadBytesPerTensor = 1024;
+uint64_t UploadBytesOf(const TensorEntry& tensor);
 
 // RESOURCE_EXHAUSTED with a retry hint when other calls have taken `budget`, or
 // without one when it is smaller than `bytes` altogether. Never blocks: calls

@@ -55,11 +55,8 @@ std::string NameOf(const v1::Reference& reference) {
 }
 
 std::string DtypeNameOf(const storage::v1::Object& object) {
-  if (object.dtype() < static_cast<uint32_t>(Dtype::kBool) ||
-      object.dtype() > static_cast<uint32_t>(Dtype::kU64)) {
-    return "";
-  }
-  return std::string(DtypeName(static_cast<Dtype>(object.dtype())));
+  const absl::StatusOr<Dtype> dtype = DtypeFromNumber(object.dtype());
+  return dtype.ok() ? std::string(DtypeName(*dtype)) : "";
 }
 
 v1::BytesByKind StoredBytesOf(const storage::v1::Object& object) {

@@ -1,7 +1,6 @@
 #include "storage/validate_records.h"
 
 #include <limits>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -28,29 +27,18 @@ bool AddTo(uint64_t* sum, uint64_t term) {
   return !__builtin_add_overflow(*sum, term, sum);
 }
 
-std::optional<uint64_t> ElementCount(const v1::Object& object) {
-  uint64_t count = 1;
-  for (const uint64_t extent : object.shape()) {
-    if (__builtin_mul_overflow(count, extent, &count)) return std::nullopt;
-  }
-  return count;
-}
-
 absl::Status ValidateTensor(const v1::Object& object) {
-  if (object.dtype() < static_cast<uint32_t>(Dtype::kBool) ||
-      object.dtype() > static_cast<uint32_t>(Dtype::kU64)) {
+  const absl::StatusOr<Dtype> dtype = DtypeFromNumber(object.dtype());
+  if (!dtype.ok())
     return Invalid(absl::StrCat("unknown dtype ", object.dtype()));
-  }
   if (static_cast<size_t>(object.shape_size()) > kMaxTensorRank) {
     return Invalid(absl::StrCat("rank ", object.shape_size(), " is over ",
                                 kMaxTensorRank));
   }
-  const auto dtype = static_cast<Dtype>(object.dtype());
-  const std::optional<uint64_t> count = ElementCount(object);
-  uint64_t raw_bytes = 0;
-  if (!count.has_value() ||
-      __builtin_mul_overflow(*count, DtypeBytes(dtype), &raw_bytes) ||
-      raw_bytes != object.raw_bytes()) {
+  const absl::StatusOr<uint64_t> raw_bytes = TensorBytes(
+      *dtype,
+      {object.shape().data(), static_cast<size_t>(object.shape_size())});
+  if (!raw_bytes.ok() || *raw_bytes != object.raw_bytes()) {
     return Invalid(absl::StrCat("shape and dtype do not give the ",
                                 object.raw_bytes(), " bytes of the tensor"));
   }
@@ -109,7 +97,7 @@ absl::Status ValidateQuantizedChunk(const v1::Object& object,
     previous = blob.subgroup();
   }
   const uint64_t row_bytes =
-      object.shape(1) * DtypeBytes(static_cast<Dtype>(object.dtype()));
+      object.shape(1) * DtypeBits(static_cast<Dtype>(object.dtype())) / 8;
   if (chunk.raw_bytes() != chunk.rows() * row_bytes) {
     return Invalid(absl::StrCat(chunk.rows(), " rows do not take ",
                                 chunk.raw_bytes(), " bytes"));

@@ -23,7 +23,7 @@ constexpr NamedFormat kFormats[] = {
 }  // namespace
 
 uint64_t ExportedPart::size_bytes() const {
-  uint64_t bytes = DtypeBytes(dtype);
+  uint64_t bytes = DtypeBits(dtype) / 8;
   for (const uint64_t extent : shape) bytes *= extent;
   return bytes;
 }

@@ -30,7 +30,7 @@ struct ExportedPart {
   enum class Role { kCodes, kScales, kShape };
   Role role = Role::kCodes;
   std::string name;
-  Dtype dtype = Dtype::kI8;
+  Dtype dtype = Dtype::kI8;  // of whole bytes
   std::vector<uint64_t> shape;
 
   uint64_t size_bytes() const;

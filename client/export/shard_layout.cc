@@ -45,14 +45,13 @@ absl::StatusOr<std::vector<Entry>> ListEntries(
     if (!tensors[i].quantized) continue;
     QSTORE_RETURN_IF_ERROR(ScaleShape(tensors[i]).status());
     for (ExportedPart& part : format.Parts(tensors[i])) {
-      TensorEntry tensor{.name = std::move(part.name),
-                         .dtype = part.dtype,
-                         .shape = std::move(part.shape),
-                         .begin_bytes = 0,
-                         .end_bytes = 0};
-      tensor.end_bytes = DtypeBytes(tensor.dtype);
-      for (const uint64_t extent : tensor.shape) tensor.end_bytes *= extent;
-      QSTORE_RETURN_IF_ERROR(add(std::move(tensor), i, part.role));
+      const uint64_t size_bytes = part.size_bytes();
+      QSTORE_RETURN_IF_ERROR(add({.name = std::move(part.name),
+                                  .dtype = part.dtype,
+                                  .shape = std::move(part.shape),
+                                  .begin_bytes = 0,
+                                  .end_bytes = size_bytes},
+                                 i, part.role));
     }
   }
   return entries;
@@ -77,10 +76,10 @@ absl::StatusOr<ShardLayout> LayOutShard(
   // the safetensors library writes: torch cannot view them otherwise.
   std::stable_sort(
       entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-        const uint64_t a_bytes = DtypeBytes(a.tensor.dtype);
-        const uint64_t b_bytes = DtypeBytes(b.tensor.dtype);
-        return a_bytes != b_bytes ? a_bytes > b_bytes
-                                  : a.original_index < b.original_index;
+        const uint64_t a_bits = DtypeBits(a.tensor.dtype);
+        const uint64_t b_bits = DtypeBits(b.tensor.dtype);
+        return a_bits != b_bits ? a_bits > b_bits
+                                : a.original_index < b.original_index;
       });
   SafetensorsHeader header{.metadata = original.metadata, .tensors = {}};
   uint64_t next_bytes = 0;

@@ -10,10 +10,20 @@ from typing import Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-ITEM_BYTES = {
-    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "U16": 2, "I16": 2,
-    "F16": 2, "BF16": 2, "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
+ITEM_BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "U16": 16, "I16": 16,
+    "F16": 16, "BF16": 16, "U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64,
+    "F64": 64, "F8_E8M0": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "F8_E4M3FNUZ": 8,
+    "F8_E5M2FNUZ": 8, "C64": 64,
 }
+
+
+def tensor_bytes(dtype, shape) -> int:
+    """What a tensor takes; its bits must be whole bytes."""
+    size, rest = divmod(ITEM_BITS[dtype] * int(np.prod(shape, dtype=object)), 8)
+    if rest:
+        raise ValueError(f"{dtype} of shape {shape} ends within a byte")
+    return size
 
 
 class Tensor(NamedTuple):
@@ -59,7 +69,7 @@ def read(path) -> Tuple[Dict[str, Tensor], Optional[Dict[str, str]]]:
     tensors, begin = {}, 8 + length
     for name, entry in header.items():
         start, end = entry["data_offsets"]
-        expected = ITEM_BYTES[entry["dtype"]] * int(np.prod(entry["shape"], dtype=object))
+        expected = tensor_bytes(entry["dtype"], entry["shape"])
         if not 0 <= start <= end <= len(content) - begin or end - start != expected:
             raise ValueError(f"{path}: tensor {name} does not fit its offsets")
         tensors[name] = Tensor(entry["dtype"], tuple(entry["shape"]),

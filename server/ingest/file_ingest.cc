@@ -11,7 +11,7 @@ namespace qstore::server {
 std::unique_ptr<FileIngest> NewFileIngest(const FileIngestContext& context,
                                           const v1::FileBegin& file) {
   const std::string label = "file " + Quoted(file.path());
-  if (file.path().ends_with(".safetensors")) {
+  if (file.path().ends_with(".safetensors") && !file.as_bytes()) {
     return std::make_unique<SafetensorsIngest>(
         context, label, file.size_bytes(),
         file.has_quantized() ? std::optional(file.quantized()) : std::nullopt);

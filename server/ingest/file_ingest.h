@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "base/byte_budget.h"
 #include "base/bytes.h"
+#include "qstore/v1/model_store.pb.h"
 #include "server/ingest/encode_pipeline.h"
 #include "server/ingest/quantization_policy.h"
 
@@ -46,7 +47,8 @@ struct FileIngestContext {
   std::vector<ByteBudget::Lease>* metadata_leases = nullptr;  // of the upload
 };
 
-// Chooses by name: *.safetensors is parsed, everything else is bytes.
+// Chooses by name: *.safetensors is parsed unless the client says `as_bytes`,
+// everything else is bytes.
 std::unique_ptr<FileIngest> NewFileIngest(const FileIngestContext& context,
                                           const v1::FileBegin& file);
 

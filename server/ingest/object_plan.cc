@@ -33,7 +33,7 @@ void AddString(std::string_view text, Sha256* sha256) {
 }  // namespace
 
 uint64_t ObjectPlan::row_bytes() const {
-  return record.shape(1) * DtypeBytes(static_cast<Dtype>(record.dtype()));
+  return record.shape(1) * DtypeBits(static_cast<Dtype>(record.dtype())) / 8;
 }
 
 uint64_t ObjectPlan::chunk_count() const {

@@ -105,9 +105,12 @@ absl::Status SafetensorsIngest::ParseHeader() {
         " tensors up to here, but at most ", max_tensors, " are allowed"));
   }
   if (context_.resources->metadata != nullptr) {
+    uint64_t kept_bytes = 0;
+    for (const TensorEntry& tensor : tensors_) {
+      kept_bytes += UploadBytesOf(tensor);
+    }
     QSTORE_ASSIGN_OR_RETURN(
-        auto lease, LeaseMetadata(context_.resources->metadata,
-                                  tensors_.size() * kUploadBytesPerTensor));
+        auto lease, LeaseMetadata(context_.resources->metadata, kept_bytes));
     context_.metadata_leases->push_back(std::move(lease));
   }
   // The header's chunks take leases of their own; holding this one meanwhile

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/names.h"
 #include "base/quote.h"
+#include "base/reserved_names.h"
 #include "base/status.h"
 
 namespace qstore::server {
@@ -19,6 +20,12 @@ absl::Status Conflict(const std::string& file, const std::string& inside) {
 absl::Status CheckUploadPath(const std::set<std::string>& paths,
                              const std::string& path) {
   QSTORE_RETURN_IF_ERROR(ValidateRelativePath(path));
+  if (const std::string_view part = ReservedPart(path); !part.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("path ", Quoted(path), " has the part ", Quoted(part),
+                     ", a name that qstore-client keeps for what downloads "
+                     "have not finished: remove or rename it"));
+  }
   if (paths.contains(path)) {
     return absl::InvalidArgumentError(
         absl::StrCat("file ", Quoted(path), " came a second time"));

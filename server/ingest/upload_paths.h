@@ -8,8 +8,9 @@
 
 namespace qstore::server {
 
-// INVALID_ARGUMENT: `path` is no relative path, is among `paths` already, or is
-// a directory of one of them or the other way round.
+// INVALID_ARGUMENT: `path` is no relative path, has a name that QStore keeps
+// for itself (base/reserved_names.h), is among `paths` already, or is a
+// directory of one of them or the other way round.
 absl::Status CheckUploadPath(const std::set<std::string>& paths,
                              const std::string& path);
 

@@ -89,6 +89,15 @@ TEST(CommandLineTest, ParsesUpload) {
   EXPECT_EQ(full.int8_coder, "sliced");
 }
 
+TEST(CommandLineTest, UploadsAccidentsOnlyWhereForced) {
+  EXPECT_FALSE(ParseAs<UploadOptions>({"upload", "dir", "org/m"}).force);
+  EXPECT_TRUE(
+      ParseAs<UploadOptions>({"upload", "--force", "dir", "org/m"}).force);
+  const ScopedEnvironment environment(
+      ScopedEnvironment::Variables{{"QSTORE_FORCE", "1"}});
+  EXPECT_TRUE(ParseAs<UploadOptions>({"upload", "dir", "org/m"}).force);
+}
+
 TEST(CommandLineTest, AGlobDoesNotSwallowWhatFollows) {
   const auto options =
       ParseAs<UploadOptions>({"upload", "--exclude", "a*", "dir", "org/m"});

@@ -125,6 +125,12 @@ TEST_F(DirectoryWalkTest, RefusesNamesThatTheStoreDoesNotTake) {
   EXPECT_THAT(Failure(absl::StatusCode::kInvalidArgument), HasSubstr("slash"));
 }
 
+TEST_F(DirectoryWalkTest, RefusesNamesOfItsOwnFiles) {
+  directory_.Write("sub/.good.qstore-partial-1/evil.py", "1");
+  EXPECT_THAT(Failure(absl::StatusCode::kInvalidArgument),
+              HasSubstr("remove or rename it"));
+}
+
 TEST_F(DirectoryWalkTest, RefusesAnEmptyDirectory) {
   EXPECT_THAT(Failure(absl::StatusCode::kInvalidArgument),
               HasSubstr("holds no files"));

@@ -49,9 +49,19 @@ TEST(DownloadJournalTest, AnotherDownloadBeginsAnew) {
   EXPECT_FALSE(IsJournalOf(root.path(), "one"));
 }
 
+TEST(DownloadJournalTest, WritesIntoNoOtherFile) {
+  const TemporaryDirectory root;
+  root.Write("outside", "one\n0 0 1\n");
+  std::filesystem::create_symlink(root.path() / "outside",
+                                  root.path() / kJournalName);
+  EXPECT_FALSE(IsJournalOf(root.path(), "one"));
+  DownloadJournal(root.path(), "one").Add(7, 0, 1);
+  EXPECT_EQ(ReadFile(root.path() / "outside"), "one\n0 0 1\n");
+}
+
 TEST(DownloadJournalTest, SkipsWhatMakesNoSense) {
   const TemporaryDirectory root;
-  root.Write(kJournalName,
+  root.Write(std::string(kJournalName),
              "one\n0 0 1\nnonsense\n1 -1 4\n2 4 4\n3 0 2000000000\n"
              "4 0 2\n4 1 3\n99999999999999999999 0 1\n5 0");
   DownloadJournal journal(root.path(), "one");

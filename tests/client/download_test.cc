@@ -210,6 +210,36 @@ TEST_F(DownloadTest, NothingThatCameWholeBeforeACutComesAgain) {
   EXPECT_EQ(held_count, object_count);
 }
 
+TEST_F(DownloadTest, AnIndexThatCannotBeReadStaysAsItIs) {
+  FakeModel model;
+  model.AddFile("config.json", "{}");
+  model.AddSafetensors("m.safetensors",
+                       {MakeTensor("a.weight", Dtype::kF32, {4, 4}, true)});
+  model.AddFile("m.safetensors.index.json", "");
+  model.AddFile("n.safetensors.index.json", R"({"weight_map": {"a": 1}})");
+  Serve(model, v1::PRECISION_INT8);
+  const auto result = Fetch("int8");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReadFile(directory_.path() / "out/m.safetensors.index.json"), "");
+  EXPECT_EQ(ReadFile(directory_.path() / "out/n.safetensors.index.json"),
+            R"({"weight_map": {"a": 1}})");
+  EXPECT_THAT(stderr_.str(),
+              HasSubstr("note: index \"m.safetensors.index.json\" stays as it "
+                        "is: it is not a JSON object"));
+}
+
+// Stored before such names were refused.
+TEST_F(DownloadTest, RefusesFilesNamedLikeItsOwn) {
+  FakeModel model;
+  model.AddFile(".good.qstore-partial-1/evil.py", "evil");
+  Serve(model, v1::PRECISION_ORIGINAL);
+  const auto result = Fetch("original");
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("upload it again without that file"));
+  EXPECT_TRUE(fs::is_empty(directory_.path()));
+}
+
 TEST_F(DownloadTest, AConfigThatCannotBeExtendedIsAnError) {
   FakeModel model;
   model.AddFile("config.json", "not JSON");

@@ -52,7 +52,7 @@ FakeTensor MakeTensor(const std::string& name, Dtype dtype,
                            : dtype == Dtype::kBF16 ? bits >> 16
                                                    : bits;
     tensor.bytes.append(reinterpret_cast<const char*>(&value),
-                        DtypeBytes(dtype));
+                        DtypeBits(dtype) / 8);
   }
   return tensor;
 }

@@ -266,6 +266,19 @@ TEST_F(LyingServerTest, RefusesPathsThatLeadOutside) {
   }
 }
 
+TEST_F(LyingServerTest, RefusesPathsOfItsOwnFiles) {
+  for (const char* path : {".qstore-journal", ".x.qstore-partial-1/a"}) {
+    ExpectFailure(
+        v1::PRECISION_ORIGINAL,
+        [path](FakeServer* server) {
+          EditRevision(server, [path](v1::RevisionManifest* manifest) {
+            manifest->mutable_files(0)->set_path(path);
+          });
+        },
+        absl::StatusCode::kFailedPrecondition, "qstore-client keeps");
+  }
+}
+
 TEST_F(LyingServerTest, RefusesPathsThatMeet) {
   ExpectFailure(
       v1::PRECISION_ORIGINAL,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -200,6 +201,58 @@ TEST(StagingTest, TakesOverWhatWasKeptOfTheSame) {
     EXPECT_FALSE(fs::exists(target));
   }
   EXPECT_TRUE(fs::is_empty(root.path()));
+}
+
+// A directory of the right name and journal may have come from anywhere.
+TEST(StagingTest, PublishesNothingThatWasPlanted) {
+  for (const bool exists : {false, true}) {
+    const TemporaryDirectory root;
+    const TemporaryDirectory outside;
+    outside.Write("x", "precious");
+    const fs::path target = root.path() / "model";
+    const std::string planted =
+        exists ? "model/.qstore-partial-1/" : ".model.qstore-partial-1/";
+    root.Write(planted + std::string(kJournalName), "the same\n0 0 1\n");
+    root.Write(planted + "evil.py", "x");
+    root.Write(planted + "more/evil.py", "x");
+    fs::create_symlink(outside.path(), root.path() / planted / "sub");
+    fs::create_hard_link(outside.path() / "x", root.path() / planted / "a");
+    auto staging = MakeStaging(target, {"a", "sub/x"}, "the same");
+    ASSERT_TRUE(staging.ok()) << staging.status();
+    EXPECT_TRUE((*staging)->taken_over());
+    WriteTo(**staging, "a", "1");
+    WriteTo(**staging, "sub/x", "2");
+    WriteTo(**staging, "late.py", "x");
+    const absl::Status published = (*staging)->Publish();
+    ASSERT_TRUE(published.ok()) << published;
+    staging->reset();
+    EXPECT_THAT(
+        ReadTree(root.path()),
+        UnorderedElementsAre(Pair("model/a", "1"), Pair("model/sub/x", "2")));
+    EXPECT_EQ(ReadFile(outside.path() / "x"), "precious");
+  }
+}
+
+TEST(StagingTest, WaitsForNoPipe) {
+  const TemporaryDirectory root;
+  root.Write("model/.qstore-partial-1/a", "1");
+  ASSERT_EQ(mkfifo((root.path() / "model/.qstore-partial-1" /
+                    std::string(kJournalName))
+                       .c_str(),
+                   0600),
+            0);
+  auto staging = MakeStaging(root.path() / "model", {"a"}, "the same");
+  EXPECT_FALSE((*staging)->taken_over());
+}
+
+TEST(StagingTest, PublishesNoLink) {
+  const TemporaryDirectory root;
+  root.Write("other", "1");
+  auto staging = MakeStaging(root.path() / "model", {"a"});
+  fs::create_symlink(root.path() / "other", (*staging)->path() / "a");
+  EXPECT_EQ((*staging)->Publish().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(fs::exists(root.path() / "model"));
 }
 
 TEST(StagingTest, RemovesWhatWasKeptOfAnother) {

@@ -39,6 +39,9 @@ class UploadTest : public ::testing::Test {
     const std::unique_ptr<Connection> connection = server_.Connect();
     Retrier retrier(retry_, &stderr_, &progress, &cancellation_);
     QSTORE_ASSIGN_OR_RETURN(const UploadPlan plan, PlanUpload(options_));
+    for (const std::string& note : NotesOf(plan)) {
+      stderr_ << "note: " << note << "\n";
+    }
     return Upload(options_, plan, &retrier, connection.get(), &progress,
                   &cancellation_);
   }
@@ -125,13 +128,31 @@ TEST_F(UploadTest, QuantizesNothingThatIsQuantizedAlready) {
             "none");
 }
 
-TEST_F(UploadTest, FindsABadHeaderBeforeItSendsAnything) {
+TEST_F(UploadTest, SendsWhatCannotBeTakenApartAsBytes) {
+  directory_.Write("a.bin", "");
   directory_.Write("m.safetensors", "nonsense that is no header");
+  server_.upload_response.set_received_bytes(26);
   const auto result = Send();
-  EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(result.status().message()),
-              HasSubstr("m.safetensors"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  std::map<std::string, bool> as_bytes;
+  for (const v1::UploadRequest& request : server_.uploaded) {
+    if (!request.has_file()) continue;
+    as_bytes[request.file().path()] = request.file().as_bytes();
+  }
+  EXPECT_EQ(as_bytes, (std::map<std::string, bool>{{"a.bin", false},
+                                                   {"m.safetensors", true}}));
+  EXPECT_THAT(stderr_.str(), HasSubstr("m.safetensors"));
+}
+
+TEST_F(UploadTest, FindsAnAccidentBeforeItSendsAnything) {
+  directory_.Write("m.bin", "version https://git-lfs.github.com/spec/v1\n");
+  EXPECT_EQ(Send().status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(server_.uploaded.empty());
+  options_.force = true;
+  server_.upload_response.set_received_bytes(43);
+  const auto result = Send();
+  EXPECT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(stderr_.str(), HasSubstr("note: "));
 }
 
 TEST_F(UploadTest, ReportsWhyTheServerStopped) {

@@ -18,7 +18,7 @@ def gaussian(shape, dtype, seed=0):
 
 def raw_tensor(dtype, shape, seed=0):
     """Random bytes of any dtype: whatever stands there must come back."""
-    size = sf.ITEM_BYTES[dtype] * int(np.prod(shape, dtype=object))
+    size = sf.tensor_bytes(dtype, shape)
     return sf.Tensor(dtype, tuple(shape),
                      np.random.default_rng(seed).integers(0, 256, size, np.uint8).tobytes())
 

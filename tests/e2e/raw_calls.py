@@ -15,7 +15,7 @@ _xxh3 = ctypes.CDLL(ctypes.util.find_library("xxhash")).XXH3_64bits
 _xxh3.argtypes, _xxh3.restype = (ctypes.c_char_p, ctypes.c_size_t), ctypes.c_uint64
 
 
-def _varint(number):
+def varint(number):
     text = b""
     while number > 127:
         text += bytes([number & 127 | 128])
@@ -55,20 +55,30 @@ def upload(channel, messages, timeout=None):
     return channel.stream_unary(_SERVICE + "Upload").future(messages, timeout=timeout)
 
 
+def upload_messages(model, files, piece_bytes=1 << 20):
+    """The stream of an upload of `files`, contents by path."""
+    yield begin_message(model)
+    for path, content in files.items():
+        yield file_message(path, len(content))
+        for start in range(0, len(content), piece_bytes):
+            yield bytes_message(content[start:start + piece_bytes])
+    yield end_message(len(files), sum(map(len, files.values())))
+
+
 def begin_message(model):
     return text_field(1, text_field(1, model))
 
 
 def file_message(path, size_bytes):
-    return text_field(2, text_field(1, path) + b"\x10" + _varint(size_bytes))
+    return text_field(2, text_field(1, path) + b"\x10" + varint(size_bytes))
 
 
 def bytes_message(payload):
     """With its checksum, by the system's libxxhash."""
-    inner = b"\x0a" + _varint(len(payload)) + payload
+    inner = b"\x0a" + varint(len(payload)) + payload
     inner += bytes([2 << 3 | 1]) + _xxh3(payload, len(payload)).to_bytes(8, "little")
-    return b"\x1a" + _varint(len(inner)) + inner
+    return b"\x1a" + varint(len(inner)) + inner
 
 
 def end_message(file_count, total_bytes):
-    return text_field(4, b"\x08" + _varint(file_count) + b"\x10" + _varint(total_bytes))
+    return text_field(4, b"\x08" + varint(file_count) + b"\x10" + varint(total_bytes))

@@ -3,8 +3,11 @@
 import json
 import struct
 
+import grpc
+
 import harness
 import models
+import raw_calls
 import safetensors_file as sf
 
 ONE_WEIGHT = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
@@ -71,19 +74,49 @@ class BadInput(harness.EndToEndTest):
         self.assert_nothing_stored(self.client)
         return message
 
-    def test_bad_safetensors(self):
+    def assert_server_refuses(self, files, *fragments):
+        """Without the client, which sends nothing that the server refuses."""
+        with raw_calls.new_channel(self.daemon.address) as channel:
+            error = raw_calls.upload(
+                channel, raw_calls.upload_messages("org/bad", files)).exception()
+        self.assertEqual(error.code(), grpc.StatusCode.INVALID_ARGUMENT, error)
+        for fragment in fragments:
+            self.assertIn(fragment, error.details())
+        self.assertLess(len(error.details()), 1000)
+        self.assert_nothing_stored(self.client)
+
+    def test_the_server_refuses_bad_safetensors(self):
         before = harness.data_bytes(self.daemon)
-        for number, (what, content) in enumerate(BAD_FILES.items()):
+        good = sf.encode(models.small_tensors("BF16"))
+        for what, content in BAD_FILES.items():
             with self.subTest(what):
-                model = self.path / f"m{number}"
-                model.mkdir()
-                good = sf.encode(models.small_tensors("BF16"))
-                (model / "a.safetensors").write_bytes(good)
-                (model / "broken.safetensors").write_bytes(content)
-                self.assert_refused(model, "broken.safetensors")
+                self.assert_server_refuses(
+                    {"a.safetensors": good, "broken.safetensors": content},
+                    "broken.safetensors")
         self.wait_until(lambda: harness.data_bytes(self.daemon) < before + 200_000,
                         what="the space of the refused uploads")
         self.assertIsNone(self.daemon.process.poll(), "qstored died")
+
+    def test_the_client_keeps_bad_safetensors_as_they_are(self):
+        model = models.write_model(
+            self.path / "m", models.small_tensors("BF16"),
+            files={f"broken-{number:02}.safetensors": content
+                   for number, content in enumerate(BAD_FILES.values())})
+        done = self.client.run("upload", model, "org/model")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        notes = done.stderr.splitlines()
+        self.assertEqual(len(notes), len(BAD_FILES))
+        for number, note in enumerate(notes):
+            self.assertRegex(note, f"^note: .*broken-{number:02}.*; storing its bytes")
+            self.assertLess(len(note), 1000)
+        for precision in ("original", "int8"):
+            target = self.path / precision
+            self.client.json("download", "org/model", target, "--precision", precision)
+            for number, content in enumerate(BAD_FILES.values()):
+                path = f"broken-{number:02}.safetensors"
+                self.assertEqual((target / path).read_bytes(), content)
+        self.assert_same_files(model, self.path / "original")
+        self.client.json("verify", "org/model")
 
     def test_a_good_model_is_taken_after_a_bad_one(self):
         self.test_one_bad_file_after_large_good_ones()
@@ -92,12 +125,47 @@ class BadInput(harness.EndToEndTest):
 
     def test_one_bad_file_after_large_good_ones(self):
         before = harness.data_bytes(self.daemon)
-        model = models.write_model(
-            self.path / "large", models.small_tensors("BF16", 2500, 1500))
-        (model / "z.safetensors").write_bytes(BAD_FILES["offsets reversed"])
-        self.assert_refused(model, "z.safetensors")
+        self.assert_server_refuses(
+            {"m.safetensors": sf.encode(models.small_tensors("BF16", 2500, 1500)),
+             "z.safetensors": BAD_FILES["offsets reversed"]}, "z.safetensors")
         self.wait_until(lambda: harness.data_bytes(self.daemon) < before + 200_000,
                         what="the space of the refused upload")
+
+    def test_pointers_of_git_lfs(self):
+        pointer = (b"version https://git-lfs.github.com/spec/v1\n"
+                   b"oid sha256:" + b"0" * 64 + b"\nsize 133466304\n")
+        for name in ("model.safetensors", "pytorch_model.bin"):
+            model = models.write_model(self.path / name)
+            (model / name).write_bytes(pointer)
+            self.assert_refused(model, name, "git lfs pull", "--force")
+        done = self.client.run("upload", model, "org/forced", "--force")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("note: ", done.stderr)
+        self.client.json("download", "org/forced", self.path / "out")
+        self.assert_same_files(model, self.path / "out")
+
+    def test_missing_shards(self):
+        model = models.write_sharded_model(self.path / "m", models.small_tensors("BF16"))
+        (model / "model-00002-of-00003.safetensors").unlink()
+        self.assert_refused(model, "model.safetensors.index.json",
+                            '"model-00002-of-00003.safetensors"', "--force")
+        self.assert_round_trip_with_note(model, "model-00002", "--force")
+
+    def test_unreadable_index(self):
+        model = models.write_model(self.path / "m", files={
+            "model.safetensors.index.json": b""})
+        self.assert_round_trip_with_note(model, "index.json")
+        done = self.client.run("download", "org/model", self.path / "int8",
+                               "--precision", "int8")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, "^note: .*index.json[^\\n]*\\n$")
+
+    def assert_round_trip_with_note(self, model, fragment, *options):
+        done = self.client.run("upload", model, "org/model", *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, f"^note: .*{fragment}[^\n]*\n$")
+        self.client.json("download", "org/model", self.path / "out")
+        self.assert_same_files(model, self.path / "out")
 
     def test_empty_directory(self):
         (self.path / "empty").mkdir()

@@ -5,6 +5,7 @@ import subprocess
 import grpc
 
 import harness
+from qstore_process import clean_environment
 
 SERVING = b"\x08\x01"
 
@@ -58,12 +59,18 @@ class Health(harness.EndToEndTest):
             call(iter([b"\xff" * 50, b"\x0a\x00"]), timeout=30)
         self.assertEqual(self.check(""), SERVING)
 
-    def probe(self, address):
+    def probe(self, address, **environment):
         return subprocess.run(
             [str(harness.BIN_DIR / "qstored"), "--health-check", address],
-            capture_output=True, text=True, timeout=60).returncode
+            capture_output=True, text=True, timeout=60,
+            env=clean_environment(**environment)).returncode
 
     def test_probe_mode(self):
         self.assertEqual(self.probe(self.daemon.address), 0)
         self.daemon.stop()
         self.assertNotEqual(self.probe(self.daemon.address), 0)
+
+    def test_probe_asks_no_proxy(self):
+        nobody = "http://127.0.0.1:9"
+        self.assertEqual(self.probe(self.daemon.address, http_proxy=nobody,
+                                    https_proxy=nobody, grpc_proxy=nobody), 0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 
 import numpy as np
 
@@ -33,10 +34,56 @@ class RoundTrip(harness.EndToEndTest):
                 self.assert_round_trip(self.client, model, f"org/{dtype}")
 
     def test_every_dtype_in_one_file(self):
-        tensors = {f"t.{dtype}.weight": models.raw_tensor(dtype, (33, 17), seed)
-                   for seed, dtype in enumerate(sf.ITEM_BYTES)}
+        tensors = {f"t.{dtype}.weight": models.raw_tensor(dtype, (32, 17), seed)
+                   for seed, dtype in enumerate(sf.ITEM_BITS)}
         self.assert_round_trip(
             self.client, models.write_model(self.path / "m", tensors))
+        self.client.json("download", "org/model", self.path / "int8",
+                         "--precision", "int8")
+        in_int8, _ = sf.read(self.path / "int8" / "model.safetensors")
+        for name, tensor in tensors.items():
+            if tensor.dtype not in ("F32", "F16", "BF16"):
+                self.assertEqual(in_int8[name], tensor)
+
+    def test_headers_that_others_write(self):
+        weight = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
+        headers = {
+            "metadata is null": {"__metadata__": None, "a.weight": weight},
+            "metadata only": {"__metadata__": {"key": "value"}},
+            "fields of others": {"a.weight": {
+                **weight, "strides": [2, 1], "more": {"a": [1, {"b": None}]}}},
+            "20 dimensions": {"a": {**weight, "shape": [2, 2] + [1] * 18}},
+            "a name of 1406 bytes": {"m." * 700 + "weight": weight},
+            "a name of 64 KiB": {"n" * 65536: weight},
+        }
+        for number, (what, header) in enumerate(headers.items()):
+            with self.subTest(what):
+                text = json.dumps(header).encode()
+                content = struct.pack("<Q", len(text)) + text
+                if what != "metadata only":
+                    content += b"abcdefghijklmnop"
+                model = models.write_model(self.path / f"m{number}", files={
+                    "other.safetensors": content})
+                done = self.client.run("upload", model, f"org/m{number}")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                for precision in ("original", "int8"):
+                    target = self.path / f"{precision}-{number}"
+                    self.client.json("download", f"org/m{number}", target,
+                                     "--precision", precision)
+                self.assert_same_files(model, self.path / f"original-{number}")
+                found, _ = sf.read(self.path / f"int8-{number}" / "other.safetensors")
+                self.assertLessEqual({*header} - {"__metadata__"}, {*found})
+                self.client.json("verify", f"org/m{number}")
+
+    def test_a_tensor_without_a_name_is_kept(self):
+        text = b'{"":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}'
+        model = models.write_model(self.path / "m", files={
+            "other.safetensors": struct.pack("<Q", len(text)) + text + bytes(16)})
+        done = self.client.run("upload", model, "org/model")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, "^note: .*other.*; storing its bytes")
+        self.client.json("download", "org/model", self.path / "out")
+        self.assert_same_files(model, self.path / "out")
 
     def test_all_patterns_of_16_bits(self):
         patterns = np.arange(65536, dtype="<u2").reshape(256, 256).tobytes()

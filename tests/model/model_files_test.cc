@@ -41,7 +41,7 @@ TEST(GoverningConfigsTest, OfFilesThatTransformersReads) {
     files.documents[path] = "{}";
   }
   files.documents["model.safetensors.index.json"] =
-      R"({"weight_map": {"a": "weights/part-1.safetensors", "b": 3}})";
+      R"({"weight_map": {"a": "weights/part-1.safetensors"}})";
   files.documents["broken.safetensors.index.json"] = "";
   EXPECT_EQ(DirectoryFor(files, "model.safetensors"), "in ");
   EXPECT_EQ(DirectoryFor(files, "consolidated.safetensors"), "other");
@@ -63,10 +63,11 @@ TEST(GoverningConfigsTest, LonelyFiles) {
 
 TEST(ModelFilesTest, ReadsWeightMaps) {
   const auto map = ReadWeightMap(
-      "a/i.json", R"({"weight_map": {"x": "1", "y": "b/2", "z": null}})");
+      "a/i.json", R"({"weight_map": {"x": "1", "y": "b/2"}})");
   ASSERT_TRUE(map.ok()) << map.status();
   EXPECT_EQ(*map,
             (std::map<std::string, std::string>{{"x", "a/1"}, {"y", "a/b/2"}}));
+  EXPECT_FALSE(ReadWeightMap("i.json", R"({"weight_map": {"z": null}})").ok());
   EXPECT_FALSE(ReadWeightMap("i.json", "{}").ok());
   EXPECT_FALSE(ReadWeightMap("i.json", "nonsense").ok());
 }

@@ -66,6 +66,16 @@ TEST_P(BadUploadTest, NamesAndPaths) {
   }
 }
 
+TEST_P(BadUploadTest, NamesOfTheClientsOwnFiles) {
+  for (const char* path :
+       {".qstore-journal", "a/.qstore-journal", ".qstore-partial-1/evil.py",
+        "a/.good.qstore-partial-2-00/b/evil.py"}) {
+    EXPECT_THAT(UploadFails({BeginMessage(kModel), FileMessage(path, 0)}),
+                StatusIs(StatusCode::INVALID_ARGUMENT, "remove or rename it"))
+        << path;
+  }
+}
+
 TEST_P(BadUploadTest, DuplicateAndConflictingPaths) {
   const auto upload = [&](const char* first, const char* second) {
     return UploadFails({BeginMessage(kModel), FileMessage(first, 0),
@@ -85,6 +95,25 @@ TEST_P(BadUploadTest, DamagedOnTheWay) {
   EXPECT_THAT(UploadFails({BeginMessage(kModel), FileMessage("f", 3), bytes,
                            EndMessage(1, 3)}),
               StatusIs(StatusCode::DATA_LOSS, "file \"f\" at offset 0"));
+}
+
+TEST_P(BadUploadTest, WhatIsNoSafetensorsIsTakenAsBytesWhereTheClientSaysSo) {
+  v1::UploadRequest file = FileMessage("m.safetensors", 8);
+  v1::UploadResponse response;
+  EXPECT_THAT(UploadFails({BeginMessage(kModel), file, BytesMessage("nonsense"),
+                           EndMessage(1, 8)}),
+              StatusIs(StatusCode::INVALID_ARGUMENT, "m.safetensors"));
+  file.mutable_file()->set_as_bytes(true);
+  EXPECT_TRUE(SendUpload(*stub_,
+                         {BeginMessage(kModel), file, BytesMessage("nonsense"),
+                          EndMessage(1, 8)},
+                         &response)
+                  .ok());
+  const DownloadResult result =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  EXPECT_EQ(
+      result.files,
+      (std::map<std::string, std::string>{{"m.safetensors", "nonsense"}}));
 }
 
 TEST_P(BadUploadTest, SafetensorsHeaders) {

@@ -331,6 +331,21 @@ TEST_F(BoundsTest, ListsOfTensorsHaveABudget) {
   ExpectFreedSoon();
 }
 
+TEST_F(BoundsTest, LongNamesCountInTheBudget) {
+  options_.metadata_memory_bytes = 1u << 20;
+  StartServer();
+  std::vector<TestTensor> tensors;
+  for (int i = 0; i < 10; ++i) {
+    tensors.push_back(
+        {std::string(60'000, 'n') + std::to_string(i), Dtype::kU8, {1}, 1});
+  }
+  EXPECT_THAT(UploadFileFails("model.safetensors", SafetensorsFile(tensors)),
+              StatusIs(StatusCode::RESOURCE_EXHAUSTED, "--metadata-memory"));
+  tensors.resize(3);
+  MustUpload(kModel, {{"model.safetensors", SafetensorsFile(tensors)}});
+  ExpectFreedSoon();
+}
+
 // What an upload says of itself takes no memory: only what has come does.
 TEST_F(BoundsTest, AnnouncedSizesTakeNoMemory) {
   options_.calls.uploads = 4;

@@ -23,7 +23,7 @@ uint16_t SomeHalf(std::mt19937_64& random) {
 }  // namespace
 
 ByteVector TensorBytes(const TestTensor& tensor) {
-  const uint32_t element_bytes = DtypeBytes(tensor.dtype);
+  const uint32_t element_bytes = DtypeBits(tensor.dtype) / 8;
   ByteVector bytes(ElementCount(tensor) * element_bytes);
   std::mt19937_64 random(tensor.seed);
   std::normal_distribution<float> weight(0.0f, 0.03f);

@@ -163,7 +163,7 @@ TEST(RecordsTest, RefusesObjectsThatContradictThemselves) {
       {"new kind",
        [](auto* o) { o->set_kind(static_cast<v1::ObjectKind>(9)); }},
       {"dtype 0", [](auto* o) { o->set_dtype(0); }},
-      {"dtype 16", [](auto* o) { o->set_dtype(16); }},
+      {"dtype 23", [](auto* o) { o->set_dtype(23); }},
       {"not quantizable", [](auto* o) { o->set_dtype(7); }},
       {"shape", [](auto* o) { o->set_shape(0, 4); }},
       {"overflow",

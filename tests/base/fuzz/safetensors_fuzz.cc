@@ -20,10 +20,10 @@ void CheckPromises(const SafetensorsHeader& header, uint64_t data_bytes) {
     QSTORE_FUZZ_CHECK(tensor.shape.size() <= kMaxTensorRank);
     QSTORE_FUZZ_CHECK(tensor.begin_bytes <= tensor.end_bytes);
     QSTORE_FUZZ_CHECK(tensor.end_bytes <= data_bytes);
-    uint64_t bytes = DtypeBytes(tensor.dtype);
-    for (const uint64_t dimension : tensor.shape) bytes *= dimension;
-    QSTORE_FUZZ_CHECK(bytes == tensor.size_bytes());
-    total_bytes += bytes;
+    uint64_t bits = DtypeBits(tensor.dtype);
+    for (const uint64_t dimension : tensor.shape) bits *= dimension;
+    QSTORE_FUZZ_CHECK(bits == 8 * tensor.size_bytes());
+    total_bytes += tensor.size_bytes();
     if (i > 0) {
       QSTORE_FUZZ_CHECK(header.tensors[i - 1].begin_bytes <=
                         tensor.begin_bytes);

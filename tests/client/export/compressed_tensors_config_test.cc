@@ -1,6 +1,7 @@
 #include "client/export/compressed_tensors_config.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -112,16 +113,17 @@ TEST(CompressedTensorsConfigTest, NamesAGroupForExperts) {
 
 // Transformers 5 fails on them when it is told to.
 TEST(CompressedTensorsConfigTest, IsNotMultipliedOutBesideBuffers) {
-  const auto dequantizes = [](const std::string& name) {
+  const auto dequantizes = [](const std::string& name,
+                              std::vector<uint64_t> shape = {4}) {
     std::vector<ExportTensor> tensors = SmallModel();
-    tensors.push_back(Tensor(name, Dtype::kBF16, {4}, false));
+    tensors.push_back(Tensor(name, Dtype::kBF16, std::move(shape), false));
     const auto config = Rewrite("{}", tensors);
     return nlohmann::json::parse(*config)["quantization_config"].contains(
         "dequantize");
   };
   EXPECT_FALSE(dequantizes("backbone.bn1.running_mean"));
   EXPECT_FALSE(dequantizes("criterion.empty_weight"));
-  EXPECT_TRUE(dequantizes("attention.in_proj_weight"));
+  EXPECT_TRUE(dequantizes("attention.in_proj_weight", {4, 4}));
 }
 
 TEST(CompressedTensorsConfigTest, WeightOnlyLeavesActivations) {

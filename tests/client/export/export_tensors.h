@@ -16,8 +16,7 @@ inline ExportTensor Tensor(const std::string& name, Dtype dtype,
   tensor.dtype = dtype;
   tensor.shape = std::move(shape);
   tensor.quantized = quantized;
-  tensor.raw_bytes = DtypeBytes(dtype);
-  for (const uint64_t extent : tensor.shape) tensor.raw_bytes *= extent;
+  tensor.raw_bytes = TensorBytes(dtype, tensor.shape).value();
   return tensor;
 }
 

@@ -20,8 +20,7 @@ SafetensorsHeader HeaderOf(const std::vector<ExportTensor>& tensors) {
   header.metadata["format"] = "pt";
   uint64_t next_bytes = 0;
   for (const ExportTensor& tensor : tensors) {
-    uint64_t size_bytes = DtypeBytes(tensor.dtype);
-    for (const uint64_t extent : tensor.shape) size_bytes *= extent;
+    const uint64_t size_bytes = tensor.raw_bytes;
     header.tensors.push_back({tensor.name, tensor.dtype, tensor.shape,
                               next_bytes, next_bytes + size_bytes});
     next_bytes += size_bytes;
@@ -46,7 +45,7 @@ TEST(ShardLayoutTest, LaysOutAShard) {
   std::map<std::string, TensorEntry> entries;
   for (const TensorEntry& entry : parsed->tensors) {
     entries[entry.name] = entry;
-    EXPECT_EQ(entry.begin_bytes % DtypeBytes(entry.dtype), 0u) << entry.name;
+    EXPECT_EQ(entry.begin_bytes * 8 % DtypeBits(entry.dtype), 0u) << entry.name;
   }
   ASSERT_EQ(entries.size(), 7u);
   EXPECT_EQ(entries["a.weight"].dtype, Dtype::kI8);
@@ -112,7 +111,7 @@ TEST(ShardLayoutTest, PacksFourCodesAWord) {
   std::map<std::string, TensorEntry> entries;
   for (const TensorEntry& entry : parsed->tensors) {
     entries[entry.name] = entry;
-    EXPECT_EQ(entry.begin_bytes % DtypeBytes(entry.dtype), 0u) << entry.name;
+    EXPECT_EQ(entry.begin_bytes * 8 % DtypeBits(entry.dtype), 0u) << entry.name;
   }
   EXPECT_FALSE(entries.contains("a.weight"));
   EXPECT_EQ(entries["a.weight_packed"].dtype, Dtype::kI32);
