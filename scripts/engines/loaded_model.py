@@ -1,0 +1,114 @@
+"""Loads a directory with Transformers and looks into what came of it."""
+
+import contextlib
+
+import torch
+
+from int8_directory import same_bits
+
+_INFO = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs",
+         "conversion_errors")
+# What a quantized module has beside its weight.
+_QUANTIZATION = ("weight_scale", "weight_zero_point", "weight_shape", "weight_packed",
+                 "input_scale", "input_zero_point")
+
+
+class Loaded:
+    def __init__(self, model_class, directory):
+        torch.manual_seed(1)
+        self.model, info = model_class.from_pretrained(
+            directory, local_files_only=True, output_loading_info=True, dtype="auto")
+        self.model.eval()
+        self.info = {name: {str(item) for item in info.get(name) or ()} for name in _INFO}
+
+    def worse_than(self, original):
+        """What loading reports here and not of the original."""
+        problems = []
+        for name in _INFO:
+            more = self.info[name] - original.info[name]
+            if name == "unexpected_keys":  # the scale of a weight that is not used either
+                more = {key for key in more if not any(
+                    key == f"{weight}{suffix}" or key == f"{weight[:-7]}.{suffix}"
+                    for weight in original.info[name]
+                    for suffix in ("_scale", "_packed", "_shape"))}
+            if more:
+                problems.append(f"{name}: {_some(more)}")
+        return problems
+
+    def copy_made_up(self, original):
+        """Gives the tensors that no file holds the values they got in `original`."""
+        mine, theirs = self._tensors(), original._tensors()
+        for name in original.info["missing_keys"]:
+            if name in mine and name in theirs and mine[name].shape == theirs[name].shape:
+                with torch.no_grad(), contextlib.suppress(RuntimeError):
+                    mine[name].copy_(theirs[name])
+
+    def decompress(self):
+        """Weights of modules that no forward pass has reached stay compressed."""
+        quantizer = getattr(self.model, "hf_quantizer", None)
+        if quantizer is not None and hasattr(quantizer, "compressor"):
+            for module in self.model.modules():
+                if getattr(module, "quantization_status", None) == "compressed":
+                    _decompress_module(module)
+
+    def float(self):
+        """For comparison with the reference: no rounding, no INT8 activations."""
+        for module in self.model.modules():
+            if hasattr(module, "quantization_scheme"):
+                module.quantization_enabled = False
+        torch.nn.Module.float(self.model)  # Transformers forbids its own
+        return self.model
+
+    def compare_weights(self, reference, original):
+        """Every tensor must be the reference's: bit by bit when it is the original's
+        as well, else (quantized) up to the rounding of two products."""
+        mine, theirs, before = (loaded._tensors() for loaded in (self, reference, original))
+        problems, quantized, exact = [], 0, 0
+        for name, value in theirs.items():
+            if name not in mine:
+                problems.append(f"no {name} after load")
+            elif same_bits(value, before[name]) or name in original.info["missing_keys"]:
+                if not same_bits(mine[name], value):
+                    problems.append(f"{name} is not the original's after load "
+                                    f"({mine[name].dtype})")
+            else:
+                quantized += 1
+                exact += same_bits(mine[name], value)
+                if mine[name].shape != value.shape or mine[name].dtype != value.dtype:
+                    problems.append(f"{name} is {mine[name].dtype} "
+                                    f"{tuple(mine[name].shape)} after load")
+                elif not _close(mine[name], value):
+                    problems.append(f"{name} is not codes * scales after load")
+        more = {name for name in set(mine) - set(theirs)
+                if name.rpartition(".")[2] not in _QUANTIZATION}
+        if more:
+            problems.append(f"made up: {_some(more)}")
+        return problems, quantized, exact
+
+    def _tensors(self):
+        found = dict(self.model.named_parameters(remove_duplicate=False))
+        found.update(self.model.named_buffers(remove_duplicate=False))
+        return found
+
+
+def _close(value, expected):
+    if not torch.isfinite(value).all():
+        return False
+    step = torch.finfo(expected.dtype).eps
+    difference = (value.double() - expected.double()).abs()
+    return bool((difference <= step * expected.double().abs() + 1e-7).all())
+
+
+def _decompress_module(module):
+    if hasattr(module, "compressor"):  # compressed-tensors 0.13: CompressedLinear
+        module.weight = torch.nn.Parameter(module.compressor.decompress_module(module),
+                                           requires_grad=False)
+        return
+    from compressed_tensors.compressors.base import decompress_module
+    decompress_module(module)
+
+
+def _some(names, count=3):
+    names = sorted(names)
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
