@@ -79,12 +79,46 @@ def waveform_to_text(length):
                                            generator=_generator())}
 
 
-def image_tokens(token_id, count, size):
-    """A prompt that begins with the `count` placeholders of one image."""
+def text_with_end(config):
+    """For heads that look where the sequence ends."""
+    ids = _ids(config)
+    ids[:, -1] = config.eos_token_id
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def _prompt(config, token_id, count):
+    """Begins with the `count` placeholders of one image."""
+    ids = _ids(config).clamp(max=100)  # the placeholders are the last ids
+    ids = torch.cat([torch.full((BATCH, count), token_id), ids], dim=1)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def image_tokens(token_id, count, size, frames=False):
+    """A prompt with one image; `frames` is for models that take several."""
     def make(config):
-        ids = _ids(config)
-        ids = torch.where(ids == token_id, ids - 1, ids)
-        ids = torch.cat([torch.full((BATCH, count), token_id), ids], dim=1)
-        return {"input_ids": ids, "attention_mask": torch.ones_like(ids),
-                "pixel_values": _pixels(size)}
+        pixels = _pixels(size)
+        arguments = _prompt(config, token_id, count)
+        if hasattr(config, "text_config") and config.model_type == "paligemma":
+            arguments["token_type_ids"] = torch.zeros_like(arguments["input_ids"])
+        return {**arguments, "pixel_values": pixels.unsqueeze(1) if frames else pixels}
+    return make
+
+
+def qwen_image(patch_elements):
+    """Images of 4 x 4 patches, of which 2 x 2 make a token."""
+    def make(config):
+        patches = torch.randn(BATCH * 16, patch_elements, generator=_generator())
+        arguments = _prompt(config, config.image_token_id, 4)
+        kinds = (arguments["input_ids"] == config.image_token_id).long()
+        return {**arguments, "mm_token_type_ids": kinds, "pixel_values": patches,
+                "image_grid_thw": torch.tensor([[1, 4, 4]] * BATCH)}
+    return make
+
+
+def image_and_points(size):
+    """SAM: one point an image."""
+    def make(config):
+        points = torch.rand(BATCH, 1, 1, 2, generator=_generator()) * size
+        return {"pixel_values": _pixels(size), "input_points": points,
+                "input_labels": torch.ones(BATCH, 1, 1, dtype=torch.long)}
     return make

@@ -19,7 +19,7 @@ def _normal(tensor, std, generator):
     tensor.copy_(torch.randn(tensor.shape, generator=generator) * std)
 
 
-def _fill(model, generator):
+def _fill(model, gain, generator):
     """Linear layers keep their inputs' size, norms stay near one, and what a
     model starts as a constant gets some noise, so that no row is like another."""
     done = set()
@@ -38,7 +38,7 @@ def _fill(model, generator):
                 inputs = values.numel() // values.shape[0]
                 if name != "weight":
                     inputs = values.shape[-1]
-                _normal(values, inputs ** -0.5, generator)
+                _normal(values, gain * inputs ** -0.5, generator)
             elif values.numel() and values.min() == values.max():
                 values.add_(torch.randn(values.shape, generator=generator) * 0.1)
 
@@ -52,7 +52,7 @@ def make(architecture, directory):
                                                **architecture.config)
     model = stored_class(config)
     with torch.no_grad():
-        _fill(model, torch.Generator().manual_seed(seed))
+        _fill(model, architecture.gain, torch.Generator().manual_seed(seed))
     model.to(getattr(torch, architecture.dtype))
     with contextlib.redirect_stderr(io.StringIO()):
         model.save_pretrained(directory)
