@@ -245,9 +245,10 @@ ENCODERS = [
     _row("xlm", "xlm", "XLMWithLMHeadModel", i.text, _XLM),
     _row("xlm-classes", "xlm", "XLMForSequenceClassification", i.text, _XLM),
     _row("xlm-as-base", "xlm", "XLMWithLMHeadModel", i.text, _XLM, load_as="XLMModel"),
-    _row("xlnet", "xlnet", "XLNetLMHeadModel", i.text, _XLNET),
+    _row("xlnet", "xlnet", "XLNetLMHeadModel", i.text, _XLNET,
+         dtype="float32"),
     _row("xlnet-as-base", "xlnet", "XLNetLMHeadModel", i.text, _XLNET,
-         load_as="XLNetModel"),
+         dtype="float32", load_as="XLNetModel"),
 ]
 
 SEQUENCE_TO_SEQUENCE = [

@@ -72,35 +72,38 @@ class Check:
         if int8_directory.quantization(int8) is None:
             outcome.result, outcome.detail = NONE, "nothing is quantized"
             return
-        reference = self.work / f"{outcome.format}-reference"
-        problems, quantized = int8_directory.write_reference(
-            self.work / "original", int8, reference)
-        outcome.share = (sum(codes.numel() for codes, _ in quantized.values())
-                         / max(1, self.linear_weights))
-        problems += self._compare(outcome, int8, reference)
+        problems, weights = int8_directory.differences(self.work / "original", int8)
+        outcome.share = weights / max(1, self.linear_weights)
+        problems += self._compare(outcome, int8)
         outcome.result = WRONG if problems else RIGHT
         if problems:
             outcome.detail = "; ".join(problems)
 
-    def _compare(self, outcome, int8, reference):
-        expected = Loaded(self.model_class, reference)
+    def _reference(self, outcome, int8, round_scales):
+        directory = self.work / f"{outcome.format}-{round_scales}"
+        int8_directory.write_reference(self.work / "original", int8, directory, round_scales)
+        return Loaded(self.model_class, directory)
+
+    def _compare(self, outcome, int8):
+        reference = self._reference(outcome, int8, round_scales=False)
+        rounded = self._reference(outcome, int8, round_scales=True)
         loaded = Loaded(self.model_class, int8)
         problems = loaded.worse_than(self.original)
-        for other in (expected, loaded):
+        for other in (reference, rounded, loaded):
             other.copy_made_up(self.original)
         try:
             outcome.to_original = outputs.cosine(
                 self.outputs, outputs.run(loaded.model, self.arguments))
             loaded.decompress()
-            different, count, exact = loaded.compare_weights(expected, self.original)
-            outcome.detail = f"{exact} of {count} quantized weights exact"
+            different, count, taken = loaded.compare_weights(
+                reference, rounded, self.original)
+            outcome.detail = (f"{count} quantized weights, "
+                              f"{taken} of them with scales in {self.architecture.dtype}")
             problems += different[:4]
             outcome.to_reference = outputs.cosine(
-                outputs.run(expected.float(), self.arguments),
+                outputs.run(reference.float(), self.arguments),
                 outputs.run(loaded.float(), self.arguments))
         except Exception as error:
-            if not problems:
-                raise
             problems.append(one_line(error))
             return problems
         if not outcome.to_original >= LEAST_TO_ORIGINAL:

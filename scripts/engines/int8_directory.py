@@ -50,43 +50,50 @@ def quantized_weights(stored):
     return found
 
 
-def dequantize(codes, scales):
-    codes = codes.float()
-    groups = scales.shape[-1] if scales.dim() == 2 else 1
-    if groups > 1:
-        scales = scales.repeat_interleave(codes.shape[-1] // groups, dim=-1)
-    return codes * scales.float()
+def dequantize(codes, scales, dtype, round_scales):
+    """codes * scales in `dtype`; the scales themselves are rounded to it first where
+    `round_scales` says so, as Transformers does when it loads them."""
+    if round_scales:
+        scales = scales.to(dtype)
+    codes, scales = codes.float(), scales.float()
+    if scales.dim() == 2 and scales.shape[1] > 1:
+        scales = scales.repeat_interleave(codes.shape[1] // scales.shape[1], dim=1)
+    return (codes * scales).to(dtype)
 
 
-def write_reference(original, int8, reference):
-    """Copies `original` with each quantized weight replaced by codes * scales.
-
-    Returns what is not as it must be: a tensor that is neither quantized nor
-    the original's, or that only one of the two directories has.
-    """
-    shutil.copytree(original, reference)
-    problems = []
-    stored = tensors(int8)
+def differences(original, int8):
+    """What an INT8 directory has that is neither quantized nor the original's, and
+    what it lacks; and the elements that are quantized."""
+    before, stored = tensors(original), tensors(int8)
     quantized = quantized_weights(stored)
     accompanying = {weight + suffix for weight in quantized
                     for suffix in ("_scale", PACKED, "_shape")}
-    seen = set()
+    problems = []
+    for name, value in before.items():
+        if name in quantized:
+            if quantized[name][0].shape != value.shape:
+                problems.append(f"{name} has another shape than the original's")
+        elif name not in stored:
+            problems.append(f"{name} is not in the INT8 files")
+        elif not same_bits(stored[name], value):
+            problems.append(f"{name} is not quantized, yet not the original's")
+    problems += [f"{name} is only in the INT8 files"
+                 for name in sorted(set(stored) - set(before) - accompanying)]
+    return problems, sum(codes.numel() for codes, _ in quantized.values())
+
+
+def write_reference(original, int8, reference, round_scales):
+    """Copies `original` with each quantized weight replaced by codes * scales."""
+    shutil.copytree(original, reference)
+    quantized = quantized_weights(tensors(int8))
     for path in files(reference):
         values = safetensors.torch.load_file(path)
         with safetensors.safe_open(path, "pt") as opened:
             metadata = opened.metadata()
         for name, value in values.items():
-            seen.add(name)
             if name in quantized:
-                values[name] = dequantize(*quantized[name]).to(value.dtype)
-            elif name not in stored:
-                problems.append(f"{name} is not in the INT8 files")
-            elif not same_bits(stored[name], value):
-                problems.append(f"{name} is not quantized, yet not the original's")
+                values[name] = dequantize(*quantized[name], value.dtype, round_scales)
         safetensors.torch.save_file(values, path, metadata=metadata)
-    problems += [f"{name} is only in the INT8 files"
-                 for name in sorted(set(stored) - seen - accompanying)]
-    return problems, quantized
 
 
 def same_bits(a, b):

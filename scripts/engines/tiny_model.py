@@ -41,6 +41,9 @@ def _fill(model, gain, generator):
                 _normal(values, gain * inputs ** -0.5, generator)
             elif values.numel() and values.min() == values.max():
                 values.add_(torch.randn(values.shape, generator=generator) * 0.1)
+    for name, buffer in model.named_buffers():
+        if name.endswith(".codebook.embed"):  # EnCodec's codebooks are buffers of zeros
+            _normal(buffer, 1, generator)
 
 
 def make(architecture, directory):
