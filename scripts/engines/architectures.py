@@ -161,7 +161,7 @@ DECODERS = [
          {**_SMALL_IDS, "d_model": 64, "n_heads": 4, "n_layers": 2, "max_seq_len": 64}),
     _row("ctrl", "ctrl", "CTRLLMHeadModel", i.text,
          {**_SMALL_IDS, "n_embd": 64, "dff": 96, "n_layer": 2, "n_head": 4,
-          "n_positions": 64}),
+          "n_positions": 64}, dtype="float32"),
     _decoder("olmo", "OlmoForCausalLM"),
     _decoder("olmo2", "Olmo2ForCausalLM"),
     _decoder("stablelm", "StableLmForCausalLM"),

@@ -57,6 +57,10 @@ class Loaded:
             if hasattr(module, "quantization_scheme"):
                 module.quantization_enabled = False
         torch.nn.Module.float(self.model)  # Transformers forbids its own
+        for module in self.model.modules():  # what compressed-tensors wraps keeps its buffers
+            for name, buffer in module.named_buffers(recurse=False):
+                if buffer.is_floating_point() and buffer.dtype != torch.float32:
+                    setattr(module, name, buffer.float())
         return self.model
 
     def compare_weights(self, reference, rounded, original):
