@@ -101,11 +101,10 @@ class Check:
                               f"{taken} of them with scales in {self.architecture.dtype}")
             problems += different[:4]
             outcome.to_reference = outputs.cosine(
-                outputs.run(reference.float(), self.arguments),
-                outputs.run(loaded.float(), self.arguments))
+                outputs.run(reference.model, self.arguments),
+                outputs.run(loaded.weights_alone(), self.arguments))
         except Exception as error:
-            problems.append(one_line(error))
-            return problems
+            return [*problems, one_line(error)]
         if not outcome.to_original >= LEAST_TO_ORIGINAL:
             problems.append("far from the original")
         if not outcome.to_reference >= LEAST_TO_REFERENCE:

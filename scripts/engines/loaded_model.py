@@ -51,22 +51,21 @@ class Loaded:
                 if getattr(module, "quantization_status", None) == "compressed":
                     _decompress_module(module)
 
-    def float(self):
-        """For comparison with the reference: no rounding, no INT8 activations."""
+    def weights_alone(self):
+        """The model without the rounding of activations to INT8, where the engine does
+        that."""
         for module in self.model.modules():
             if hasattr(module, "quantization_scheme"):
                 module.quantization_enabled = False
-        torch.nn.Module.float(self.model)  # Transformers forbids its own
-        for module in self.model.modules():  # what compressed-tensors wraps keeps its buffers
-            for name, buffer in module.named_buffers(recurse=False):
-                if buffer.is_floating_point() and buffer.dtype != torch.float32:
-                    setattr(module, name, buffer.float())
         return self.model
 
     def compare_weights(self, reference, rounded, original):
         """Every tensor must be the reference's bit by bit, or `rounded`'s, whose scales
         have the model's dtype; the reference then takes that value for the comparison
-        of outputs. Returns problems and the number of quantized and rounded ones."""
+        of outputs. Returns problems and the number of quantized and rounded ones.
+
+        What is not quantized may have another dtype: Transformers 4 keeps no tensor in
+        FP32 beside quantized ones, where it does so otherwise."""
         mine, theirs, rounded, before = (
             loaded._tensors() for loaded in (self, reference, rounded, original))
         problems, quantized, taken = [], 0, 0
@@ -82,6 +81,8 @@ class Loaded:
                 taken += 1
                 with torch.no_grad():
                     value.copy_(rounded[name])
+                continue
+            if of_original and same_bits(mine[name], value.to(mine[name].dtype)):
                 continue
             problems.append(f"{name} ({mine[name].dtype}) is not "
                             f"{'the original' if of_original else 'codes * scales'} after load")
