@@ -7,7 +7,7 @@ configuration; then, where needed:
   dtype       dtype of the stored file
   gain        of the random linear layers, where attention is not scaled by itself
   no_int8     why an INT8 download may say no, or quantizes nothing
-  upstream    {engine: why that engine cannot load any such INT8 directory}
+  upstream    {engine or (engine, format): why it cannot load such INT8 directories}
   short       belongs to --short
 """
 
@@ -30,6 +30,10 @@ class Architecture:
     no_int8: str | None = None
     upstream: dict = dataclasses.field(default_factory=dict)
     short: bool = False
+
+    def expected_failure(self, engine, format_name):
+        """Why this engine cannot load that format of it, or None."""
+        return self.upstream.get((engine, format_name)) or self.upstream.get(engine)
 
 
 # What most decoders call their sizes; a row adds to it or takes away (None).
@@ -393,3 +397,22 @@ MIXED = [
 
 ALL = [*DECODERS, *RECURRENT, *MIXTURES, *ENCODERS, *SEQUENCE_TO_SEQUENCE, *AUDIO, *VISION,
        *MIXED]
+
+# For vLLM: sizes that its kernels take.
+_WIDE = {**_GQA, "hidden_size": 128, "intermediate_size": 256, "head_dim": 32}
+_WIDE_MOE = {**_WIDE, "num_experts_per_tok": 2}
+
+VLLM = [
+    _decoder("llama", "LlamaForCausalLM", base=_WIDE),
+    _decoder("qwen2-tied", "Qwen2ForCausalLM", "qwen2", base=_WIDE,
+             tie_word_embeddings=True),
+    _decoder("opt", "OPTForCausalLM", base=_WIDE, ffn_dim=256, word_embed_proj_dim=128,
+             head_dim=..., num_key_value_heads=...),
+    _decoder("mixtral", "MixtralForCausalLM", base=_WIDE_MOE, num_local_experts=4),
+    _decoder("qwen3_moe", "Qwen3MoeForCausalLM", base=_WIDE_MOE, num_experts=4,
+             moe_intermediate_size=128, decoder_sparse_step=1, mlp_only_layers=[]),
+    _decoder("granitemoe", "GraniteMoeForCausalLM", base=_WIDE_MOE, num_local_experts=4,
+             attention_multiplier=0.18),
+    _decoder("gpt_oss", "GptOssForCausalLM", base=_WIDE_MOE, num_local_experts=4,
+             layer_types=["full_attention", "full_attention"]),
+]

@@ -28,6 +28,7 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 
 import architectures  # noqa: E402
+import formats  # noqa: E402
 import int8_directory  # noqa: E402
 import outputs  # noqa: E402
 import tiny_model  # noqa: E402
@@ -117,7 +118,7 @@ def one_line(error):
     return f"{type(error).__name__}: {text[:200]}"
 
 
-def check(architecture, engine, formats, client):
+def check(architecture, engine, wanted, client):
     """Yields one outcome a format."""
     setup_problem = None
     with tempfile.TemporaryDirectory() as work:
@@ -131,7 +132,7 @@ def check(architecture, engine, formats, client):
                 yield Outcome(engine, architecture.name, "-", ABSENT, one_line(error))
                 return
             setup_problem = f"cannot be tried: {one_line(error)}"
-        for format_name in formats:
+        for format_name in wanted:
             outcome = Outcome(engine, architecture.name, format_name, WRONG)
             began = time.monotonic()
             if setup_problem is not None:
@@ -143,7 +144,8 @@ def check(architecture, engine, formats, client):
             except Exception as error:
                 outcome.result, outcome.detail = WRONG, one_line(error)
             outcome.seconds = time.monotonic() - began
-            yield judge(outcome, architecture.no_int8, architecture.upstream.get(engine))
+            yield judge(outcome, architecture.no_int8,
+                        architecture.expected_failure(engine, format_name))
 
 
 def unknown_type(error):
@@ -175,11 +177,10 @@ def main():
     parser.add_argument("--engine", required=True)
     parser.add_argument("--bin-dir", required=True)
     parser.add_argument("--results", required=True)
-    parser.add_argument("--format", action="append", dest="formats")
+    formats.add_argument(parser)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--short", action="store_true")
     arguments = parser.parse_args()
-    formats = arguments.formats or ["compressed-tensors"]
     torch.set_num_threads(1)  # tiny matrices
     rows = chosen(arguments.only, arguments.short)
     with tempfile.TemporaryDirectory() as work, \
@@ -188,12 +189,10 @@ def main():
         client = Client(arguments.bin_dir, daemon.address)
         for row in rows:
             with quiet():
-                outcomes = list(check(row, arguments.engine, formats, client))
+                outcomes = list(check(row, arguments.engine, formats.chosen(arguments), client))
             for outcome in outcomes:
                 outcome.write(results)
-                mark = "" if outcome.expected else "NOT AS EXPECTED: "
-                print(f"{outcome.name:28} {outcome.format:18} {mark}{outcome.result} "
-                      f"{outcome.detail[:150]}", flush=True)
+                outcome.print()
 
 
 if __name__ == "__main__":

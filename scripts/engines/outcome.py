@@ -19,6 +19,11 @@ class Outcome:
     expected: bool = True
     seconds: float = 0.0
 
+    def print(self):
+        mark = "" if self.expected else "NOT AS EXPECTED: "
+        print(f"{self.name:28} {self.format:18} {mark}{self.result} {self.detail[:150]}",
+              flush=True)
+
     def write(self, stream):
         stream.write(json.dumps(dataclasses.asdict(self)) + "\n")
         stream.flush()
