@@ -8,6 +8,7 @@ configuration; then, where needed:
   gain        of the random linear layers, where attention is not scaled by itself
   no_int8     why an INT8 download may say no, or quantizes nothing
   upstream    {engine or (engine, format): why it cannot load such INT8 directories}
+  not_made_by engines whose Transformers cannot save the model
   short       belongs to --short
 """
 
@@ -29,6 +30,7 @@ class Architecture:
     gain: float = 1.0
     no_int8: str | None = None
     upstream: dict = dataclasses.field(default_factory=dict)
+    not_made_by: tuple = ()
     short: bool = False
 
     def expected_failure(self, engine, format_name):
@@ -102,6 +104,7 @@ _WAV2VEC2 = {"vocab_size": 32, "hidden_size": 64, "num_hidden_layers": 2,
              "num_attention_heads": 4, "intermediate_size": 96, "conv_dim": [32, 32, 32],
              "conv_stride": [5, 4, 2], "conv_kernel": [10, 3, 3],
              "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
+_INITIALIZES = "initializes INT8 weights of inner modules, though the file has them"
 _NO_LINEAR = "it has convolutions and codebooks, and no linear layers"
 _DETR = {"use_timm_backbone": False, "use_pretrained_backbone": False, "backbone": None,
          "backbone_config": {"model_type": "resnet", "embedding_size": 16,
@@ -186,7 +189,8 @@ RECURRENT = [
              head_dim=16, n_groups=2, chunk_size=4),
     _decoder("falcon_mamba", "FalconMambaForCausalLM", base=_BASE, state_size=8),
     _decoder("recurrent_gemma", "RecurrentGemmaForCausalLM", num_hidden_layers=3,
-             lru_width=64, attention_window_size=16),
+             lru_width=64, attention_window_size=16,
+             row={"upstream": {"transformers4": _INITIALIZES}}),
     _decoder("jamba", "JambaForCausalLM", num_hidden_layers=4, num_experts=4,
              attn_layer_period=2, attn_layer_offset=1, expert_layer_period=2,
              expert_layer_offset=1, mamba_d_state=8, mamba_dt_rank=8,
@@ -194,7 +198,8 @@ RECURRENT = [
     _decoder("zamba2", "Zamba2ForCausalLM", base=_BASE, num_hidden_layers=6,
              mamba_d_state=8, n_mamba_heads=8, mamba_headdim=16, chunk_size=4,
              layers_block_type=["mamba", "hybrid"] * 3, num_mem_blocks=1,
-             use_mamba_kernels=False, adapter_rank=8, num_logits_to_keep=4),
+             use_mamba_kernels=False, adapter_rank=8, num_logits_to_keep=4,
+             row={"not_made_by": ("transformers4",)}),
     _row("rwkv", "rwkv", "RwkvForCausalLM", i.ids_only,
          {**_SMALL_IDS, "hidden_size": 64, "attention_hidden_size": 64,
           "intermediate_size": 96, "num_hidden_layers": 2, "context_length": 64}),
@@ -320,7 +325,8 @@ VISION = [
     _row("deformable_detr", "deformable_detr", "DeformableDetrForObjectDetection",
          i.image_of(64),
          {**_DETR, "num_feature_levels": 2, "encoder_n_points": 2, "decoder_n_points": 2,
-          "with_box_refine": True, "disable_custom_kernels": True}, dtype="float32"),
+          "with_box_refine": True, "disable_custom_kernels": True}, dtype="float32",
+         not_made_by=("transformers4",)),
     _row("mask2former", "mask2former", "Mask2FormerForUniversalSegmentation",
          i.image_of(64),
          {"backbone_config": {"model_type": "swin", "image_size": 64, "patch_size": 4,
@@ -343,7 +349,8 @@ VISION = [
 ]
 
 MIXED = [
-    _row("clip", "clip", "CLIPModel", i.text_and_image, _CLIP),
+    _row("clip", "clip", "CLIPModel", i.text_and_image, _CLIP,
+         upstream={"transformers4": _INITIALIZES}),
     _row("clip-text-part", "clip", "CLIPModel", i.text, _CLIP, load_as="CLIPTextModel"),
     _row("clip-vision-part", "clip", "CLIPModel", i.image_part, _CLIP,
          load_as="CLIPVisionModel"),

@@ -121,6 +121,10 @@ def one_line(error):
 def check(architecture, engine, wanted, client):
     """Yields one outcome a format."""
     setup_problem = None
+    if engine in architecture.not_made_by:
+        yield Outcome(engine, architecture.name, "-", ABSENT,
+                      "Transformers cannot save its shared tensors")
+        return
     with tempfile.TemporaryDirectory() as work:
         try:
             subject = Check(architecture, client, pathlib.Path(work))

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-RIGHT, WRONG, NONE, ABSENT = "right", "wrong", "no INT8", "not in this version"
+RIGHT, WRONG, NONE, ABSENT = "right", "wrong", "no INT8", "cannot be tried"
 
 
 @dataclasses.dataclass

@@ -47,6 +47,8 @@ def main():
     unexpected = [row for row in rows if not row.expected]
     print_details("no INT8", [row for row in rows
                               if row.expected and row.result == outcome.NONE])
+    print_details("cannot be tried here", [row for row in rows
+                                           if row.result == outcome.ABSENT])
     print_details("wrong, as expected", [row for row in rows if row.expected
                                          and row.result == outcome.WRONG])
     print_details("NOT AS EXPECTED", unexpected)
