@@ -168,8 +168,9 @@ def chosen(only, short):
 
 @contextlib.contextmanager
 def quiet():
-    """Loading reports are read from what from_pretrained returns."""
-    transformers.logging.set_verbosity(transformers.logging.CRITICAL)
+    """What loading reports is read by Loaded."""
+    transformers.logging.set_verbosity_warning()
+    transformers.logging.disable_default_handler()
     transformers.logging.disable_progress_bar()
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")

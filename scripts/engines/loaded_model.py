@@ -1,6 +1,8 @@
 """Loads a directory with Transformers and looks into what came of it."""
 
 import contextlib
+import logging
+import re
 
 import torch
 
@@ -13,11 +15,33 @@ _QUANTIZATION = ("weight_scale", "weight_zero_point", "weight_shape", "weight_pa
                  "input_scale", "input_zero_point")
 
 
+class _Report(logging.Handler):
+    """Keeps what Transformers logs while it loads: its exceptions only point there."""
+
+    def __init__(self):
+        super().__init__()
+        self.text = ""
+
+    def emit(self, record):
+        self.text += record.getMessage() + "\n"
+
+    def reasons(self):
+        found = re.findall(r"^(\w*Error: .*|Error: .*)$", self.text, re.MULTILINE)
+        return " ".join(dict.fromkeys(line.strip() for line in found[:2]))
+
+
 class Loaded:
     def __init__(self, model_class, directory):
         torch.manual_seed(1)
-        self.model, info = model_class.from_pretrained(
-            directory, local_files_only=True, output_loading_info=True, dtype="auto")
+        report, logger = _Report(), logging.getLogger("transformers")
+        logger.addHandler(report)
+        try:
+            self.model, info = model_class.from_pretrained(
+                directory, local_files_only=True, output_loading_info=True, dtype="auto")
+        except Exception as error:
+            raise RuntimeError(f"{report.reasons()} {type(error).__name__}: {error}") from error
+        finally:
+            logger.removeHandler(report)
         self.model.eval()
         self.info = {name: {str(item) for item in info.get(name) or ()} for name in _INFO}
 
