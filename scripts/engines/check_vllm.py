@@ -31,8 +31,9 @@ import tiny_model  # noqa: E402
 from outcome import ABSENT, NONE, RIGHT, WRONG, Outcome, judge  # noqa: E402
 from qstore_process import Client, Daemon  # noqa: E402
 
-# What vLLM says when this machine has no kernel for a layer; no fault of the files.
-NO_KERNEL = "No Int8 MoE backend supports the deployment configuration"
+# What vLLM says when it has no kernel for this machine; no fault of the files.
+NO_INT8_EXPERTS = "No Int8 MoE backend supports the deployment configuration"
+NO_PACKED = "Failed to find a kernel that can implement the WNA16 linear layer"
 
 # vLLM's INT8 kernels round activations, so that both bounds are the original's.
 LEAST_COSINE = 0.98
@@ -122,7 +123,10 @@ def check(architecture, engine, wanted, client):
                 subject.run(outcome)
             except Exception as error:
                 outcome.result, outcome.detail = WRONG, " ".join(str(error).split())
-                if NO_KERNEL in outcome.detail and subject.has_int8_experts(format_name):
+                if NO_PACKED in outcome.detail:
+                    outcome.result = ABSENT
+                    outcome.detail = "vLLM has no kernel for packed 8-bit weights on a CPU"
+                if NO_INT8_EXPERTS in outcome.detail and subject.has_int8_experts(format_name):
                     outcome.result = ABSENT
                     outcome.detail = "vLLM's INT8 experts need a CPU with AMX"
             outcome.seconds = time.monotonic() - began

@@ -1,6 +1,6 @@
 """The INT8 formats of qstore-client that the engines are tried with."""
 
-ALL = ("compressed-tensors",)
+ALL = ("compressed-tensors", "pack-quantized")
 
 
 def add_argument(parser):
