@@ -26,6 +26,7 @@ const Json::CharReaderBuilder& Builder() {
     (*builder)["allowSpecialFloats"] = true;
     (*builder)["rejectDupKeys"] = false;  // the last one counts, as in Python
     (*builder)["strictRoot"] = false;
+    (*builder)["skipBom"] = false;  // WithoutMark did, once
     (*builder)["stackLimit"] = kMaxJsonDepth;
     return builder;
   }();
