@@ -340,7 +340,7 @@ VISION = [
           "feature_size": 32, "mask_feature_size": 32, "hidden_dim": 32,
           "encoder_feedforward_dim": 48, "encoder_layers": 1, "decoder_layers": 3,
           "num_attention_heads": 4, "dim_feedforward": 48, "num_queries": 6},
-         dtype="float32", gain=0.3,  # its masks are thresholds
+         dtype="float32", gain=0.2,  # its masks are thresholds
          upstream={("transformers5", "pack-quantized"): _INITIALIZES}),
     _row("sam", "sam", "SamModel", i.image_and_points(64),
          {"vision_config": {"hidden_size": 32, "output_channels": 32, "image_size": 64,

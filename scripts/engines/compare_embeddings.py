@@ -6,7 +6,7 @@
 Each directory is loaded as it is, by AutoModel and AutoTokenizer; sentence
 embeddings are mean-pooled. Prints the cosine of each sentence and exits with 1
 when one is below the minimum, when a tensor of the directory was not used, or
-when the INT8 directory was not recognised as quantized.
+when no weight is other than the original's.
 """
 
 import argparse
@@ -59,8 +59,14 @@ def embed(directory):
     return (hidden * mask).sum(1) / mask.sum(1), model
 
 
-def linear_count(model):
-    return sum(isinstance(module, torch.nn.Linear) for module in model.modules())
+def changed_layers(model, original):
+    """Linear layers, and those of them whose weights are not the original's."""
+    before = dict(original.named_modules())
+    layers = [(name, module) for name, module in model.named_modules()
+              if isinstance(module, torch.nn.Linear)]
+    changed = [name for name, module in layers
+               if not torch.equal(module.weight, before[name].weight)]
+    return len(layers), len(changed)
 
 
 def main():
@@ -70,18 +76,13 @@ def main():
     parser.add_argument("--minimum", type=float, default=0.98, metavar="COSINE")
     arguments = parser.parse_args()
 
-    original, _ = embed(arguments.original_dir)
+    original, original_model = embed(arguments.original_dir)
     int8, model = embed(arguments.int8_dir)
-    settings = getattr(model.config, "quantization_config", None)
-    if settings is None:
-        raise SystemExit(f"{arguments.int8_dir}: loaded as an ordinary model: "
-                         "config.json has no quantization_config")
-    schemes = sum(getattr(module, "quantization_scheme", None) is not None
-                  for module in model.modules())
-    print(f"{schemes} of {linear_count(model)} linear layers run under a "
-          "quantization scheme")
-    if schemes == 0:
-        raise SystemExit(f"{arguments.int8_dir}: no layer is quantized")
+    layers, changed = changed_layers(model, original_model)
+    print(f"{changed} of {layers} linear layers have the weights of INT8 codes")
+    if changed == 0:
+        raise SystemExit(f"{arguments.int8_dir}: loaded with the original's weights: "
+                         "config.json has no quantization_config, or nothing is INT8")
 
     cosines = torch.nn.functional.cosine_similarity(original, int8, dim=1).tolist()
     print("cosine  sentence")
