@@ -17,7 +17,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
       libgrpc++1.51 libgrpc29 libprotobuf32 libabsl20220623 librocksdb7.8 libzstd1 \
-      libhwy1 libxxhash0 libssl3 libspdlog1.10 libfmt9 libjemalloc2 ca-certificates \
+      libhwy1 libjsoncpp25 libxxhash0 libssl3 libspdlog1.10 libfmt9 libjemalloc2 ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
  && install -d -o 7350 -g 7350 -m 0750 /var/lib/qstore
 COPY --from=build /src/build/release/bin/qstored /src/build/release/bin/qstore-client /usr/local/bin/
