@@ -17,8 +17,8 @@ namespace qstore::client {
 namespace {
 
 // An index of 300,000 tensors takes a third of it.
-constexpr uint64_t kMaxDocumentBytes = 64u << 20;
-constexpr size_t kMaxTensorNameColumns = 60;
+constexpr uint64_t kMaxPlanDocumentBytes = 64u << 20;
+constexpr size_t kMaxPlanNameColumns = 60;
 
 absl::StatusOr<model::ModelFiles> ReadModelFiles(
     const std::vector<SourceFile>& files,
@@ -29,9 +29,10 @@ absl::StatusOr<model::ModelFiles> ReadModelFiles(
   }
   for (const SourceFile& file : files) {
     if (model::IsModelDocument(file.path) &&
-        file.size_bytes <= kMaxDocumentBytes) {
-      QSTORE_ASSIGN_OR_RETURN(model.documents[file.path],
-                              ReadWholeFile(file.location, kMaxDocumentBytes));
+        file.size_bytes <= kMaxPlanDocumentBytes) {
+      QSTORE_ASSIGN_OR_RETURN(
+          model.documents[file.path],
+          ReadWholeFile(file.location, kMaxPlanDocumentBytes));
     }
   }
   return model;
@@ -97,7 +98,7 @@ std::string DescribePlan(const UploadPlan& plan) {
     for (size_t j = 0; j < file.tensors.size(); ++j) {
       const TensorEntry& tensor = file.tensors[j];
       const model::TensorPlan& planned = plan.quantization.files[i].tensors[j];
-      table.AddRow({file.path, Shorten(tensor.name, kMaxTensorNameColumns),
+      table.AddRow({file.path, Shorten(tensor.name, kMaxPlanNameColumns),
                     std::string(DtypeName(tensor.dtype)), Shape(tensor),
                     planned.quantized ? "INT8" : "as it is", planned.reason});
     }

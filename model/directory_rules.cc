@@ -106,7 +106,9 @@ bool HasUnreadableType(const Json::Value& config) {
          std::any_of(config.begin(), config.end(), HasUnreadableType);
 }
 
-bool IsAdapter(const DirectoryFacts& facts) { return facts.has_adapter_config; }
+bool IsAdapterDirectory(const DirectoryFacts& facts) {
+  return facts.has_adapter_config;
+}
 bool HasNoConfig(const DirectoryFacts& facts) { return !facts.has_config; }
 bool HasUnreadableConfig(const DirectoryFacts& facts) {
   return !facts.config_problem.empty();
@@ -131,7 +133,7 @@ bool IsQuantizedByTensor(const DirectoryFacts& facts) {
   return !facts.quantized_tensor.empty();
 }
 
-constexpr auto kRules = std::to_array<DirectoryRule>({
+constexpr auto kDirectoryRules = std::to_array<DirectoryRule>({
     {"quantized", "its documents say that its weights are quantized already",
      IsQuantizedByDocument, true},
     {"scales",
@@ -141,7 +143,7 @@ constexpr auto kRules = std::to_array<DirectoryRule>({
      IsQuantizedByTensor, true},
     {"adapter",
      "adapter_config.json says that it is an adapter, which is added to floats",
-     IsAdapter, false},
+     IsAdapterDirectory, false},
     {"no-config", "no config.json beside it says what reads it", HasNoConfig,
      false},
     {"unreadable-config", "its config.json cannot be read as JSON in UTF-8",
@@ -202,10 +204,10 @@ DirectoryFacts ReadDirectory(const ModelFiles& files,
   return facts;
 }
 
-std::span<const DirectoryRule> DirectoryRules() { return kRules; }
+std::span<const DirectoryRule> DirectoryRules() { return kDirectoryRules; }
 
 const DirectoryRule* FindDirectoryRule(const DirectoryFacts& facts, bool ask) {
-  for (const DirectoryRule& rule : kRules) {
+  for (const DirectoryRule& rule : kDirectoryRules) {
     if ((rule.always || !ask) && rule.leaves(facts)) return &rule;
   }
   return nullptr;

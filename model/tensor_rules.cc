@@ -178,7 +178,7 @@ bool IsRouter(const TensorEntry& tensor, const TensorGroup& group) {
           absl::StrContains(tensor.name, "gate"));
 }
 
-bool IsAdapter(const TensorEntry& tensor, const TensorGroup& /*group*/) {
+bool IsAdapterTensor(const TensorEntry& tensor, const TensorGroup& /*group*/) {
   return Fits(kAdapters, tensor.name);
 }
 
@@ -218,7 +218,7 @@ bool IsOutsideLayers(const TensorEntry& tensor, const TensorGroup& group) {
   return group.has_numbered_layers() && !InNumberedLayer(ModuleOf(tensor.name));
 }
 
-constexpr auto kRules = std::to_array<TensorRule>({
+constexpr auto kTensorRules = std::to_array<TensorRule>({
     {"type", "its type is not F32, F16 or BF16", HasOtherType, false},
     {"rank", "it is no matrix", IsNoMatrix, false},
     {"empty", "it has no elements", IsEmpty, false},
@@ -233,8 +233,8 @@ constexpr auto kRules = std::to_array<TensorRule>({
     {"norm", "it is a norm", IsNorm, true},
     {"router", "it is a router or gate: few weights that decide much", IsRouter,
      true},
-    {"adapter", "it is an adapter's, which loaders want in floats", IsAdapter,
-     true},
+    {"adapter", "it is an adapter's, which loaders want in floats",
+     IsAdapterTensor, true},
     {"transposed",
      "its bias does not have one element a row: it is kept as [in, out]",
      IsTransposed, true},
@@ -283,11 +283,11 @@ const TensorEntry* TensorGroup::Find(const std::string& name) const {
   return tensor == by_name_.end() ? nullptr : tensor->second;
 }
 
-std::span<const TensorRule> TensorRules() { return kRules; }
+std::span<const TensorRule> TensorRules() { return kTensorRules; }
 
 const TensorRule* FindTensorRule(const TensorEntry& tensor,
                                  const TensorGroup& group, bool with_defaults) {
-  for (const TensorRule& rule : kRules) {
+  for (const TensorRule& rule : kTensorRules) {
     if ((with_defaults || !rule.is_default) && rule.leaves(tensor, group)) {
       return &rule;
     }

@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/model/weights.h"
 
 namespace qstore::model {
 namespace {
@@ -13,12 +14,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-TensorEntry Tensor(const std::string& name,
-                   std::vector<uint64_t> shape = {64, 32},
-                   Dtype dtype = Dtype::kBF16) {
-  return {name, dtype, std::move(shape), 0, 0};
-}
 
 constexpr char kLinearName[] = "layers.0.up.weight";
 

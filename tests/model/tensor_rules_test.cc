@@ -6,15 +6,10 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/model/weights.h"
 
 namespace qstore::model {
 namespace {
-
-TensorEntry Tensor(const std::string& name,
-                   std::vector<uint64_t> shape = {64, 32},
-                   Dtype dtype = Dtype::kBF16) {
-  return {name, dtype, std::move(shape), 0, 0};
-}
 
 // The rule that leaves each tensor, among all of them; "" for none.
 std::vector<std::string> RulesFor(const std::vector<TensorEntry>& tensors,
