@@ -18,6 +18,12 @@ namespace {
 constexpr size_t kShortRevisionDigits = 12;
 constexpr size_t kMaxTensorNameColumns = 48;
 constexpr double kMinRateSeconds = 0.001;
+// docs/int8.md has it at length.
+constexpr char kInt8Formats[] =
+    "INT8 for engines: --format compressed-tensors (W8A8, for vLLM and SGLang) "
+    "or pack-quantized (W8A16, closer to the original);\n"
+    "Transformers reads both with `pip install compressed-tensors`, and holds "
+    "floats once it has loaded them\n";
 constexpr auto kLeft = TextTable::Align::kLeft;
 constexpr auto kRight = TextTable::Align::kRight;
 
@@ -204,7 +210,9 @@ std::string DescribeRevision(const v1::GetRevisionResponse& revision) {
         revision.quantizer(), "): ", FormatBytes(quantized.stored_bytes()),
         " stored, ",
         FormatPercent(quantized.stored_bytes(), quantized.two_copies_bytes),
-        " of two copies\n");
+        " of two copies\n", kInt8Formats);
+  } else {
+    absl::StrAppend(&text, "no INT8, since nothing is quantized\n");
   }
   absl::StrAppend(&text, "\n", PrecisionTable(revision));
   const std::string tensors = TensorTable(revision);

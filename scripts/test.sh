@@ -148,8 +148,21 @@ if [ $quick -eq 0 ]; then
   after "tsan build" "tsan tests" run_ctest tsan tsan
 fi
 
+engines=${QSTORE_ENGINES_DIR:-$QSTORE_ROOT/.cache/engines}
+left_out="scripts/torture.sh, scripts/measure-memory.sh, scripts/bench-codec.sh, scripts/check-format.sh"
+installed() {
+  cmp -s "$QSTORE_ROOT/scripts/engines/requirements/$1.txt" "$engines/$1/installed.txt"
+}
+if [ $quick -eq 0 ] && installed base && installed transformers5 && installed transformers4; then
+  after "release build" "engines, short form" "$QSTORE_ROOT/scripts/test-engines.sh" \
+    --short --bin-dir "$(build_directory release)/bin"
+else
+  left_out+=", scripts/test-engines.sh (its environments are not installed; it installs them)"
+fi
+
 echo
 printf '%s\n' "${table[@]}"
+printf 'not run: %s\n' "$left_out"
 printf '%-28s %5d s\n\n' total $SECONDS
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

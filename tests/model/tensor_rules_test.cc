@@ -15,6 +15,7 @@ namespace {
 std::vector<std::string> RulesFor(const std::vector<TensorEntry>& tensors,
                                   TensorGroup::Numbers numbers = {}) {
   std::vector<const TensorEntry*> pointers;
+  pointers.reserve(tensors.size());
   for (const TensorEntry& tensor : tensors) pointers.push_back(&tensor);
   const TensorGroup group(pointers, std::move(numbers));
   std::vector<std::string> rules;

@@ -334,8 +334,10 @@ TEST_F(BoundsTest, ListsOfTensorsHaveABudget) {
 TEST_F(BoundsTest, LongNamesCountInTheBudget) {
   options_.metadata_memory_bytes = 1u << 20;
   StartServer();
+  constexpr int kTensors = 10;
   std::vector<TestTensor> tensors;
-  for (int i = 0; i < 10; ++i) {
+  tensors.reserve(kTensors);
+  for (int i = 0; i < kTensors; ++i) {
     tensors.push_back(
         {std::string(60'000, 'n') + std::to_string(i), Dtype::kU8, {1}, 1});
   }

@@ -31,6 +31,7 @@ inline std::vector<ExportTensor> SmallModel() {
 inline std::vector<const ExportTensor*> PointersTo(
     const std::vector<ExportTensor>& tensors) {
   std::vector<const ExportTensor*> pointers;
+  pointers.reserve(tensors.size());
   for (const ExportTensor& tensor : tensors) pointers.push_back(&tensor);
   return pointers;
 }
