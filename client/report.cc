@@ -20,7 +20,7 @@ constexpr size_t kMaxTensorNameColumns = 48;
 constexpr double kMinRateSeconds = 0.001;
 // docs/int8.md has it at length.
 constexpr char kInt8Formats[] =
-    "INT8 for engines: --format compressed-tensors (W8A8, for vLLM and SGLang) "
+    "INT8: --format compressed-tensors (W8A8, for vLLM and SGLang) "
     "or pack-quantized (W8A16, closer to the original);\n"
     "Transformers reads both with `pip install compressed-tensors`, and holds "
     "floats once it has loaded them\n";
