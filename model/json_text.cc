@@ -14,11 +14,6 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-std::string_view WithoutMark(std::string_view text) {
-  return text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size())
-                                          : text;
-}
-
 const Json::CharReaderBuilder& Builder() {
   static const auto* const kBuilder = [] {
     auto* builder = new Json::CharReaderBuilder;
@@ -26,7 +21,7 @@ const Json::CharReaderBuilder& Builder() {
     (*builder)["allowSpecialFloats"] = true;
     (*builder)["rejectDupKeys"] = false;  // the last one counts, as in Python
     (*builder)["strictRoot"] = false;
-    (*builder)["skipBom"] = false;  // WithoutMark did, once
+    (*builder)["skipBom"] = false;  // WithoutByteOrderMark did, once
     (*builder)["stackLimit"] = kMaxJsonDepth;
     return builder;
   }();
@@ -37,11 +32,16 @@ bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 }  // namespace
 
+std::string_view WithoutByteOrderMark(std::string_view text) {
+  return text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size())
+                                          : text;
+}
+
 absl::StatusOr<Json::Value> ParseJsonObject(std::string_view text) {
   if (!IsValidUtf8(text)) {
     return absl::FailedPreconditionError("it is not UTF-8");
   }
-  text = WithoutMark(text);
+  text = WithoutByteOrderMark(text);
   const std::unique_ptr<Json::CharReader> reader(Builder().newCharReader());
   Json::Value document;
   try {
@@ -69,7 +69,7 @@ std::string FindString(const Json::Value& object, const char* key) {
 }
 
 JsonEdits::JsonEdits(std::string_view text)
-    : text_(text), offset_(text.size() - WithoutMark(text).size()) {}
+    : text_(text), offset_(text.size() - WithoutByteOrderMark(text).size()) {}
 
 size_t JsonEdits::Begin(const Json::Value& value) const {
   return offset_ + static_cast<size_t>(value.getOffsetStart());

@@ -20,6 +20,9 @@ namespace qstore::model {
 
 inline constexpr int kMaxJsonDepth = 100;
 
+// `text` behind its byte order mark, if it has one.
+std::string_view WithoutByteOrderMark(std::string_view text);
+
 // Bare NaN, Infinity and -Infinity are taken; a byte order mark is skipped.
 // FAILED_PRECONDITION, in words that follow "it", when `text` is not UTF-8, not
 // a JSON object, or nested deeper than kMaxJsonDepth.

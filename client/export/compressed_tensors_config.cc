@@ -128,8 +128,9 @@ void AddTo(const Json::Value& object, const std::string& json,
 }  // namespace
 
 absl::StatusOr<std::string> RewriteConfig(
-    const ExportFormat& format, const std::string& config,
+    const ExportFormat& format, const std::string& original,
     const std::vector<const ExportTensor*>& tensors) {
+  const std::string config(model::WithoutByteOrderMark(original));
   QSTORE_ASSIGN_OR_RETURN(const Json::Value document,
                           model::ParseJsonObject(config));
   if (model::SaysQuantized(document)) {
@@ -147,7 +148,7 @@ absl::StatusOr<std::string> RewriteConfig(
           " have scales of different kinds: download the original"));
     }
   }
-  if (first == nullptr) return config;
+  if (first == nullptr) return original;
   const ordered_json added = QuantizationConfig(format, *first, tensors);
   const bool one_line = config.find('\n') == std::string::npos;
   model::JsonEdits edits(config);

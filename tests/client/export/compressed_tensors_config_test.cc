@@ -79,6 +79,7 @@ TEST(CompressedTensorsConfigTest, TakesAnyTextThatIsAnObject) {
     const auto document = nlohmann::json::parse(*config);
     EXPECT_EQ(document["quantization_config"]["format"], "int-quantized")
         << *config;
+    EXPECT_TRUE(config->starts_with("{")) << *config;
   }
 }
 
