@@ -50,8 +50,7 @@ absl::Status FindMissingShards(const SourceFile& index,
         "cannot be read (", std::string(weight_map.status().message()), ")"));
   }
   for (const auto& [tensor, shard] : *weight_map) {
-    const std::string path = fs::path(shard).lexically_normal().native();
-    if (!paths.contains(path)) missing->insert(path);
+    if (!paths.contains(shard)) missing->insert(shard);
   }
   return absl::OkStatus();
 }

@@ -22,9 +22,9 @@ constexpr size_t kMaxPlanNameColumns = 60;
 
 absl::StatusOr<model::ModelFiles> ReadModelFiles(
     const std::vector<SourceFile>& files,
-    std::map<std::string, SafetensorsHeader> headers) {
+    std::map<std::string, SafetensorsHeader>* headers) {
   model::ModelFiles model;
-  for (auto& [path, header] : headers) {
+  for (auto& [path, header] : *headers) {
     model.weights.push_back({path, std::move(header.tensors)});
   }
   for (const SourceFile& file : files) {
@@ -50,8 +50,8 @@ absl::StatusOr<UploadPlan> PlanUpload(const UploadOptions& options) {
   QSTORE_ASSIGN_OR_RETURN(UploadChecks checks,
                           CheckUploadFiles(options.force, &plan.files));
   plan.notes = std::move(checks.notes);
-  QSTORE_ASSIGN_OR_RETURN(
-      plan.model, ReadModelFiles(plan.files, std::move(checks.headers)));
+  QSTORE_ASSIGN_OR_RETURN(plan.model,
+                          ReadModelFiles(plan.files, &checks.headers));
   if (options.quantizer == "none") return plan;
   plan.quantization = model::PlanQuantization(
       plan.model, {.ask = options.quantize,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <set>
 #include <utility>
 
@@ -60,6 +61,12 @@ std::string PathIn(const std::string& directory, const std::string& name) {
   return directory.empty() ? name : absl::StrCat(directory, "/", name);
 }
 
+std::string ShardPath(const std::string& index_path, const std::string& shard) {
+  return std::filesystem::path(PathIn(DirectoryOf(index_path), shard))
+      .lexically_normal()
+      .native();
+}
+
 bool IsShardIndex(std::string_view path) {
   const std::string name = FileNameOf(path);
   return GlobMatch("*.safetensors*.index*.json", name) ||
@@ -74,7 +81,7 @@ bool IsModelDocument(std::string_view path) {
 }
 
 absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(
-    std::string_view index_path, std::string_view text) {
+    const std::string& index_path, std::string_view text) {
   QSTORE_ASSIGN_OR_RETURN(const Json::Value document, ParseJsonObject(text));
   const Json::Value* const weight_map = FindObject(document, "weight_map");
   if (weight_map == nullptr) {
@@ -87,8 +94,7 @@ absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(
           absl::StrCat("it gives tensor ", Quoted(entry.name()),
                        " a shard that is no string"));
     }
-    files.emplace(entry.name(),
-                  PathIn(DirectoryOf(index_path), entry->asString()));
+    files.emplace(entry.name(), ShardPath(index_path, entry->asString()));
   }
   return files;
 }

@@ -32,6 +32,10 @@ std::string FileNameOf(std::string_view path);
 // `name` in `directory`, which may be "".
 std::string PathIn(const std::string& directory, const std::string& name);
 
+// The path that an index at `index_path` means by the name of a shard, which
+// may begin with "./" or be in a directory below.
+std::string ShardPath(const std::string& index_path, const std::string& shard);
+
 // Whether PlanQuantization wants to read the file: config.json, what announces
 // adapters and quantized weights, and indexes of shards.
 bool IsModelDocument(std::string_view path);
@@ -43,7 +47,7 @@ bool IsShardIndex(std::string_view path);
 // The weight_map of an index: tensor to path, the index's directory in front.
 // FAILED_PRECONDITION, in words that follow "it", when it has none.
 absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(
-    std::string_view index_path, std::string_view text);
+    const std::string& index_path, std::string_view text);
 
 // The directory whose config.json speaks for the weights in `path`: its own, or
 // the nearest above whose index names it. A null pointer: none does.

@@ -28,20 +28,23 @@ bool AnyFits(const std::vector<std::string>& patterns,
       [&](const std::string& pattern) { return GlobMatch(pattern, name); });
 }
 
-// What a config says of vocabularies and experts, at any depth.
-void CollectNumbers(const Json::Value& value, TensorGroup::Numbers* numbers) {
+// What a config says of vocabularies, experts and types, at any depth.
+void CollectFacts(const Json::Value& value, TensorGroup::ConfigFacts* facts) {
   if (value.isArray()) {
-    for (const Json::Value& element : value) CollectNumbers(element, numbers);
+    for (const Json::Value& element : value) CollectFacts(element, facts);
   }
   if (!value.isObject()) return;
+  if (std::string type = FindString(value, "model_type"); !type.empty()) {
+    facts->model_types.insert(std::move(type));
+  }
   for (auto member = value.begin(); member != value.end(); ++member) {
     if (!member->isUInt64()) {
-      CollectNumbers(*member, numbers);
+      CollectFacts(*member, facts);
     } else if (member.name().ends_with("vocab_size")) {
-      numbers->vocabulary_sizes.insert(member->asUInt64());
+      facts->vocabulary_sizes.insert(member->asUInt64());
     } else if (std::find(kExpertCounts.begin(), kExpertCounts.end(),
                          member.name()) != kExpertCounts.end()) {
-      numbers->expert_counts.insert(member->asUInt64());
+      facts->expert_counts.insert(member->asUInt64());
     }
   }
 }
@@ -102,9 +105,9 @@ void PlanDirectory(const ModelFiles& files, const std::string& directory,
         !rule->always ? "" : absl::StrCat(" (", Quoted(found), ")")));
     return;
   }
-  TensorGroup::Numbers numbers;
-  CollectNumbers(facts.config, &numbers);
-  const TensorGroup tensors(TensorsOf(group), std::move(numbers));
+  TensorGroup::ConfigFacts config_facts;
+  CollectFacts(facts.config, &config_facts);
+  const TensorGroup tensors(TensorsOf(group), std::move(config_facts));
   for (size_t i = 0; i < group.files.size(); ++i) {
     std::vector<TensorPlan>& planned = plan->files[group.indices[i]].tensors;
     for (const TensorEntry& tensor : group.files[i]->tensors) {

@@ -82,13 +82,12 @@ constexpr auto kHeads = std::to_array<std::string_view>({
 constexpr auto kNorms = std::to_array<std::string_view>({
     "*norm*",
     "*Norm*",
-    "*.ln_*",
     "ln_*",
 });
 
 constexpr auto kRouters = std::to_array<std::string_view>({
-    "gate.weight",
-    "*.gate.weight",
+    "gate.*",
+    "*.gate.*",
     "*.wg.weight",
     "*router*",
     "*shared_expert_gate*",
@@ -164,17 +163,25 @@ bool IsHead(const TensorEntry& tensor, const TensorGroup& /*group*/) {
 }
 
 bool HasRowsOfVocabulary(const TensorEntry& tensor, const TensorGroup& group) {
-  return group.numbers().vocabulary_sizes.contains(tensor.shape[0]) &&
+  return group.facts().vocabulary_sizes.contains(tensor.shape[0]) &&
          !InNumberedLayer(ModuleOf(tensor.name));
 }
 
+// By the ends of their names: whole models are called after their norms.
 bool IsNorm(const TensorEntry& tensor, const TensorGroup& /*group*/) {
-  return Fits(kNorms, tensor.name);
+  std::string_view module = ModuleOf(tensor.name);
+  for (int i = 0; i < 2 && !module.empty(); ++i) {
+    const std::string_view last = LastComponent(module);
+    if (Fits(kNorms, last)) return true;
+    module = module.substr(0, module.size() - last.size());
+    if (!module.empty()) module.remove_suffix(1);
+  }
+  return false;
 }
 
 bool IsRouter(const TensorEntry& tensor, const TensorGroup& group) {
   return Fits(kRouters, tensor.name) ||
-         (group.numbers().expert_counts.contains(tensor.shape[0]) &&
+         (group.facts().expert_counts.contains(tensor.shape[0]) &&
           absl::StrContains(tensor.name, "gate"));
 }
 
@@ -208,6 +215,51 @@ bool IsReadByMixer(const TensorEntry& tensor, const TensorGroup& group) {
   return std::find(kMixerNames.begin(), kMixerNames.end(),
                    LastComponent(module)) != kMixerNames.end() &&
          FindSibling(module, "conv1d.weight", group) != nullptr;
+}
+
+// What Transformers 5 splits, joins or reorders while it loads a model of the
+// type: its scales would not go the same way. From conversion_mapping.py there.
+struct RearrangedTensors {
+  std::string_view model_type;  // or the beginning of several
+  std::string_view pattern;
+};
+constexpr auto kRearranged = std::to_array<RearrangedTensors>({
+    {"nomic_bert", "*Wqkv*"},
+    {"jina_embeddings_v3", "*Wqkv*"},
+    {"gte", "*qkv_proj*"},
+    {"gte", "*up_gate_proj*"},
+    {"radio", "*.qkv.*"},
+    {"kimi_k25", "*wqkv*"},
+    {"sarvam", "*query_key_value*"},
+    {"qianfan_ocr", "*.qkv.*"},
+    {"hrm_text", "*gate_up_proj*"},
+    {"hrm_text", "*gqkv_proj*"},
+    {"sapiens2", "*.w12.*"},
+    {"molmo2", "*.att_proj.*"},
+    {"molmo2", "*.ff_proj.*"},
+    {"tipsv2", "*.w12.*"},
+    {"tipsv2", "*.qkv.*"},
+    {"unlimited_ocr", "*qkv_proj*"},
+    {"nemo_speechlm", "*w_qkv*"},
+    {"lara_mini", "*linear_attn.in_proj*"},
+    {"minimax_m3_vl", "*.gate_proj.*"},
+    {"minimax_m3_vl", "*.up_proj.*"},
+    {"mistral_large4", "*.wq.*"},
+    {"mistral_large4", "*.wk.*"},
+    {"gradium_phonon_tts", "*.in_proj.*"},
+});
+
+bool IsRearranged(const TensorEntry& tensor, const TensorGroup& group) {
+  return std::any_of(
+      kRearranged.begin(), kRearranged.end(),
+      [&](const RearrangedTensors& rearranged) {
+        return GlobMatch(rearranged.pattern, tensor.name) &&
+               std::any_of(group.facts().model_types.begin(),
+                           group.facts().model_types.end(),
+                           [&](const std::string& type) {
+                             return type.starts_with(rearranged.model_type);
+                           });
+      });
 }
 
 bool IsShared(const TensorEntry& tensor, const TensorGroup& /*group*/) {
@@ -246,6 +298,9 @@ constexpr auto kTensorRules = std::to_array<TensorRule>({
      true},
     {"shared", "several layers share it, and only one has its scales", IsShared,
      true},
+    {"rearranged",
+     "Transformers splits, joins or reorders it while it loads the model",
+     IsRearranged, true},
     {"outside",
      "it is outside of the numbered layers, where engines also build what is "
      "not stored or is shared",
@@ -255,8 +310,8 @@ constexpr auto kTensorRules = std::to_array<TensorRule>({
 }  // namespace
 
 TensorGroup::TensorGroup(const std::vector<const TensorEntry*>& tensors,
-                         Numbers numbers)
-    : numbers_(std::move(numbers)) {
+                         ConfigFacts facts)
+    : facts_(std::move(facts)) {
   for (const TensorEntry* tensor : tensors) {
     by_name_.emplace(tensor->name, tensor);
   }

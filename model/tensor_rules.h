@@ -28,15 +28,17 @@ inline constexpr uint64_t kMaxQuantizedColumns = 1u << 20;
 class TensorGroup {
  public:
   // Of the config.json; all empty where there is none.
-  struct Numbers {
-    std::set<uint64_t> vocabulary_sizes;
-    std::set<uint64_t> expert_counts;
+  struct ConfigFacts {
+    std::set<uint64_t> vocabulary_sizes = {};
+    std::set<uint64_t> expert_counts = {};
+    std::set<std::string> model_types = {};  // its own and those of its parts
   };
 
-  TensorGroup(const std::vector<const TensorEntry*>& tensors, Numbers numbers);
+  TensorGroup(const std::vector<const TensorEntry*>& tensors,
+              ConfigFacts facts);
 
   const TensorEntry* Find(const std::string& name) const;
-  const Numbers& numbers() const { return numbers_; }
+  const ConfigFacts& facts() const { return facts_; }
   // Whether layers called like GPT-2's keep their weights as linear layers do,
   // as far as their biases tell.
   bool conv1d_names_are_linear() const { return conv1d_names_are_linear_; }
@@ -45,7 +47,7 @@ class TensorGroup {
 
  private:
   std::map<std::string_view, const TensorEntry*> by_name_;
-  Numbers numbers_;
+  ConfigFacts facts_;
   bool conv1d_names_are_linear_ = false;
   bool has_numbered_layers_ = false;
 };

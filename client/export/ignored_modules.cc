@@ -137,6 +137,24 @@ std::string EndExpression(std::string_view module,
   return "";
 }
 
+// Heads in numbered layers are often stored once, under the name that came
+// first, and built elsewhere too.
+std::string HeadExpression(const std::string& module,
+                           const QuantizedModules& quantized) {
+  for (const char* word : {"embed", "head"}) {
+    const size_t found = module.find(word);
+    if (found == std::string::npos) continue;
+    const size_t dot = module.rfind('.', found);
+    const std::string end =
+        dot == std::string::npos ? module : module.substr(dot + 1);
+    if (!model::InNumberedLayer(end) || quantized.KindEndsWith(Kind(end))) {
+      continue;
+    }
+    return "re:(.*\\.)?" + Expression(end, /*any_number=*/true) + "$";
+  }
+  return "";
+}
+
 // Fused experts: engines make modules of their own below or instead of them.
 std::string BelowExpression(std::string_view module,
                             const QuantizedModules& quantized) {
@@ -188,6 +206,7 @@ std::vector<std::string> IgnoredModules(
       // One that looks like an expression would be taken for one.
       if (!module.starts_with("re:")) names.insert(std::string(module));
       expressions.insert(EndExpression(module, quantized));
+      expressions.insert(HeadExpression(std::string(module), quantized));
     } else if (tensor->shape.size() == 3) {
       expressions.insert(BelowExpression(
           ParentOf(module.empty() ? std::string_view(tensor->name) : module),

@@ -44,8 +44,8 @@ absl::StatusOr<std::string> RewriteIndex(const ExportFormat& format,
   bool any_quantized = false;
   for (auto entry = weight_map->begin(); entry != weight_map->end(); ++entry) {
     const std::string shard = entry->isString() ? entry->asString() : "";
-    const ExportTensor* const tensor = FindTensor(
-        by_name, model::PathIn(model::DirectoryOf(path), shard), entry.name());
+    const ExportTensor* const tensor =
+        FindTensor(by_name, model::ShardPath(path, shard), entry.name());
     if (tensor == nullptr) continue;
     if (!tensor->quantized) {
       total_bytes += tensor->raw_bytes;

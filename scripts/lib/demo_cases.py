@@ -52,7 +52,8 @@ def run_case(name, model_dir, bin_dir, work_dir):
         client = Client(bin_dir, daemon.address)
         reference = "demo/model:latest"
         upload = client.json("upload", model_dir, reference)
-        int8 = client.json("download", reference, int8_dir, "--precision", "int8")
+        int8 = client.json("download", reference, int8_dir, "--precision", "int8",
+                           "--allow-original")
         original = client.json("download", reference, original_dir)
         show = client.json("show", reference)
         if daemon.stop() != 0:

@@ -63,7 +63,7 @@ TEST(GoverningConfigsTest, LonelyFiles) {
 
 TEST(ModelFilesTest, ReadsWeightMaps) {
   const auto map =
-      ReadWeightMap("a/i.json", R"({"weight_map": {"x": "1", "y": "b/2"}})");
+      ReadWeightMap("a/i.json", R"({"weight_map": {"x": "1", "y": "./b/2"}})");
   ASSERT_TRUE(map.ok()) << map.status();
   EXPECT_EQ(*map,
             (std::map<std::string, std::string>{{"x", "a/1"}, {"y", "a/b/2"}}));

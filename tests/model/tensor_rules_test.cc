@@ -13,11 +13,11 @@ namespace {
 
 // The rule that leaves each tensor, among all of them; "" for none.
 std::vector<std::string> RulesFor(const std::vector<TensorEntry>& tensors,
-                                  TensorGroup::Numbers numbers = {}) {
+                                  TensorGroup::ConfigFacts facts = {}) {
   std::vector<const TensorEntry*> pointers;
   pointers.reserve(tensors.size());
   for (const TensorEntry& tensor : tensors) pointers.push_back(&tensor);
-  const TensorGroup group(pointers, std::move(numbers));
+  const TensorGroup group(pointers, std::move(facts));
   std::vector<std::string> rules;
   for (const TensorEntry& tensor : tensors) {
     const TensorRule* const rule = FindTensorRule(tensor, group);
@@ -49,10 +49,11 @@ TEST(TensorRulesTest, EveryRuleLeavesSomething) {
       Tensor("layers.0.mixer.conv1d.weight", {4, 1, 4}),
       Tensor("layers.0.mixer.dt_proj.weight"),
       Tensor("layers.0.shared_transformer.up.weight"),
+      Tensor("layers.0.attn.Wqkv.weight"),
       Tensor("projector.weight"),
       Tensor("layers.0.mlp.up.weight")};
-  const std::vector<std::string> rules =
-      RulesFor(tensors, {.vocabulary_sizes = {1000}, .expert_counts = {}});
+  const std::vector<std::string> rules = RulesFor(
+      tensors, {.vocabulary_sizes = {1000}, .model_types = {"nomic_bert"}});
   EXPECT_EQ(rules.back(), "");
   const std::set<std::string> seen(rules.begin(), rules.end());
   for (const TensorRule& rule : TensorRules()) {
@@ -73,7 +74,8 @@ TEST(TensorRulesTest, LinearLayersOfManyModels) {
         "transformer.blocks.0.attn.Wqkv.weight",
         "backbone.layers.0.mixer.in_proj.weight",
         "encoder.albert_layer_groups.0.albert_layers.0.ffn.weight",
-        "model.layers.0.linear_attn.in_proj_qkvz.weight"}) {
+        "model.layers.0.linear_attn.in_proj_qkvz.weight",
+        "roberta_prelayernorm.encoder.layer.0.output.dense.weight"}) {
     EXPECT_EQ(RulesFor({Tensor(name)}), Names{""}) << name;
   }
 }
@@ -120,13 +122,13 @@ TEST(TensorRulesTest, HeadsUnderManyNames) {
 
 // By its rows, whatever it is called.
 TEST(TensorRulesTest, RowsOfTheVocabularyAndOfExperts) {
-  const TensorGroup::Numbers numbers = {.vocabulary_sizes = {64},
-                                        .expert_counts = {8}};
+  const TensorGroup::ConfigFacts facts = {.vocabulary_sizes = {64},
+                                          .expert_counts = {8}};
   EXPECT_EQ(RulesFor({Tensor("model.to_words.weight", {64, 32}),
                       Tensor("layers.0.up.weight", {64, 32}),
                       Tensor("layers.0.moe_gate.weight", {8, 32}),
                       Tensor("layers.0.gate_proj.weight", {16, 32})},
-                     numbers),
+                     facts),
             (Names{"vocabulary", "", "router", ""}));
 }
 

@@ -87,6 +87,15 @@ TEST(IgnoredModulesTest, FusedExperts) {
       {"model.layers.0.self_attn.q_proj", "model.layers.0.mixer.in_proj"});
 }
 
+TEST(IgnoredModulesTest, HeadsThatAreStoredElsewhere) {
+  ExpectIgnored({Left("model.decoder.bbox_embed.0.layers.0.weight"),
+                 Left("model.decoder.class_embed.0.weight"),
+                 Int8("model.decoder.layers.0.fc1.weight")},
+                {"bbox_embed.5.layers.0", "class_embed.5",
+                 "model.decoder.bbox_embed.1.layers.0"},
+                {"model.decoder.layers.0.fc1"});
+}
+
 TEST(IgnoredModulesTest, RoutersUnderOtherNames) {
   ExpectIgnored({Left("model.layers.0.block_sparse_moe.gate.weight"),
                  Int8("model.layers.0.block_sparse_moe.experts.0.w1.weight")},

@@ -66,6 +66,15 @@ TEST(ShardIndexTest, KnowsShardsByTheDirectoryOfTheIndex) {
   EXPECT_EQ(*outside, kIndex);
 }
 
+TEST(ShardIndexTest, TakesNamesThatBeginWithADot) {
+  const auto index = RewriteIndex(
+      FormatNamed("compressed-tensors"), "i.json",
+      R"({"weight_map": {"a.weight": "./m-1.safetensors"}})", Shards());
+  ASSERT_TRUE(index.ok()) << index.status();
+  EXPECT_EQ(nlohmann::json::parse(*index)["weight_map"]["a.weight_scale"],
+            "./m-1.safetensors");
+}
+
 TEST(ShardIndexTest, KeepsOddNames) {
   ExportTensor odd = Tensor("q\"\\u.weight", Dtype::kF32, {1, 2}, true);
   const auto index = RewriteIndex(
