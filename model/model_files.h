@@ -10,7 +10,6 @@
 #include "absl/status/statusor.h"
 #include "base/dtype.h"
 #include "base/safetensors.h"
-#include "json/value.h"
 
 namespace qstore::model {
 
