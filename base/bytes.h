@@ -1,7 +1,7 @@
 // Views of bytes and little-endian loads and stores.
 //
 // Everything on disk and on the wire is little-endian except RocksDB keys
-// (storage/keys.h), which are big-endian so that they sort by number.
+// (storage/records/keys.h), which are big-endian so that they sort by number.
 #pragma once
 
 #include <bit>

@@ -4,8 +4,8 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "benchmarks/contestant.h"
-#include "codec/int8_coder.h"
-#include "codec/kernels.h"
+#include "codec/int8/int8_coder.h"
+#include "codec/kernels/kernels.h"
 
 namespace qstore::codec {
 namespace {

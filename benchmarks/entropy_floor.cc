@@ -7,8 +7,8 @@
 #include "codec/float_bits.h"
 #include "codec/grid.h"
 #include "codec/interval.h"
-#include "codec/kernels.h"
-#include "codec/nearest_codes.h"
+#include "codec/kernels/kernels.h"
+#include "codec/pairs/nearest_codes.h"
 
 namespace qstore::codec {
 namespace {

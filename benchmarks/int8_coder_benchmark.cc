@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "benchmarks/model_tensors.h"
-#include "codec/int8_coder.h"
-#include "codec/kernels.h"
+#include "codec/int8/int8_coder.h"
+#include "codec/kernels/kernels.h"
 #include "codec/quantizer.h"
 #include "hwy/targets.h"
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "codec/kernels.h"
+#include "codec/kernels/kernels.h"
 #include "hwy/targets.h"
 
 namespace qstore::codec {

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
-#include "base/safetensors.h"
+#include "model/safetensors.h"
 
 namespace qstore::codec {
 

@@ -8,9 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/dtype.h"
 #include "base/status.h"
 #include "client/unary_call.h"
+#include "model/dtype.h"
 
 namespace qstore::client {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "base/names.h"
 #include "client/cancellation.h"
 #include "client/connection.h"
+#include "model/names.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {

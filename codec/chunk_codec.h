@@ -22,7 +22,7 @@ namespace qstore::codec {
 enum class Int8Coder : uint8_t { kZstd = 1, kSliced = 2 };
 
 struct EncodeOptions {
-  // Chunks that kZstd makes smaller are left to it. codec/int8_coder.h.
+  // Chunks that kZstd makes smaller are left to it. codec/int8/int8_coder.h.
   Int8Coder coder = Int8Coder::kZstd;
   // What ChunkEncoder::Encode quantizes with: a name of codec/quantizer.h,
   // which must live as long as the encoder.

@@ -5,13 +5,13 @@
 #include "base/status.h"
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
-#include "codec/code_differences.h"
-#include "codec/int8_blob.h"
-#include "codec/kernels.h"
-#include "codec/plain_residual.h"
-#include "codec/rank_reader.h"
-#include "codec/residual_format.h"
-#include "codec/sparse_subgroups.h"
+#include "codec/int8/int8_blob.h"
+#include "codec/kernels/kernels.h"
+#include "codec/pairs/code_differences.h"
+#include "codec/residual/plain_residual.h"
+#include "codec/residual/rank_reader.h"
+#include "codec/residual/residual_format.h"
+#include "codec/residual/sparse_subgroups.h"
 
 namespace qstore::codec {
 namespace {

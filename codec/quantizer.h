@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "codec/chunk.h"
-#include "codec/kernels.h"
+#include "codec/kernels/kernels.h"
 
 namespace qstore::codec {
 

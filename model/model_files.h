@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/dtype.h"
-#include "base/safetensors.h"
+#include "model/dtype.h"
+#include "model/safetensors.h"
 
 namespace qstore::model {
 

@@ -12,10 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/file.h"
-#include "base/names.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "server/status_mapping.h"
+#include "model/names.h"
+#include "server/calls/status_mapping.h"
 #include "storage/directories.h"
 
 namespace qstore::server {

@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "codec/chunk_codec.h"
-#include "codec/plain_codec.h"
+#include "codec/plain/plain_codec.h"
 
 namespace qstore::server {
 

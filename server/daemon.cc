@@ -17,10 +17,10 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/engines.h"
-#include "server/ingest/chunk_work.h"
-#include "server/ingest/upload_session.h"
-#include "server/memory_plan.h"
+#include "server/limits/memory_plan.h"
 #include "server/sweep_log.h"
+#include "server/upload/chunk_work.h"
+#include "server/upload/upload_session.h"
 
 namespace qstore::server {
 namespace {

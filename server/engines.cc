@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/quote.h"
-#include "storage/memory_engine.h"
-#include "storage/rocksdb_engine.h"
+#include "storage/memory/memory_engine.h"
+#include "storage/rocksdb/rocksdb_engine.h"
 
 namespace qstore::server {
 namespace {

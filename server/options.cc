@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/engines.h"
-#include "server/memory_plan.h"
+#include "server/limits/memory_plan.h"
 #include "server/version.h"
 
 namespace qstore::server {

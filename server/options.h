@@ -8,9 +8,9 @@
 #include <variant>
 #include <vector>
 
-#include "server/call_admission.h"
-#include "server/ingest/ingest_resources.h"
-#include "server/quotas.h"
+#include "server/limits/call_admission.h"
+#include "server/limits/quotas.h"
+#include "server/upload/ingest_resources.h"
 
 namespace qstore::server {
 
@@ -20,7 +20,7 @@ struct ServerOptions {
   std::string engine = "rocksdb";
   std::string backup_dir;  // empty: no backups
   uint32_t threads = 0;    // 0: one per core
-  // 0: the options below stand as they are (server/memory_plan.h).
+  // 0: the options below stand as they are (server/limits/memory_plan.h).
   uint64_t memory_limit_bytes = 0;
   uint64_t ingest_memory_bytes = 384ull << 20;     // chunks of all uploads
   uint64_t metadata_memory_bytes = 1024ull << 20;  // lists of tensors

@@ -20,7 +20,7 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "base/names.h"
+#include "model/names.h"
 #include "qstore/storage/v1/manifest.pb.h"
 #include "storage/engine.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/failpoint.h"
 #include "base/status.h"
-#include "storage/records.h"
+#include "storage/records/records.h"
 
 namespace qstore::storage {
 namespace {

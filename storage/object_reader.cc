@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "storage/keys.h"
+#include "storage/records/keys.h"
 
 namespace qstore::storage {
 namespace {

@@ -1,9 +1,9 @@
 #include "storage/object_summary.h"
 
-#include "base/dtype.h"
 #include "codec/chunk.h"
-#include "storage/keys.h"
-#include "storage/records.h"
+#include "model/dtype.h"
+#include "storage/records/keys.h"
+#include "storage/records/records.h"
 
 namespace qstore::storage {
 namespace {

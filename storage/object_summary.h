@@ -29,7 +29,7 @@ struct ObjectSummary {
   }
 };
 
-// `object` is valid (storage/validate_records.h).
+// `object` is valid (storage/records/validate_records.h).
 ObjectSummary Summarize(const v1::Object& object);
 
 }  // namespace qstore::storage

@@ -5,7 +5,7 @@
 
 #include "base/failpoint.h"
 #include "base/status.h"
-#include "storage/keys.h"
+#include "storage/records/keys.h"
 
 namespace qstore::storage {
 namespace {

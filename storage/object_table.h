@@ -21,7 +21,7 @@
 #include "base/hash.h"
 #include "storage/engine.h"
 #include "storage/object_summary.h"
-#include "storage/record_table.h"
+#include "storage/records/record_table.h"
 
 namespace qstore::storage {
 

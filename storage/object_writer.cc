@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/failpoint.h"
 #include "base/status.h"
-#include "storage/keys.h"
-#include "storage/validate_records.h"
+#include "storage/records/keys.h"
+#include "storage/records/validate_records.h"
 
 namespace qstore::storage {
 namespace {

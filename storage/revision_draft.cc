@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/names.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "storage/keys.h"
-#include "storage/records.h"
-#include "storage/validate_records.h"
+#include "model/names.h"
+#include "storage/records/keys.h"
+#include "storage/records/records.h"
+#include "storage/records/validate_records.h"
 
 namespace qstore::storage {
 namespace {

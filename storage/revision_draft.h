@@ -18,9 +18,9 @@ struct CompleteRevision {
   std::set<uint64_t> object_ids;
 };
 
-// Checks `draft` against the rules of storage/validate_records.h and the
-// objects that the upload holds, and fills in the rest. Content hashes may be
-// empty in the draft; where given they must be right. INVALID_ARGUMENT names
+// Checks `draft` against the rules of storage/records/validate_records.h and
+// the objects that the upload holds, and fills in the rest. Content hashes may
+// be empty in the draft; where given they must be right. INVALID_ARGUMENT names
 // file and tensor.
 absl::StatusOr<CompleteRevision> CompleteDraft(v1::Revision draft,
                                                const HeldObjects& held,

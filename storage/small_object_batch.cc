@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/status.h"
-#include "storage/keys.h"
 #include "storage/object_ingest.h"
-#include "storage/records.h"
+#include "storage/records/keys.h"
+#include "storage/records/records.h"
 
 namespace qstore::storage {
 namespace {

@@ -6,10 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/failpoint.h"
-#include "base/names.h"
 #include "base/status.h"
+#include "model/names.h"
 #include "storage/object_ingest.h"
-#include "storage/records.h"
+#include "storage/records/records.h"
 #include "storage/revision_draft.h"
 
 namespace qstore::storage {

@@ -7,8 +7,8 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "client/export/ignored_modules.h"
-#include "model/directory_rules.h"
 #include "model/json_text.h"
+#include "model/quantization/directory_rules.h"
 
 namespace qstore::client {
 namespace {

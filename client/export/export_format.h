@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/dtype.h"
 #include "client/export/code_layout.h"
 #include "codec/chunk.h"
+#include "model/dtype.h"
 #include "nlohmann/json.hpp"
 
 namespace qstore::client {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "model/tensor_rules.h"
+#include "model/quantization/tensor_rules.h"
 
 namespace qstore::client {
 namespace {

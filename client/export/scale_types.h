@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "base/dtype.h"
+#include "model/dtype.h"
 
 namespace qstore::client {
 

@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
-#include "base/safetensors.h"
 #include "client/export/export_format.h"
+#include "model/safetensors.h"
 
 namespace qstore::client {
 

@@ -6,10 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/hash.h"
-#include "base/safetensors.h"
 #include "codec/chunk_codec.h"
-#include "codec/plain_codec.h"
+#include "codec/plain/plain_codec.h"
 #include "gtest/gtest.h"
+#include "model/safetensors.h"
 
 namespace qstore::client {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/dtype.h"
+#include "model/dtype.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {

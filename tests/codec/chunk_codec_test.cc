@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "codec/interval.h"
-#include "codec/residual_format.h"
+#include "codec/residual/residual_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/codec/chunk_round_trip.h"

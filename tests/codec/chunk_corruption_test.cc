@@ -1,10 +1,10 @@
 // Damaged and hostile blobs: the decoder gives an error or some output, and
 // never touches memory that is not its own (the sanitizers watch).
-#include "codec/residual_format.h"
+#include "codec/residual/residual_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/codec/chunk_round_trip.h"
-#include "tests/codec/given_pairs.h"
+#include "tests/codec/pairs/given_pairs.h"
 
 namespace qstore::codec {
 namespace {

@@ -3,11 +3,11 @@
 #include <memory>
 
 #include "codec/chunk_codec.h"
-#include "codec/kernels.h"
-#include "codec/residual_builder.h"
+#include "codec/kernels/kernels.h"
+#include "codec/residual/residual_builder.h"
 #include "gtest/gtest.h"
 #include "tests/codec/counted_memory.h"
-#include "tests/codec/given_pairs.h"
+#include "tests/codec/pairs/given_pairs.h"
 #include "tests/codec/sample_weights.h"
 
 namespace qstore::codec {

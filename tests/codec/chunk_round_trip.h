@@ -6,9 +6,9 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "codec/chunk_codec.h"
-#include "codec/residual_format.h"
+#include "codec/residual/residual_format.h"
 #include "gtest/gtest.h"
-#include "tests/codec/each_kernels.h"
+#include "tests/codec/kernels/each_kernels.h"
 
 namespace qstore::codec {
 

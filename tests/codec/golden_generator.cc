@@ -7,7 +7,7 @@
 
 #include "tests/codec/chunk_file.h"
 #include "tests/codec/golden_cases.h"
-#include "tests/codec/int8_golden_cases.h"
+#include "tests/codec/int8/int8_golden_cases.h"
 
 namespace {
 

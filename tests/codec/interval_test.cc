@@ -3,9 +3,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "codec/kernels.h"
+#include "codec/kernels/kernels.h"
 #include "gtest/gtest.h"
-#include "tests/codec/each_kernels.h"
+#include "tests/codec/kernels/each_kernels.h"
 #include "tests/codec/sample_weights.h"
 
 namespace qstore::codec {

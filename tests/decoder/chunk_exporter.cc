@@ -23,8 +23,8 @@
 
 #include "base/file.h"
 #include "codec/chunk_codec.h"
-#include "codec/plain_codec.h"
-#include "tests/codec/given_pairs.h"
+#include "codec/plain/plain_codec.h"
+#include "tests/codec/pairs/given_pairs.h"
 #include "tests/codec/sample_weights.h"
 
 namespace qstore::codec {

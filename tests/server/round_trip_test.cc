@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/hash.h"
-#include "storage/keys.h"
+#include "storage/records/keys.h"
 #include "tests/server/server_fixture.h"
 
 namespace qstore::server {

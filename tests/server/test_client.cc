@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "codec/chunk_codec.h"
-#include "codec/plain_codec.h"
+#include "codec/plain/plain_codec.h"
 
 namespace qstore::server {
 namespace {

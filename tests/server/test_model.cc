@@ -2,7 +2,7 @@
 
 #include <random>
 
-#include "base/safetensors.h"
+#include "model/safetensors.h"
 
 namespace qstore::server {
 namespace {

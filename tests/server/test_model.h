@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/dtype.h"
+#include "model/dtype.h"
 
 namespace qstore::server {
 

@@ -11,8 +11,8 @@
 
 #include "base/bytes.h"
 #include "storage/engine.h"
-#include "storage/memory_engine.h"
-#include "storage/rocksdb_engine.h"
+#include "storage/memory/memory_engine.h"
+#include "storage/rocksdb/rocksdb_engine.h"
 #include "tests/storage/temporary_directory.h"
 
 namespace qstore::storage {

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <thread>
 
-#include "storage/keys.h"
+#include "storage/records/keys.h"
 #include "tests/storage/engine_fixture.h"
 
 namespace qstore::storage {

@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "base/status.h"
+#include "tests/storage/rocksdb/table_files.h"
 #include "tests/storage/store_fixture.h"
-#include "tests/storage/table_files.h"
 
 namespace qstore::storage {
 namespace {

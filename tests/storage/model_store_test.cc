@@ -1,7 +1,7 @@
 // Uploads, revisions, tags and what readers see of them.
 #include "storage/model_store.h"
 
-#include "storage/records.h"
+#include "storage/records/records.h"
 #include "tests/storage/store_fixture.h"
 
 namespace qstore::storage {

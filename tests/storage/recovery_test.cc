@@ -7,9 +7,9 @@
 #include <functional>
 #include <random>
 
-#include "storage/keys.h"
-#include "storage/record_table.h"
-#include "storage/records.h"
+#include "storage/records/keys.h"
+#include "storage/records/record_table.h"
+#include "storage/records/records.h"
 #include "tests/storage/store_fixture.h"
 
 namespace qstore::storage {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/dtype.h"
 #include "base/status.h"
-#include "storage/records.h"
+#include "model/dtype.h"
+#include "storage/records/records.h"
 #include "tests/storage/engine_fixture.h"
 
 namespace qstore::storage {

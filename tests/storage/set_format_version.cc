@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <string>
 
-#include "storage/record_table.h"
-#include "storage/rocksdb_engine.h"
+#include "storage/records/record_table.h"
+#include "storage/rocksdb/rocksdb_engine.h"
 
 int main(int argc, char** argv) {
   using namespace qstore::storage;  // NOLINT(google-build-using-namespace)

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "base/safetensors.h"
 #include "client/export/scale_types.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/safetensors.h"
 #include "tests/client/export/export_tensors.h"
 
 namespace qstore::client {

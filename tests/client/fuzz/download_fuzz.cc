@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/hash.h"
-#include "base/names.h"
-#include "client/download_stream.h"
-#include "client/manifest_check.h"
+#include "client/download/download_stream.h"
+#include "client/download/manifest_check.h"
 #include "grpcpp/support/slice.h"
+#include "model/names.h"
 #include "tests/fuzz_check.h"
 
 namespace qstore::client {

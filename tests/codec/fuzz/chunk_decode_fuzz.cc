@@ -4,7 +4,7 @@
 //
 // Input: a chunk file (tests/codec/chunk_file.h).
 #include "codec/chunk_runs.h"
-#include "codec/kernels.h"
+#include "codec/kernels/kernels.h"
 #include "tests/codec/chunk_file.h"
 #include "tests/fuzz_check.h"
 

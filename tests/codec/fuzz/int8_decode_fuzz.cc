@@ -5,7 +5,7 @@
 // size | blob.
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
-#include "codec/kernels.h"
+#include "codec/kernels/kernels.h"
 #include "tests/fuzz_check.h"
 
 namespace qstore::codec {

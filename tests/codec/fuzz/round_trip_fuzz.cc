@@ -8,7 +8,7 @@
 // a factor a column. Bit 2: whether the coder is sliced.
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
-#include "codec/kernels.h"
+#include "codec/kernels/kernels.h"
 #include "tests/fuzz_check.h"
 
 namespace qstore::codec {

@@ -9,12 +9,12 @@
 #include <memory>
 #include <string>
 
-#include "base/names.h"
 #include "base/utf8.h"
+#include "model/names.h"
 #include "qstore/v1/model_store.pb.h"
-#include "server/status_mapping.h"
-#include "server/wire_records.h"
-#include "storage/memory_engine.h"
+#include "server/calls/status_mapping.h"
+#include "server/calls/wire_records.h"
+#include "storage/memory/memory_engine.h"
 #include "storage/model_store.h"
 #include "tests/fuzz_check.h"
 

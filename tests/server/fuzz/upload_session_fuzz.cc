@@ -15,10 +15,10 @@
 #include <thread>
 
 #include "base/hash.h"
-#include "base/names.h"
-#include "server/ingest/chunk_work.h"
-#include "server/ingest/upload_session.h"
-#include "storage/memory_engine.h"
+#include "model/names.h"
+#include "server/upload/chunk_work.h"
+#include "server/upload/upload_session.h"
+#include "storage/memory/memory_engine.h"
 #include "tests/fuzz_check.h"
 
 namespace qstore::server {

@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <string>
 
-#include "base/names.h"
-#include "storage/keys.h"
+#include "model/names.h"
 #include "storage/object_summary.h"
-#include "storage/records.h"
-#include "storage/validate_records.h"
+#include "storage/records/keys.h"
+#include "storage/records/records.h"
+#include "storage/records/validate_records.h"
 #include "tests/fuzz_check.h"
 
 namespace qstore::storage {

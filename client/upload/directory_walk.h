@@ -1,0 +1,41 @@
+// Finds the files of a model directory.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/safetensors.h"
+
+namespace qstore::client {
+
+struct SourceFile {
+  std::string path;  // relative to the model directory, '/' between segments
+  std::filesystem::path location;
+  uint64_t size_bytes = 0;
+  // Stored as it is although its name says that it can be taken apart.
+  bool as_bytes = false;
+};
+
+bool IsSafetensorsPath(const std::string& path);
+
+// All regular files below `source`, ascending by path; or `source` itself under
+// its own name when it is a .safetensors file. The rules:
+//  - a symbolic link to a regular file stands for that file, wherever it is
+//  (the
+//    Hugging Face cache is made of such links);
+//  - a link to a directory is refused, so there are no loops and no strays;
+//  - `.git` is skipped; empty sub-directories leave no trace;
+//  - a socket, pipe or device, a dangling link, a name that the store does not
+//    take, and a directory without any file are errors that name the path.
+absl::StatusOr<std::vector<SourceFile>> ListModelFiles(
+    const std::filesystem::path& source);
+
+// Reads and checks the header of a safetensors file. INVALID_ARGUMENT: it
+// cannot be taken apart into tensors.
+absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(const SourceFile& file);
+
+}  // namespace qstore::client

@@ -1,0 +1,115 @@
+#include "client/upload/upload_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/file.h"
+#include "base/quote.h"
+#include "base/status.h"
+#include "client/text_table.h"
+#include "client/upload/upload_checks.h"
+#include "model/dtype.h"
+#include "model/quantization/tensor_rules.h"
+
+namespace qstore::client {
+namespace {
+
+// An index of 300,000 tensors takes a third of it.
+constexpr uint64_t kMaxPlanDocumentBytes = 64u << 20;
+constexpr size_t kMaxPlanNameColumns = 60;
+
+absl::StatusOr<model::ModelFiles> ReadModelFiles(
+    const std::vector<SourceFile>& files,
+    std::map<std::string, SafetensorsHeader>* headers) {
+  model::ModelFiles model;
+  for (auto& [path, header] : *headers) {
+    model.weights.push_back({path, std::move(header.tensors)});
+  }
+  for (const SourceFile& file : files) {
+    if (model::IsModelDocument(file.path) &&
+        file.size_bytes <= kMaxPlanDocumentBytes) {
+      QSTORE_ASSIGN_OR_RETURN(
+          model.documents[file.path],
+          ReadWholeFile(file.location, kMaxPlanDocumentBytes));
+    }
+  }
+  return model;
+}
+
+std::string Shape(const TensorEntry& tensor) {
+  return tensor.shape.empty() ? "scalar" : absl::StrJoin(tensor.shape, "x");
+}
+
+}  // namespace
+
+absl::StatusOr<UploadPlan> PlanUpload(const UploadOptions& options) {
+  UploadPlan plan;
+  QSTORE_ASSIGN_OR_RETURN(plan.files, ListModelFiles(options.source));
+  QSTORE_ASSIGN_OR_RETURN(UploadChecks checks,
+                          CheckUploadFiles(options.force, &plan.files));
+  plan.notes = std::move(checks.notes);
+  QSTORE_ASSIGN_OR_RETURN(plan.model,
+                          ReadModelFiles(plan.files, &checks.headers));
+  if (options.quantizer == "none") return plan;
+  plan.quantization = model::PlanQuantization(
+      plan.model, {.ask = options.quantize,
+                   .include = options.include,
+                   .exclude = options.exclude,
+                   .no_default_excludes = options.no_default_excludes});
+  return plan;
+}
+
+std::map<std::string, v1::TensorSelection> SelectionsOf(
+    const model::QuantizationPlan& plan) {
+  std::map<std::string, v1::TensorSelection> selections;
+  for (const model::FilePlan& file : plan.files) {
+    std::string bits((file.tensors.size() + 7) / 8, '\0');
+    for (size_t i = 0; i < file.tensors.size(); ++i) {
+      if (file.tensors[i].quantized) {
+        bits[i / 8] = static_cast<char>(bits[i / 8] | 1 << (i % 8));
+      }
+    }
+    selections[file.path].set_bits(std::move(bits));
+  }
+  return selections;
+}
+
+std::vector<std::string> NotesOf(const UploadPlan& plan) {
+  std::vector<std::string> notes = plan.notes;
+  notes.insert(notes.end(), plan.quantization.notes.begin(),
+               plan.quantization.notes.end());
+  for (const std::string& pattern : plan.quantization.unused_patterns) {
+    notes.push_back(absl::StrCat("the pattern ", Quoted(pattern),
+                                 " fits no tensor's name"));
+  }
+  return notes;
+}
+
+std::string DescribePlan(const UploadPlan& plan) {
+  TextTable table;
+  for (const char* heading :
+       {"file", "tensor", "dtype", "shape", "stored", "since"}) {
+    table.AddColumn(heading, TextTable::Align::kLeft);
+  }
+  for (size_t i = 0; i < plan.quantization.files.size(); ++i) {
+    const model::WeightFile& file = plan.model.weights[i];
+    for (size_t j = 0; j < file.tensors.size(); ++j) {
+      const TensorEntry& tensor = file.tensors[j];
+      const model::TensorPlan& planned = plan.quantization.files[i].tensors[j];
+      table.AddRow({file.path, Shorten(tensor.name, kMaxPlanNameColumns),
+                    std::string(DtypeName(tensor.dtype)), Shape(tensor),
+                    planned.quantized ? "INT8" : "as it is", planned.reason});
+    }
+  }
+  std::string text =
+      plan.quantization.files.empty() ? "" : table.Format() + "\n";
+  absl::StrAppend(
+      &text, plan.quantization.quantized_count,
+      plan.quantization.quantized_count == 1 ? " tensor" : " tensors",
+      " would be quantized; nothing was sent\n");
+  return text;
+}
+
+}  // namespace qstore::client

@@ -1,0 +1,112 @@
+// One Download, waiting for its turn or running: reads stored values on the
+// read pool and writes them to gRPC, at most kReadAheadMessages ahead of the
+// client.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "base/byte_budget.h"
+#include "base/thread_pool.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/server_callback.h"
+#include "model/names.h"
+#include "qstore/v1/model_store.pb.h"
+#include "server/calls/call_log.h"
+#include "server/download/download_source.h"
+#include "server/download/pinned_bytes.h"
+#include "server/download/recent_values.h"
+#include "server/limits/call_admission.h"
+#include "server/limits/stall_watch.h"
+#include "storage/model_store.h"
+
+namespace qstore::server {
+
+inline constexpr size_t kReadAheadMessages = 2;
+
+// What all downloads share. Not owned; outlives every call.
+struct DownloadResources {
+  storage::ModelStore* store = nullptr;
+  // Reads block, so they do not run on gRPC's threads. Its queue must hold a
+  // task for every download that is admitted.
+  ThreadPool* read_pool = nullptr;
+  std::shared_ptr<PinnedBytesGauge> gauge;
+  // While more than this is pinned by all downloads together, none reads ahead
+  // and none pins more than the part that it sends.
+  uint64_t pin_bytes = 192u << 20;
+  // What those find that pin nothing.
+  RecentValues* recent_values = nullptr;
+  // Payload of one message.
+  size_t part_bytes = 1u << 20;
+  // For the lists of tensors of calls that run.
+  ByteBudget* metadata = nullptr;
+  StallWatch* stalls = nullptr;
+};
+
+// Deletes itself when gRPC is done with it.
+class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+ public:
+  // Starts the call: `request` is a serialized v1::DownloadRequest.
+  static DownloadCall* Start(const DownloadResources& resources,
+                             CallAdmission* admission,
+                             grpc::CallbackServerContext* context,
+                             const grpc::ByteBuffer& request);
+
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  DownloadCall(const DownloadResources& resources, CallAdmission* admission,
+               grpc::CallbackServerContext* context);
+
+  absl::Status Parse(const grpc::ByteBuffer& request);
+  void Enqueue();
+  void Admitted(absl::StatusOr<CallAdmission::Permit> answer);
+  // Does what can be done next: a write, a read, or the end of the call. Takes
+  // the lock from the caller: the change that the caller made and the decision
+  // are one step, after which the call may be gone.
+  void Advance(std::unique_lock<std::mutex> lock);
+  // On the read pool: makes one message.
+  void Produce();
+  absl::Status OpenSource();
+  void CloseSource();
+  absl::Status ClientGone() const;
+  bool MayReadAhead() const;
+
+  const DownloadResources resources_;
+  CallAdmission* const admission_;
+  CallLog log_;
+  StallWatch::Call stall_;
+  CallAdmission::Permit permit_;
+  ModelReference reference_;
+  v1::Precision precision_ = v1::PRECISION_UNSPECIFIED;
+  HeldChunks held_;
+
+  // Used by the task on the read pool alone while producing_, else under
+  // mutex_.
+  std::unique_ptr<DownloadSource> source_;
+  ByteBudget::Lease metadata_lease_;
+
+  std::mutex mutex_;  // guards what follows
+  std::deque<grpc::ByteBuffer> ready_;
+  grpc::ByteBuffer writing_message_;  // in use by gRPC while writing_
+  bool waiting_ = false;              // for its turn
+  uint64_t ticket_ = 0;               // in the queue, while waiting_
+  bool writing_ = false;
+  std::chrono::steady_clock::time_point write_began_;  // of writing_message_
+  uint64_t written_bytes_ = 0;
+  bool prompt_ = false;  // the client takes what it is sent
+  bool producing_ = false;
+  bool exhausted_ = false;  // the source has no more messages
+  bool finishing_ = false;
+  absl::Status status_;  // the first error
+};
+
+}  // namespace qstore::server

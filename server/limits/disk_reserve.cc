@@ -1,0 +1,32 @@
+#include "server/limits/disk_reserve.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/byte_format.h"
+
+namespace qstore::server {
+
+DiskReserve::DiskReserve(std::unique_ptr<storage::DiskSpace> space,
+                         std::optional<uint64_t> reserve_bytes)
+    : space_(std::move(space)), reserve_bytes_(reserve_bytes) {}
+
+absl::Status DiskReserve::Check(uint64_t more_bytes) const {
+  if (space_ == nullptr) return absl::OkStatus();
+  const auto reading = space_->Read();
+  if (!reading.ok()) return absl::OkStatus();
+  const uint64_t reserve_bytes = reserve_bytes_.value_or(
+      std::min(kMaxDefaultReserveBytes, reading->total_bytes / 20));
+  if (reading->free_bytes >= reserve_bytes &&
+      reading->free_bytes - reserve_bytes >= more_bytes) {
+    return absl::OkStatus();
+  }
+  // Without a hint when to retry: somebody has to delete something first.
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the server's disk has ", FormatBytes(reading->free_bytes),
+                   " free, and uploads leave ", FormatBytes(reserve_bytes),
+                   " of it; delete models or make room, then try again"));
+}
+
+}  // namespace qstore::server

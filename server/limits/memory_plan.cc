@@ -1,0 +1,184 @@
+#include "server/limits/memory_plan.h"
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+#include <type_traits>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "server/upload/chunk_work.h"
+
+namespace qstore::server {
+namespace {
+
+// What flags count in: MiB.
+constexpr uint64_t kMemoryUnitBytes = 1u << 20;
+
+// The program, threads of gRPC and their stacks, connections, RocksDB's filters
+// and indexes of open tables.
+constexpr uint64_t kProcessBytes = 64 * kMemoryUnitBytes;
+// Decoder (tests/codec/chunk_memory_test.cc) and the decoded chunk.
+constexpr uint64_t kDecoderBytes = (24 + 20) * kMemoryUnitBytes;
+constexpr uint64_t kCodecBytes = 64 * kMemoryUnitBytes + kDecoderBytes;
+// Beside its chunks: a message as received and as parsed, the values that table
+// writers hold, and an object that may yet turn out to be small.
+constexpr uint64_t kUploadBytes = 32 * kMemoryUnitBytes;
+// Encoded blobs that are not yet in a table, and what its writer holds.
+constexpr uint64_t kParkedUploadBytes = 16 * kMemoryUnitBytes;
+// A stored value: a chunk that did not become smaller.
+constexpr uint64_t kMaxValueBytes = kMaxChunkRawBytes + kMemoryUnitBytes;
+
+constexpr uint64_t kSmallMessageBytes = 256u << 10;
+
+uint64_t SlackBytes(uint64_t limit_bytes) { return limit_bytes / 16; }
+
+uint64_t InMebibytes(uint64_t bytes) {
+  return (bytes + kMemoryUnitBytes - 1) / kMemoryUnitBytes;
+}
+
+// Rounded to what a flag can say.
+uint64_t WholeMebibytes(uint64_t bytes) {
+  return bytes / kMemoryUnitBytes * kMemoryUnitBytes;
+}
+
+}  // namespace
+
+uint32_t EncodeThreadCount(const ServerOptions& options) {
+  if (options.threads != 0) return options.threads;
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// Reads wait for the disk, so there are more of them than cores. Each holds a
+// value.
+uint32_t ReadThreadCount(const ServerOptions& options) {
+  const uint32_t count = 2 * EncodeThreadCount(options);
+  return options.memory_limit_bytes == 0 ? std::max(4u, count) : count;
+}
+
+uint64_t VerifyBytes(const ServerOptions& options) {
+  return (EncodeThreadCount(options) + uint64_t{1}) * kMaxValueBytes;
+}
+
+std::vector<MemoryPart> PlanMemory(const ServerOptions& options) {
+  const uint64_t threads = EncodeThreadCount(options);
+  return {
+      {"the process itself", kProcessBytes},
+      {"codecs (--threads)", threads * kCodecBytes},
+      {"chunks of uploads (--ingest-memory)", options.ingest_memory_bytes},
+      {"messages and tables of uploads (--max-uploads)",
+       options.calls.uploads * kUploadBytes},
+      {"uploads kept for their clients (--max-parked)",
+       options.resume_window_seconds == 0
+           ? 0
+           : options.max_parked_uploads * kParkedUploadBytes},
+      {"lists of tensors (--metadata-memory)", options.metadata_memory_bytes},
+      {"values that downloads pin (--download-buffer)",
+       options.download_buffer_bytes},
+      {"messages of downloads (--max-downloads x --message-bytes)",
+       options.calls.downloads * options.message_bytes},
+      {"values being read (--threads)",
+       ReadThreadCount(options) * kMaxValueBytes},
+      {"chunks being verified (--threads)", VerifyBytes(options)},
+      {"the background check (--scrub-interval)",
+       options.scrub_interval_hours == 0 ? 0 : kDecoderBytes + kMaxValueBytes},
+      {"RocksDB's cache (--block-cache)", options.block_cache_bytes},
+  };
+}
+
+uint64_t PlannedBytes(const ServerOptions& options) {
+  uint64_t bytes = 0;
+  for (const MemoryPart& part : PlanMemory(options)) bytes += part.bytes;
+  return bytes;
+}
+
+void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
+                 ServerOptions* options) {
+  const ServerOptions defaults;
+  const auto set = [&](const char* flag, auto* option, uint64_t value) {
+    using Option = std::remove_reference_t<decltype(*option)>;
+    if (!given(flag)) *option = static_cast<Option>(value);
+  };
+  const uint64_t fixed_bytes = kProcessBytes + SlackBytes(limit_bytes);
+  const uint64_t usable_bytes =
+      limit_bytes > fixed_bytes ? limit_bytes - fixed_bytes : 0;
+  const uint64_t chunk_bytes =
+      InMebibytes(kMaxChunkLeaseBytes) * kMemoryUnitBytes;
+  options->memory_limit_bytes = limit_bytes;
+  // A quarter for codecs, a quarter for uploads, at least one of either.
+  set("--threads", &options->threads,
+      std::clamp<uint64_t>(usable_bytes / 4 / kCodecBytes, 1,
+                           EncodeThreadCount(defaults)));
+  set("--max-uploads", &options->calls.uploads,
+      std::clamp<uint64_t>(usable_bytes / 4 / (chunk_bytes + kUploadBytes), 1,
+                           defaults.calls.uploads));
+  set("--max-parked", &options->max_parked_uploads,
+      std::clamp<uint64_t>(usable_bytes / 16 / kParkedUploadBytes, 1,
+                           defaults.max_parked_uploads));
+  const uint64_t least_ingest_bytes = options->calls.uploads * chunk_bytes;
+  set("--ingest-memory", &options->ingest_memory_bytes, least_ingest_bytes);
+  set("--message-bytes", &options->message_bytes,
+      limit_bytes < 1024 * kMemoryUnitBytes ? kSmallMessageBytes
+                                            : defaults.message_bytes);
+  // What is left goes in equal parts to what makes things faster.
+  set("--block-cache", &options->block_cache_bytes, kMemoryUnitBytes);
+  set("--metadata-memory", &options->metadata_memory_bytes, kMemoryUnitBytes);
+  set("--download-buffer", &options->download_buffer_bytes, 0);
+  const uint64_t planned_bytes =
+      PlannedBytes(*options) + SlackBytes(limit_bytes);
+  const uint64_t quarter_bytes =
+      limit_bytes > planned_bytes
+          ? WholeMebibytes((limit_bytes - planned_bytes) / 4)
+          : 0;
+  set("--block-cache", &options->block_cache_bytes,
+      std::clamp(quarter_bytes, kMemoryUnitBytes, defaults.block_cache_bytes));
+  set("--metadata-memory", &options->metadata_memory_bytes,
+      std::clamp(quarter_bytes, kMemoryUnitBytes,
+                 defaults.metadata_memory_bytes));
+  set("--download-buffer", &options->download_buffer_bytes,
+      std::min(quarter_bytes, defaults.download_buffer_bytes));
+  set("--ingest-memory", &options->ingest_memory_bytes,
+      std::max(least_ingest_bytes, std::min(least_ingest_bytes + quarter_bytes,
+                                            defaults.ingest_memory_bytes)));
+}
+
+absl::Status CheckMemory(const ServerOptions& options) {
+  const uint64_t limit_bytes = options.memory_limit_bytes;
+  const uint64_t needed_bytes = PlannedBytes(options) + SlackBytes(limit_bytes);
+  if (limit_bytes == 0 || needed_bytes <= limit_bytes) return absl::OkStatus();
+  std::string parts;
+  for (const MemoryPart& part : PlanMemory(options)) {
+    absl::StrAppend(&parts, InMebibytes(part.bytes), " for ", part.what, ", ");
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--memory-limit is ", limit_bytes / kMemoryUnitBytes, " MiB, but ",
+      InMebibytes(needed_bytes), " MiB are needed (", parts,
+      InMebibytes(SlackBytes(limit_bytes)),
+      " for the allocator's slack): raise it, or lower the flags that are set "
+      "beside it"));
+}
+
+std::optional<uint64_t> CgroupMemoryLimit(
+    const std::filesystem::path& own_cgroup,
+    const std::filesystem::path& root) {
+  std::ifstream file(own_cgroup);
+  std::string line;
+  // Version 2 has the one line "0::/path".
+  while (std::getline(file, line) && !line.starts_with("0::/")) {
+  }
+  if (!line.starts_with("0::/")) return std::nullopt;
+  std::optional<uint64_t> lowest;
+  std::filesystem::path group = line.substr(4);
+  while (true) {
+    std::ifstream limit_file(root / group / "memory.max");
+    std::string text;
+    uint64_t bytes = 0;
+    if (limit_file >> text && absl::SimpleAtoi(text, &bytes)) {
+      lowest = std::min(bytes, lowest.value_or(bytes));
+    }
+    if (group.empty()) return lowest;
+    group = group.parent_path();
+  }
+}
+
+}  // namespace qstore::server

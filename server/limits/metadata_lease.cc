@@ -1,0 +1,64 @@
+#include "server/limits/metadata_lease.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/byte_format.h"
+#include "server/calls/status_mapping.h"
+
+namespace qstore::server {
+namespace {
+
+constexpr absl::Duration kMetadataRetryDelay = absl::Seconds(2);
+
+// The record itself, and what is made of it for the wire.
+constexpr uint64_t kCopiesOfRevision = 3;
+
+// What of a name (bytes) and a shape (dimensions) is in kUploadBytesPerTensor.
+constexpr uint64_t kUsualNameBytes = 256;
+constexpr uint64_t kUsualRank = 8;
+// Of a name or shape: in the header, in the segment, and twice in records.
+constexpr uint64_t kCopiesOfTensor = 4;
+
+}  // namespace
+
+uint64_t UploadBytesOf(const TensorEntry& tensor) {
+  const uint64_t name_bytes =
+      std::max<uint64_t>(tensor.name.size(), kUsualNameBytes) - kUsualNameBytes;
+  const uint64_t rank =
+      std::max<uint64_t>(tensor.shape.size(), kUsualRank) - kUsualRank;
+  return kUploadBytesPerTensor +
+         kCopiesOfTensor * (name_bytes + rank * sizeof(uint64_t));
+}
+
+absl::StatusOr<ByteBudget::Lease> LeaseMetadata(ByteBudget* budget,
+                                                uint64_t bytes) {
+  std::optional<ByteBudget::Lease> lease = budget->TryAcquire(bytes);
+  if (lease.has_value()) return *std::move(lease);
+  const std::string sentence = absl::StrCat(
+      "the model's list of tensors takes ", FormatBytes(bytes), " of memory; ");
+  if (bytes > budget->limit_bytes()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(sentence, "the server gives all lists together ",
+                     FormatBytes(budget->limit_bytes()),
+                     ": raise its --metadata-memory or --memory-limit"));
+  }
+  return WithRetryHint(
+      absl::ResourceExhaustedError(absl::StrCat(
+          sentence, "other calls hold ", FormatBytes(budget->held_bytes()),
+          " of the ", FormatBytes(budget->limit_bytes()),
+          " for all of them; retry in ",
+          absl::FormatDuration(kMetadataRetryDelay))),
+      kMetadataRetryDelay);
+}
+
+absl::StatusOr<ByteBudget::Lease> LeaseMetadata(
+    ByteBudget* budget, const storage::RevisionReader& reader) {
+  return LeaseMetadata(budget,
+                       kCopiesOfRevision * reader.revision().SpaceUsedLong());
+}
+
+}  // namespace qstore::server

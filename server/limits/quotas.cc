@@ -1,0 +1,136 @@
+#include "server/limits/quotas.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/byte_format.h"
+#include "base/quote.h"
+#include "base/status.h"
+#include "storage/records/records.h"
+
+namespace qstore::server {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, int>, 5> kUnits = {
+    {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}, {"", 0}}};
+
+absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
+  for (const auto& [unit, shift] : kUnits) {
+    if (!text.ends_with(unit)) continue;
+    uint64_t number = 0;
+    const std::string digits(text.substr(0, text.size() - unit.size()));
+    if (!absl::SimpleAtoi(digits, &number) || number == 0 ||
+        number > (uint64_t{1} << 62 >> shift)) {
+      break;
+    }
+    return number << shift;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      Quoted(text), " is no size; write a number and KiB, MiB, GiB or TiB"));
+}
+
+}  // namespace
+
+absl::StatusOr<QuotaLimit> ParseQuota(const std::string& text) {
+  const size_t sign = text.rfind('=');
+  if (sign == std::string::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--quota ", Quoted(text), " is not PREFIX=SIZE, as in org/=500GiB"));
+  }
+  const auto size = ParseSize(std::string_view(text).substr(sign + 1));
+  if (!size.ok()) return Annotate(size.status(), "--quota " + Quoted(text));
+  return QuotaLimit{.prefix = text.substr(0, sign), .max_bytes = *size};
+}
+
+Quotas::Quotas(std::vector<QuotaLimit> limits) {
+  for (QuotaLimit& limit : limits) entries_.push_back({std::move(limit), 0});
+}
+
+absl::Status Quotas::Load(storage::ModelStore* store) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (entries_.empty()) return absl::OkStatus();
+  }
+  QSTORE_ASSIGN_OR_RETURN(const auto models, store->ListModels());
+  for (const storage::ModelSummary& model : models) {
+    for (const std::string& revision : model.revisions) {
+      ModelReference reference;
+      reference.model = model.name;
+      reference.revision_prefix = revision;
+      const auto reader = store->OpenRevision(reference);
+      if (!reader.ok()) {
+        spdlog::warn("{} does not count for quotas: {}", reference.ToString(),
+                     std::string(reader.status().message()));
+        continue;
+      }
+      Add(model.name, static_cast<int64_t>(
+                          storage::TotalBytes((*reader)->revision().stored())));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Quotas::Add(const std::string& model, int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  for (Entry& entry : entries_) {
+    if (model.starts_with(entry.limit.prefix)) entry.used_bytes += bytes;
+  }
+}
+
+void Quotas::Subtract(const std::string& model, uint64_t stored_bytes) {
+  Add(model, -static_cast<int64_t>(stored_bytes));
+}
+
+absl::Status Quotas::Change(const std::string& model, uint64_t from_bytes,
+                            uint64_t to_bytes) {
+  const auto more = static_cast<int64_t>(to_bytes - from_bytes);
+  const std::lock_guard lock(mutex_);
+  for (const Entry& entry : entries_) {
+    const auto& [prefix, max_bytes] = entry.limit;
+    if (more < 0 || !model.starts_with(prefix) ||
+        entry.used_bytes + more <= static_cast<int64_t>(max_bytes)) {
+      continue;
+    }
+    const int64_t others = entry.used_bytes - static_cast<int64_t>(from_bytes);
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the quota of models whose names begin with ", Quoted(prefix), " is ",
+        FormatBytes(max_bytes), ": others use ",
+        FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, others))),
+        ", and this upload takes ", FormatBytes(to_bytes),
+        " up to here; delete models or have the quota raised"));
+  }
+  for (Entry& entry : entries_) {
+    if (model.starts_with(entry.limit.prefix)) entry.used_bytes += more;
+  }
+  return absl::OkStatus();
+}
+
+Quotas::Claim::Claim(Claim&& other) noexcept
+    : quotas_(std::exchange(other.quotas_, nullptr)),
+      model_(std::move(other.model_)),
+      bytes_(other.bytes_) {}
+
+Quotas::Claim& Quotas::Claim::operator=(Claim&& other) noexcept {
+  std::swap(quotas_, other.quotas_);
+  std::swap(model_, other.model_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Quotas::Claim::~Claim() {
+  if (quotas_ != nullptr) quotas_->Subtract(model_, bytes_);
+}
+
+absl::Status Quotas::Claim::Update(uint64_t stored_bytes) {
+  if (quotas_ == nullptr) return absl::OkStatus();
+  QSTORE_RETURN_IF_ERROR(quotas_->Change(model_, bytes_, stored_bytes));
+  bytes_ = stored_bytes;
+  return absl::OkStatus();
+}
+
+}  // namespace qstore::server

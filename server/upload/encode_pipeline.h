@@ -1,0 +1,117 @@
+// Encodes chunks of many objects in parallel and stores them in order.
+//
+//   caller --SubmitChunk--> encode pool --(any order)--> storing thread
+//
+// The queue of slots is in the order of submission and crosses object
+// boundaries, so that a model of many small tensors keeps every core busy too.
+// Memory is bounded by the byte budget: a chunk's leases live until its blobs
+// are with the object writer. All calls on the storage::Upload are made by the
+// storing thread until Finish returns.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/hash.h"
+#include "server/upload/chunk_work.h"
+#include "server/upload/ingest_resources.h"
+#include "server/upload/object_plan.h"
+#include "storage/model_store.h"
+
+namespace qstore::server {
+
+struct StoredObject {
+  uint64_t object_id = 0;
+  Sha256Digest content_hash{};
+};
+
+// One thread at a time.
+class EncodePipeline {
+ public:
+  // `upload` and `resources` outlive the pipeline.
+  EncodePipeline(storage::Upload* upload, const IngestResources& resources);
+  // Drops what is queued and waits for what is being encoded.
+  ~EncodePipeline();
+  EncodePipeline(const EncodePipeline&) = delete;
+  EncodePipeline& operator=(const EncodePipeline&) = delete;
+
+  // Takes room for a chunk of `raw_bytes` and its blobs; blocks while other
+  // chunks have it. CANCELLED when the call ends meanwhile.
+  absl::Status Reserve(uint64_t raw_bytes, ChunkWork* work) const;
+
+  // Chunks of one object follow each other; then EndObject. Both return early
+  // with the first error of an earlier chunk.
+  absl::Status SubmitChunk(std::unique_ptr<ChunkWork> work);
+  // Returns the object's position among the results of Finish.
+  absl::StatusOr<size_t> EndObject(std::shared_ptr<const ObjectPlan> plan);
+
+  // The first error so far.
+  absl::Status status() const;
+
+  // Waits until everything is stored. Call at most once, nothing after it.
+  // CANCELLED when the call ends meanwhile: what is not yet encoded is dropped.
+  absl::StatusOr<std::vector<StoredObject>> Finish();
+
+  // Bytes of blobs encoded and given to the store so far, equal objects counted
+  // each time.
+  uint64_t stored_bytes() const { return stored_bytes_; }
+
+ private:
+  // A chunk, or the end of an object.
+  struct Slot {
+    std::unique_ptr<ChunkWork> work;  // null: end of object
+    std::shared_ptr<const ObjectPlan> plan;
+    bool encoded = false;  // guarded by mutex_
+    absl::Status status;   // written before `encoded`
+  };
+  // The object that the storing thread is writing.
+  struct OpenObject {
+    OpenObject(std::unique_ptr<storage::ObjectWriter> object_writer,
+               const ObjectPlan& plan)
+        : writer(std::move(object_writer)), hasher(plan) {}
+    std::unique_ptr<storage::ObjectWriter> writer;
+    ContentHasher hasher;
+  };
+
+  absl::Status Push(std::shared_ptr<Slot> slot);
+  void Encode(const std::shared_ptr<Slot>& slot);
+  void Close();
+  void StoreInOrder();
+  absl::Status Store(Slot& slot);
+  absl::Status OpenObjectFor(const ObjectPlan& plan);
+  absl::Status StoreChunk(const ChunkWork& work);
+  absl::Status FinishObject(const ObjectPlan& plan);
+
+  storage::Upload* const upload_;
+  const IngestResources resources_;
+  size_t objects_begun_ = 0;
+  // Encode tasks look at this without the lock: they skip work nobody wants.
+  std::atomic<bool> abandoned_ = false;
+  std::atomic<uint64_t> stored_bytes_ = 0;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::shared_ptr<Slot>> slots_;  // guarded by mutex_
+  size_t tasks_in_flight_ = 0;               // guarded by mutex_
+  bool closed_ = false;                      // guarded by mutex_
+  bool all_stored_ = false;                  // guarded by mutex_
+  absl::Status status_;                      // guarded by mutex_
+
+  // Used by the storing thread alone until it is joined.
+  std::optional<OpenObject> open_object_;
+  std::vector<StoredObject> stored_;
+
+  std::thread storing_thread_;
+};
+
+}  // namespace qstore::server

@@ -1,0 +1,43 @@
+// What all uploads share, and the limits each of them has.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "base/byte_budget.h"
+#include "base/thread_pool.h"
+#include "model/safetensors.h"
+#include "server/codec_set.h"
+
+namespace qstore::server {
+
+// Past one of these an upload fails with INVALID_ARGUMENT.
+struct IngestLimits {
+  uint64_t max_files = 100'000;
+  uint64_t max_file_bytes = uint64_t{1} << 42;    // 4 TiB
+  uint64_t max_upload_bytes = uint64_t{1} << 44;  // 16 TiB
+  uint64_t max_safetensors_header_bytes = kDefaultMaxSafetensorsHeaderBytes;
+  // Over all files: bounds the revision's record.
+  uint64_t max_tensors = 1'000'000;
+};
+
+class DiskReserve;
+class Quotas;
+
+// Not owned; outlives every upload. Null pointers: no such bound.
+struct IngestResources {
+  ThreadPool* encode_pool = nullptr;
+  CodecPool* codecs = nullptr;
+  ByteBudget* budget = nullptr;
+  bool verify = true;
+  IngestLimits limits;
+  // For what is kept of each tensor until the commit.
+  ByteBudget* metadata = nullptr;
+  const DiskReserve* disk_reserve = nullptr;
+  Quotas* quotas = nullptr;
+  // Set for each upload: whether its call is over. Asked on the thread that
+  // hands in the messages. Empty: never.
+  std::function<bool()> cancelled = {};
+};
+
+}  // namespace qstore::server

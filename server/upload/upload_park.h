@@ -1,0 +1,122 @@
+// Uploads whose connections broke, kept for a while so that their clients can
+// go on with them.
+//
+// A kept upload runs no call and holds no byte of the ingest budget once what
+// was being encoded is stored. It holds at most 8 MiB of encoded blobs, the
+// table files it was writing, and the list of its files and tensors.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "qstore/v1/model_store.pb.h"
+#include "server/upload/upload_session.h"
+
+namespace qstore::server {
+
+// Thread-safe.
+class UploadPark {
+ public:
+  struct Limits {
+    std::chrono::seconds window{3600};  // 0: nothing is kept
+    size_t uploads = 8;
+  };
+
+  explicit UploadPark(const Limits& limits);
+  // Drops everything. The store and the pools must still be there.
+  ~UploadPark();
+  UploadPark(const UploadPark&) = delete;
+  UploadPark& operator=(const UploadPark&) = delete;
+
+  // A call that receives an upload with a key; ends with this object.
+  class Running {
+   public:
+    Running() = default;
+    Running(Running&& other) noexcept;
+    Running& operator=(Running&& other) noexcept;
+    ~Running() { End(); }
+
+   private:
+    friend class UploadPark;
+    struct Call {
+      std::string upload_key;
+      std::string client_id;
+      std::function<void()> cancel;
+    };
+    Running(UploadPark* park, std::list<Call>::iterator call)
+        : park_(park), call_(call) {}
+    void End();
+    UploadPark* park_ = nullptr;
+    std::list<Call>::iterator call_;
+  };
+  // `cancel` is called when the same client says that its connection broke.
+  Running Enter(const std::string& upload_key, const std::string& client_id,
+                std::function<void()> cancel);
+
+  // Suspends and keeps the session; of two with one key, the one that has more.
+  // Past the limit those go first that have been committed, then the oldest.
+  // `client_id` not empty: only that client may go on with it.
+  void Park(std::unique_ptr<UploadSession> session,
+            const std::string& client_id = "");
+
+  // How far the upload came, empty when none is kept; restarts its window.
+  // First waits, for seconds, for a call that still receives it, which is
+  // cancelled if it is of this client.
+  v1::GetUploadStateResponse Find(const v1::GetUploadStateRequest& request);
+
+  // Takes the upload that `begin` goes on with. ABORTED when none is kept or it
+  // is not this one, which is dropped then.
+  absl::StatusOr<std::unique_ptr<UploadSession>> Resume(
+      const v1::UploadBegin& begin);
+
+  // Whether Park keeps anything.
+  bool keeps() const;
+
+  // Gives back the space that kept uploads take.
+  void DropAll(const std::string& reason);
+  // The same, and keeps nothing from now on.
+  void Close();
+
+  size_t size() const;
+
+ private:
+  struct Parked {
+    std::unique_ptr<UploadSession> session;
+    std::string client_id;
+    std::chrono::steady_clock::time_point expiry;
+  };
+  // Sessions are destroyed by the caller, without the lock: they delete data.
+  using Dropped = std::vector<std::unique_ptr<UploadSession>>;
+
+  // All of these require mutex_ held.
+  std::list<Parked>::iterator FindParked(const std::string& upload_key);
+  // Nor one that is for another client.
+  std::list<Parked>::iterator FindParkedFor(const std::string& upload_key,
+                                            const std::string& client_id);
+  void MakeRoom(Dropped* dropped);
+  bool IsRunning(const std::string& upload_key, const std::string* client_id);
+
+  void DropExpired();
+
+  const Limits limits_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  // State below is guarded by mutex_.
+  std::list<Parked> parked_;  // oldest first
+  std::list<Running::Call> running_;
+  bool closed_ = false;
+  bool stopping_ = false;
+
+  std::thread expiry_thread_;
+};
+
+}  // namespace qstore::server

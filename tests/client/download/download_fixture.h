@@ -1,0 +1,78 @@
+// A download from a fake server into a temporary directory.
+#pragma once
+
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "client/download/download.h"
+#include "gtest/gtest.h"
+#include "tests/client/fake_model.h"
+#include "tests/client/fake_server.h"
+#include "tests/client/temporary_directory.h"
+
+namespace qstore::client {
+
+inline constexpr size_t kPartBytes = 50;
+
+// Two shards that share a tensor and a file that is there twice.
+inline FakeModel MakeModel() {
+  FakeModel model;
+  const FakeTensor shared = MakeTensor("shared.weight", Dtype::kBF16, {4, 8},
+                                       /*quantized=*/true);
+  FakeTensor tied = shared;
+  tied.name = "tied.weight";
+  model.AddFile("config.json", R"({"model_type": "fake"})");
+  model.AddFile("empty", "");
+  model.AddSafetensors(
+      "model-1.safetensors",
+      {MakeTensor("a.weight", Dtype::kBF16, {7, 5}, true),
+       MakeTensor("a.bias", Dtype::kBF16, {7}, false), shared});
+  model.AddSafetensors(
+      "model-2.safetensors",
+      {MakeTensor("emb.weight", Dtype::kF32, {6, 4}, false), tied,
+       MakeTensor("half.weight", Dtype::kF16, {3, 40}, true)});
+  model.AddFile("model.safetensors.index.json",
+                R"({"metadata": {}, "weight_map": {
+    "a.weight": "model-1.safetensors", "a.bias": "model-1.safetensors",
+    "shared.weight": "model-1.safetensors", "emb.weight": "model-2.safetensors",
+    "tied.weight": "model-2.safetensors",
+    "half.weight": "model-2.safetensors"}})");
+  model.AddFile("other/config.json", "not for us");
+  model.AddFile("notes.txt", std::string(1000, 'n'));
+  model.AddFile("sub/copy of notes.txt", std::string(1000, 'n'));
+  return model;
+}
+
+class DownloadTest : public ::testing::Test {
+ protected:
+  void Serve(const FakeModel& model, v1::Precision precision) {
+    server_.revision = model.Summary();
+    server_.stream = model.Stream(precision, kPartBytes);
+  }
+
+  absl::StatusOr<DownloadResult> Fetch(const std::string& precision,
+                                       const std::string& directory = "out") {
+    DownloadOptions options;
+    options.reference.model = "org/model";
+    options.reference.tag = "latest";
+    options.directory = directory_.path() / directory;
+    options.precision = precision;
+    options.threads = 2;
+    options.memory_mib = 1;
+    options.allow_original = allow_original_;
+    Progress progress(&stderr_, ProgressStyle::kHidden);
+    const std::unique_ptr<Connection> connection = server_.Connect();
+    Retrier retrier(RetryOptions(), &stderr_, &progress, &cancellation_);
+    return Download(options, &retrier, connection.get(), &progress,
+                    &cancellation_);
+  }
+
+  TemporaryDirectory directory_;
+  FakeServer server_;
+  Cancellation cancellation_;
+  std::ostringstream stderr_;
+  bool allow_original_ = false;
+};
+
+}  // namespace qstore::client

@@ -1,0 +1,256 @@
+#include "client/download/download.h"
+
+#include <filesystem>
+#include <future>
+#include <map>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/safetensors.h"
+#include "nlohmann/json.hpp"
+#include "tests/client/download/download_fixture.h"
+
+namespace qstore::client {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+TEST_F(DownloadTest, GivesTheOriginalBack) {
+  const FakeModel model = MakeModel();
+  Serve(model, v1::PRECISION_ORIGINAL);
+  const auto result = Fetch("original");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
+  EXPECT_EQ(result->file_count, model.contents().size());
+  EXPECT_EQ(result->format, "");
+  EXPECT_EQ(result->received.int8() + result->received.residual() +
+                result->received.plain() + result->received.other(),
+            result->bytes_received);
+  EXPECT_GT(result->received.residual(), 0u);
+  EXPECT_EQ(server_.download_request.reference().revision(),
+            std::string(64, 'a'));
+}
+
+TEST_F(DownloadTest, WritesIntoAnExistingDirectory) {
+  const FakeModel model = MakeModel();
+  Serve(model, v1::PRECISION_ORIGINAL);
+  directory_.Write("out/config.json", "old");
+  directory_.Write("out/mine", "kept");
+  ASSERT_TRUE(Fetch("original").ok());
+  std::map<std::string, std::string> expected = model.contents();
+  expected["mine"] = "kept";
+  EXPECT_EQ(ReadTree(directory_.path() / "out"), expected);
+}
+
+TEST_F(DownloadTest, ExportsInt8) {
+  const FakeModel model = MakeModel();
+  Serve(model, v1::PRECISION_INT8);
+  const auto result = Fetch("int8");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->format, "compressed-tensors");
+  EXPECT_EQ(result->received.residual(), 0u);
+  EXPECT_EQ(server_.download_request.precision(), v1::PRECISION_INT8);
+  const auto files = ReadTree(directory_.path() / "out");
+  for (const char* same :
+       {"empty", "other/config.json", "notes.txt", "sub/copy of notes.txt"}) {
+    EXPECT_EQ(files.at(same), model.contents().at(same)) << same;
+  }
+  const auto config = nlohmann::json::parse(files.at("config.json"));
+  EXPECT_EQ(config["quantization_config"]["format"], "int-quantized");
+  EXPECT_THAT(config["quantization_config"]["ignore"],
+              ::testing::Contains("emb"));
+  const auto index =
+      nlohmann::json::parse(files.at("model.safetensors.index.json"));
+  EXPECT_EQ(index["weight_map"]["half.weight_scale"], "model-2.safetensors");
+
+  std::map<std::string, std::string> tensors;
+  uint64_t tensor_bytes = 0;
+  for (const char* shard : {"model-1.safetensors", "model-2.safetensors"}) {
+    const ByteView bytes = AsBytes(files.at(shard));
+    const auto json_bytes = ParseSafetensorsLength(bytes, bytes.size());
+    ASSERT_TRUE(json_bytes.ok()) << json_bytes.status();
+    const ByteView tail = bytes.subspan(8 + *json_bytes);
+    const auto header =
+        ParseSafetensorsHeader(bytes.subspan(8, *json_bytes), tail.size());
+    ASSERT_TRUE(header.ok()) << header.status();
+    tensor_bytes += tail.size();
+    for (const TensorEntry& entry : header->tensors) {
+      tensors[entry.name] =
+          AsStringView(tail.subspan(entry.begin_bytes, entry.size_bytes()));
+    }
+  }
+  EXPECT_EQ(index["metadata"]["total_size"], tensor_bytes);
+  ASSERT_EQ(tensors.size(), 10u);
+  EXPECT_EQ(tensors["a.bias"],
+            MakeTensor("a.bias", Dtype::kBF16, {7}, false).bytes);
+  EXPECT_EQ(tensors["tied.weight"], tensors["shared.weight"]);
+  EXPECT_EQ(tensors["tied.weight_scale"], tensors["shared.weight_scale"]);
+  // Each weight is within half a step of code times scale.
+  const std::string weights =
+      MakeTensor("a.weight", Dtype::kBF16, {7, 5}, true).bytes;
+  for (size_t i = 0; i < 35; ++i) {
+    const auto code = static_cast<int8_t>(tensors["a.weight"][i]);
+    const auto scale = LoadLittleEndian<float>(
+        tensors["a.weight_scale"].data() + i / 5 * sizeof(float));
+    const uint32_t bits =
+        uint32_t{LoadLittleEndian<uint16_t>(weights.data() + 2 * i)} << 16;
+    const auto weight = LoadLittleEndian<float>(&bits);
+    EXPECT_NEAR(weight, static_cast<float>(code) * scale, 0.501 * scale);
+  }
+}
+
+TEST_F(DownloadTest, Int8WithNothingQuantizedIsAClearNo) {
+  FakeModel model;
+  model.AddFile("config.json", "{}");
+  model.AddSafetensors("model.safetensors",
+                       {MakeTensor("a.weight", Dtype::kF16, {4, 4}, false)});
+  Serve(model, v1::PRECISION_ORIGINAL);
+  const auto refused = Fetch("int8");
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.status().message()),
+              HasSubstr("has no INT8"));
+  EXPECT_TRUE(fs::is_empty(directory_.path()));
+  allow_original_ = true;
+  const auto result = Fetch("int8");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->precision, "original");
+  EXPECT_EQ(result->format, "");
+  EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
+}
+
+TEST_F(DownloadTest, Int8WithoutAConfigIsSafetensorsOnly) {
+  FakeModel model;
+  model.AddSafetensors("m.safetensors",
+                       {MakeTensor("a.weight", Dtype::kF32, {4, 4}, true)});
+  Serve(model, v1::PRECISION_INT8);
+  ASSERT_TRUE(Fetch("int8").ok());
+  EXPECT_EQ(ReadTree(directory_.path() / "out").size(), 1u);
+}
+
+TEST_F(DownloadTest, TakesThePrecisionThatWasUploaded) {
+  FakeModel model;
+  model.AddSafetensors("m.safetensors",
+                       {MakeTensor("a.weight", Dtype::kF16, {4, 4}, true),
+                        MakeTensor("n.weight", Dtype::kF32, {4}, false)});
+  Serve(model, v1::PRECISION_ORIGINAL);
+  const auto other = Fetch("bf16");
+  EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(other.status().message()),
+              HasSubstr("uploaded as F16"));
+  EXPECT_TRUE(fs::is_empty(directory_.path()));
+  ASSERT_TRUE(Fetch("fp16").ok());
+  EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
+}
+
+TEST_F(DownloadTest, PassesTheServersErrorOn) {
+  server_.status = grpc::Status(grpc::StatusCode::NOT_FOUND,
+                                "model org/model is not stored");
+  const auto result = Fetch("original");
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("model org/model is not stored"));
+  EXPECT_TRUE(fs::is_empty(directory_.path()));
+}
+
+TEST_F(DownloadTest, AnErrorInTheMiddleLeavesNothing) {
+  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  server_.stream.resize(server_.stream.size() / 2);
+  server_.status =
+      grpc::Status(grpc::StatusCode::DATA_LOSS, "tensor x is damaged");
+  const auto result = Fetch("original");
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("tensor x is damaged"));
+  EXPECT_TRUE(fs::is_empty(directory_.path()));
+}
+
+TEST_F(DownloadTest, AnErrorKeepsAnExistingDirectoryAsItWas) {
+  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  server_.stream.resize(server_.stream.size() / 2);
+  directory_.Write("out/config.json", "old");
+  EXPECT_FALSE(Fetch("original").ok());
+  EXPECT_EQ(ReadTree(directory_.path()),
+            (std::map<std::string, std::string>{{"out/config.json", "old"}}));
+}
+
+TEST_F(DownloadTest, CancellationLeavesNothingButWhatAnotherMayGoOnWith) {
+  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  server_.stream.resize(server_.stream.size() / 2);
+  server_.hang_after_stream = true;
+  auto canceller = std::async(std::launch::async, [this] {
+    server_.WaitUntilStreamed();
+    cancellation_.Cancel();
+  });
+  const auto result = Fetch("original");
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kCancelled);
+  for (const auto& entry : fs::directory_iterator(directory_.path())) {
+    EXPECT_THAT(entry.path().filename().native(),
+                HasSubstr(".out.qstore-partial-"));
+  }
+}
+
+// Also what waited to be decoded when the connection broke.
+TEST_F(DownloadTest, NothingThatCameWholeBeforeACutComesAgain) {
+  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  uint64_t object_count = 0;
+  for (const v1::DownloadResponse& message : server_.stream) {
+    object_count += message.has_object() ? 1 : 0;
+  }
+  server_.stream.pop_back();  // the end
+  server_.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut");
+  EXPECT_FALSE(Fetch("original").ok());
+  server_.stream.resize(1);
+  EXPECT_FALSE(Fetch("original").ok());
+  uint64_t held_count = 0;
+  for (const v1::ObjectRange& range : server_.download_request.held_objects()) {
+    held_count += range.end() - range.first();
+  }
+  EXPECT_EQ(held_count, object_count);
+}
+
+TEST_F(DownloadTest, AnIndexThatCannotBeReadStaysAsItIs) {
+  FakeModel model;
+  model.AddFile("config.json", "{}");
+  model.AddSafetensors("m.safetensors",
+                       {MakeTensor("a.weight", Dtype::kF32, {4, 4}, true)});
+  model.AddFile("m.safetensors.index.json", "");
+  model.AddFile("n.safetensors.index.json", R"({"weight_map": {"a": 1}})");
+  Serve(model, v1::PRECISION_INT8);
+  const auto result = Fetch("int8");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReadFile(directory_.path() / "out/m.safetensors.index.json"), "");
+  EXPECT_EQ(ReadFile(directory_.path() / "out/n.safetensors.index.json"),
+            R"({"weight_map": {"a": 1}})");
+  EXPECT_THAT(stderr_.str(),
+              HasSubstr("note: index \"m.safetensors.index.json\" stays as it "
+                        "is: it is not a JSON object"));
+}
+
+// Stored before such names were refused.
+TEST_F(DownloadTest, RefusesFilesNamedLikeItsOwn) {
+  FakeModel model;
+  model.AddFile(".good.qstore-partial-1/evil.py", "evil");
+  Serve(model, v1::PRECISION_ORIGINAL);
+  const auto result = Fetch("original");
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("upload it again without that file"));
+  EXPECT_TRUE(fs::is_empty(directory_.path()));
+}
+
+TEST_F(DownloadTest, AConfigThatCannotBeExtendedIsAnError) {
+  FakeModel model;
+  model.AddFile("config.json", "not JSON");
+  model.AddSafetensors("m.safetensors",
+                       {MakeTensor("a.weight", Dtype::kF32, {4, 4}, true)});
+  Serve(model, v1::PRECISION_INT8);
+  const auto result = Fetch("int8");
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("config.json"));
+  EXPECT_TRUE(fs::is_empty(directory_.path()));
+}
+
+}  // namespace
+}  // namespace qstore::client

@@ -1,0 +1,109 @@
+#include "server/limits/memory_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "server/upload/chunk_work.h"
+#include "tests/storage/temporary_directory.h"
+
+namespace qstore::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr uint64_t kMebibyte = 1u << 20;
+
+bool NothingGiven(const char* /*flag*/) { return false; }
+
+TEST(MemoryPlan, EveryLimitIsShared) {
+  for (const uint64_t mebibytes :
+       {448, 460, 512, 700, 1023, 1024, 2000, 4096, 100'000}) {
+    SCOPED_TRACE(mebibytes);
+    ServerOptions options;
+    ShareMemory(mebibytes * kMebibyte, NothingGiven, &options);
+    EXPECT_TRUE(CheckMemory(options).ok()) << CheckMemory(options);
+    EXPECT_GE(options.threads, 1u);
+    EXPECT_GE(options.calls.uploads, 1u);
+    EXPECT_GE(options.ingest_memory_bytes,
+              options.calls.uploads * kMaxChunkLeaseBytes);
+    EXPECT_LE(options.ingest_memory_bytes, ServerOptions().ingest_memory_bytes);
+  }
+}
+
+TEST(MemoryPlan, MuchMemoryChangesNothing) {
+  ServerOptions options;
+  ShareMemory(uint64_t{1} << 40, NothingGiven, &options);
+  const ServerOptions defaults;
+  EXPECT_EQ(options.threads, EncodeThreadCount(defaults));
+  EXPECT_EQ(options.calls.uploads, defaults.calls.uploads);
+  EXPECT_EQ(options.ingest_memory_bytes, defaults.ingest_memory_bytes);
+  EXPECT_EQ(options.metadata_memory_bytes, defaults.metadata_memory_bytes);
+  EXPECT_EQ(options.download_buffer_bytes, defaults.download_buffer_bytes);
+  EXPECT_EQ(options.block_cache_bytes, defaults.block_cache_bytes);
+  EXPECT_EQ(options.message_bytes, defaults.message_bytes);
+}
+
+TEST(MemoryPlan, TheRestIsSharedBesideWhatIsGiven) {
+  ServerOptions options;
+  options.calls.downloads = 256;
+  options.block_cache_bytes = 2 * kMebibyte;
+  ShareMemory(
+      768 * kMebibyte,
+      [](const char* flag) { return std::string(flag) == "--block-cache"; },
+      &options);
+  EXPECT_EQ(options.block_cache_bytes, 2 * kMebibyte);
+  EXPECT_TRUE(CheckMemory(options).ok()) << CheckMemory(options);
+}
+
+TEST(MemoryPlan, WhatDoesNotFitIsASentence) {
+  ServerOptions options;
+  ShareMemory(512 * kMebibyte, NothingGiven, &options);
+  options.download_buffer_bytes = 400 * kMebibyte;
+  const absl::Status status = CheckMemory(options);
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("--memory-limit is 512 MiB, but"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("400 for values that downloads pin "
+                        "(--download-buffer)"));
+  options.memory_limit_bytes = 0;
+  EXPECT_TRUE(CheckMemory(options).ok());
+}
+
+class CgroupTest : public ::testing::Test {
+ protected:
+  void Write(const std::string& path, const std::string& text) {
+    const auto full = directory_.path() / path;
+    std::filesystem::create_directories(full.parent_path());
+    std::ofstream(full) << text;
+  }
+  std::optional<uint64_t> Limit() {
+    return CgroupMemoryLimit(directory_.path() / "self", directory_.path());
+  }
+  storage::TemporaryDirectory directory_;
+};
+
+TEST_F(CgroupTest, LowestOfOwnAndThoseAbove) {
+  Write("self", "0::/pods/one\n");
+  EXPECT_EQ(Limit(), std::nullopt);
+  Write("pods/one/memory.max", "max\n");
+  EXPECT_EQ(Limit(), std::nullopt);
+  Write("pods/memory.max", "3000\n");
+  EXPECT_EQ(Limit(), 3000u);
+  Write("pods/one/memory.max", "2000\n");
+  EXPECT_EQ(Limit(), 2000u);
+  Write("memory.max", "1000\n");
+  EXPECT_EQ(Limit(), 1000u);
+}
+
+TEST_F(CgroupTest, VersionOneHasNone) {
+  Write("self", "4:memory:/a\n1:name=systemd:/a\n");
+  Write("memory.max", "1000\n");
+  EXPECT_EQ(Limit(), std::nullopt);
+  EXPECT_EQ(CgroupMemoryLimit("/nonexistent", "/nonexistent"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace qstore::server

@@ -1,0 +1,59 @@
+#include "server/limits/stall_watch.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace qstore::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+void WaitUntil(const std::function<bool()>& condition) {
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  EXPECT_TRUE(condition());
+}
+
+TEST(StallWatch, OnlyWhoWaitsTooLongIsCancelled) {
+  StallWatch watch(milliseconds(40));
+  std::atomic<int> stalled_cancels = 0;
+  std::atomic<int> other_cancels = 0;
+  StallWatch::Call stalled(&watch, [&] { ++stalled_cancels; });
+  StallWatch::Call working(&watch, [&] { ++other_cancels; });
+  StallWatch::Call finished(&watch, [&] { ++other_cancels; });
+  finished.BeginWait();
+  finished.EndWait();
+  stalled.BeginWait();
+  WaitUntil([&] { return stalled.stalled(); });
+  std::this_thread::sleep_for(milliseconds(60));
+  EXPECT_EQ(stalled_cancels, 1);
+  EXPECT_EQ(other_cancels, 0);
+  EXPECT_FALSE(working.stalled());
+}
+
+TEST(StallWatch, ACallMayEndWhileItIsCancelled) {
+  StallWatch watch(milliseconds(10));
+  std::unique_ptr<StallWatch::Call> call;
+  std::atomic<bool> over = false;
+  call = std::make_unique<StallWatch::Call>(&watch, [&] {
+    call.reset();
+    over = true;
+  });
+  call->BeginWait();
+  WaitUntil([&] { return over.load(); });
+}
+
+TEST(StallWatch, ZeroIsNever) {
+  StallWatch watch(milliseconds(0));
+  StallWatch::Call call(&watch, [] { ADD_FAILURE(); });
+  call.BeginWait();
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_FALSE(call.stalled());
+}
+
+}  // namespace
+}  // namespace qstore::server
