@@ -18,6 +18,7 @@ class CodecContestant final : public Contestant {
   explicit CodecContestant(EncodeOptions options) : encoder_(options) {}
 
   absl::Status Encode(const PairChunk& chunk, StoredChunk* stored) override {
+    stored->weights_xxh3 = Xxh3(chunk.weights);
     return chunk.given
                ? encoder_.EncodePair(chunk.shape, chunk.weights, chunk.codes,
                                      chunk.scales, &stored->encoded)
@@ -43,12 +44,12 @@ class CodecContestant final : public Contestant {
   absl::Status DecodeOriginal(const PairChunk& chunk, const StoredChunk& stored,
                               MutableByteView weights) override {
     views_.clear();
-    for (const ResidualBlob& blob : stored.encoded.residual) {
+    for (const EncodedBlob& blob : stored.encoded.residual) {
       views_.push_back({blob.subgroup, blob.bytes});
     }
     QSTORE_RETURN_IF_ERROR(decoder_.DecodeWeights(
         chunk.shape, stored.encoded.int8_blob, views_, weights));
-    if (Xxh3(weights) != stored.encoded.weights_xxh3) {
+    if (Xxh3(weights) != stored.weights_xxh3) {
       return absl::DataLossError("the weights are wrong");
     }
     return absl::OkStatus();
@@ -58,7 +59,7 @@ class CodecContestant final : public Contestant {
   ChunkEncoder encoder_;
   ChunkDecoder decoder_;
   std::vector<float> scales_;
-  std::vector<ResidualBlobView> views_;
+  std::vector<BlobView> views_;
 };
 
 ContestantEntry Entry(std::string_view coder_name, Int8Coder coder) {
@@ -77,7 +78,7 @@ uint64_t StoredChunk::Int8Bytes() const {
 
 uint64_t StoredChunk::Bytes() const {
   uint64_t bytes = Int8Bytes() + original.bytes;
-  for (const ResidualBlob& blob : encoded.residual) {
+  for (const EncodedBlob& blob : encoded.residual) {
     bytes += blob.bytes.size() + kKeyBytes;
   }
   return bytes;

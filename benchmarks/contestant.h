@@ -26,6 +26,7 @@ struct StoredFile {
 // A chunk as a contestant stores it: this codec in `encoded`, others in files.
 struct StoredChunk {
   EncodedChunk encoded;
+  uint64_t weights_xxh3 = 0;  // of `encoded`
   StoredFile int8;
   StoredFile original;
 

@@ -7,8 +7,8 @@
 namespace qstore::codec {
 namespace {
 
-float Quantize(const Kernels& kernels, FloatFormat format,
-               const uint8_t* weights, size_t count, int8_t* codes) {
+float QuantizeAbsmax(const Kernels& kernels, FloatFormat format,
+                     const uint8_t* weights, size_t count, int8_t* codes) {
   const float absmax = kernels.finite_absmax(format, weights, count);
   // All zero: any scale does. A subnormal scale would be one that engines
   // flush to zero.
@@ -19,6 +19,11 @@ float Quantize(const Kernels& kernels, FloatFormat format,
 
 }  // namespace
 
-const Quantizer kAbsmaxQuantizer = {"absmax", Quantize};
+const Quantizer kAbsmaxQuantizer = {
+    .name = "absmax",
+    .version = 1,
+    .strategy = ScaleStrategy::kChannel,
+    .quantize = QuantizeAbsmax,
+};
 
 }  // namespace qstore::codec

@@ -22,8 +22,8 @@ MAX_LINES = 600
 # What each layer may include of the project itself.
 ALLOWED_LAYERS = {
     "base": {"base"},
-    "model": {"base", "model"},
-    "codec": {"base", "model", "codec"},
+    "model": {"base", "codec", "model"},
+    "codec": {"base", "codec"},
     "storage": {"base", "model", "codec", "storage", "qstore/storage/v1"},
     "server": {"base", "model", "codec", "storage", "server", "qstore/v1", "qstore/storage/v1",
                "qstore/scrub/v1"},

@@ -75,7 +75,7 @@ absl::Status ChunkUnpacker::UnpackInt8(const StoredChunk& chunk, ByteView blob,
 
 absl::Status ChunkUnpacker::UnpackWeights(const StoredChunk& chunk,
                                           const std::vector<ByteView>& blobs) {
-  std::vector<codec::ResidualBlobView> residual;
+  std::vector<codec::BlobView> residual;
   residual.reserve(blobs.size() - 1);
   for (size_t i = 1; i < blobs.size(); ++i) {
     const uint32_t subgroup =

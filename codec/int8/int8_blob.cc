@@ -109,11 +109,11 @@ absl::Status Int8Encoder::AppendSmaller(const ChunkShape& shape,
 absl::Status Int8Encoder::Encode(const ChunkShape& shape, Int8Coder coder,
                                  std::span<const int8_t> codes,
                                  std::span<const float> scales,
-                                 ZstdEncoder* zstd, ByteVector* blob) {
+                                 ByteVector* blob) {
   blob->assign(kFrameHeaderBytes + kFieldsBytes, 0);
   ScaleCoding scale_coding = ScaleCoding::kFloat32;
   QSTORE_RETURN_IF_ERROR(
-      scales_.Append(shape.format, scales, zstd, blob, &scale_coding));
+      scales_.Append(shape.format, scales, &zstd_, blob, &scale_coding));
   uint8_t* header = blob->data();
   StoreLittleEndian(kSkippableMagic, header);
   StoreLittleEndian(static_cast<uint32_t>(blob->size() - kFrameHeaderBytes),
@@ -132,7 +132,6 @@ absl::Status Int8Encoder::Encode(const ChunkShape& shape, Int8Coder coder,
 }
 
 absl::Status Int8Decoder::Decode(const ChunkShape& shape, ByteView blob,
-                                 ZstdDecoder* zstd, ByteVector* scratch,
                                  std::span<int8_t> codes,
                                  std::span<float> scales) {
   if (blob.size() < kFrameHeaderBytes + kFieldsBytes ||
@@ -152,7 +151,7 @@ absl::Status Int8Decoder::Decode(const ChunkShape& shape, ByteView blob,
                                  frame_bytes - kFieldsBytes);
   const absl::Status scales_status =
       DecodeScales(shape.format, static_cast<ScaleCoding>(fields[4]), &planes,
-                   zstd, scratch, scales);
+                   &zstd_, &scratch_, scales);
   QSTORE_RETURN_IF_ERROR(Annotate(scales_status, "scales"));
   if (!planes.empty()) {
     return absl::DataLossError(absl::StrCat("the INT8 blob has ", planes.size(),

@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "base/bytes.h"
 #include "codec/chunk.h"
-#include "codec/chunk_codec.h"
+#include "codec/encode_options.h"
 #include "codec/int8/int8_coder.h"
 #include "codec/scale_coding.h"
 #include "codec/zstd_coder.h"
@@ -28,8 +28,7 @@ class Int8Encoder {
   // is taken.
   absl::Status Encode(const ChunkShape& shape, Int8Coder coder,
                       std::span<const int8_t> codes,
-                      std::span<const float> scales, ZstdEncoder* zstd,
-                      ByteVector* blob);
+                      std::span<const float> scales, ByteVector* blob);
 
  private:
   absl::Status AppendCodes(const ChunkShape& shape, Int8Coder coder,
@@ -39,6 +38,7 @@ class Int8Encoder {
                              std::span<const int8_t> codes, ByteVector* blob,
                              Int8Coder* coder);
 
+  ZstdEncoder zstd_{ZstdSearch::kLeast};  // of scales
   ScaleEncoder scales_;
   std::vector<std::unique_ptr<CodesEncoder>> coders_;  // by number
   ByteVector zstd_codes_;
@@ -47,12 +47,13 @@ class Int8Encoder {
 // Not thread-safe.
 class Int8Decoder {
  public:
-  // DATA_LOSS. `scratch` is working memory, 1 byte a scale.
-  absl::Status Decode(const ChunkShape& shape, ByteView blob, ZstdDecoder* zstd,
-                      ByteVector* scratch, std::span<int8_t> codes,
-                      std::span<float> scales);
+  // DATA_LOSS.
+  absl::Status Decode(const ChunkShape& shape, ByteView blob,
+                      std::span<int8_t> codes, std::span<float> scales);
 
  private:
+  ZstdDecoder zstd_;
+  ByteVector scratch_;                                 // 1 byte a scale
   std::vector<std::unique_ptr<CodesDecoder>> coders_;  // by number
 };
 

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "base/bytes.h"
 #include "codec/chunk.h"
-#include "codec/chunk_codec.h"
+#include "codec/encode_options.h"
 
 namespace qstore::codec {
 

@@ -307,29 +307,6 @@ uint32_t PlainElementBytes(PlainLayout layout) {
   return 0;
 }
 
-PlainLayout PlainLayoutFor(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kF16:
-      return PlainLayout::kFloat16;
-    case Dtype::kBF16:
-      return PlainLayout::kBFloat16;
-    case Dtype::kF32:
-      return PlainLayout::kFloat32;
-    default:
-      break;
-  }
-  switch (DtypeBits(dtype)) {
-    case 16:
-      return PlainLayout::kPlanes2;
-    case 32:
-      return PlainLayout::kPlanes4;
-    case 64:
-      return PlainLayout::kPlanes8;
-    default:
-      return PlainLayout::kBytes;
-  }
-}
-
 PlainCodec::PlainCodec() : workspace_(std::make_unique<Workspace>()) {}
 PlainCodec::~PlainCodec() = default;
 

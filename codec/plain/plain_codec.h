@@ -7,7 +7,6 @@
 
 #include "absl/status/status.h"
 #include "base/bytes.h"
-#include "model/dtype.h"
 
 namespace qstore::codec {
 
@@ -24,9 +23,6 @@ enum class PlainLayout : uint8_t {
 };
 
 uint32_t PlainElementBytes(PlainLayout layout);
-
-// The layout that suits tensors of `dtype`.
-PlainLayout PlainLayoutFor(Dtype dtype);
 
 // Keep one per thread. Not thread-safe.
 class PlainCodec {

@@ -8,16 +8,16 @@ constexpr size_t kKeptBlobBytes = 4u << 20;
 
 }  // namespace
 
-void ResidualBuilder::Start(std::vector<ResidualBlob>* residual) {
+void ResidualBuilder::Start(std::vector<EncodedBlob>* residual) {
   residual_ = residual;
-  for (ResidualBlob& blob : *residual) {
+  for (EncodedBlob& blob : *residual) {
     spare_[blob.subgroup] = std::move(blob.bytes);
   }
   residual->clear();
 }
 
 ByteVector* ResidualBuilder::Append(uint8_t subgroup) {
-  ResidualBlob& blob = residual_->emplace_back();
+  EncodedBlob& blob = residual_->emplace_back();
   blob.subgroup = subgroup;
   blob.bytes = std::move(spare_[subgroup]);
   blob.bytes.clear();
@@ -30,7 +30,7 @@ void ResidualBuilder::Append(uint8_t subgroup, ByteVector blob) {
 
 uint64_t ResidualBuilder::TotalBytes() const {
   uint64_t bytes = 0;
-  for (const ResidualBlob& blob : *residual_) {
+  for (const EncodedBlob& blob : *residual_) {
     bytes += blob.bytes.size();
   }
   return bytes;

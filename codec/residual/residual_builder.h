@@ -18,7 +18,7 @@ namespace qstore::codec {
 class ResidualBuilder {
  public:
   // Empties *residual, which stays referenced until Finish.
-  void Start(std::vector<ResidualBlob>* residual);
+  void Start(std::vector<EncodedBlob>* residual);
 
   // Appends an empty blob. The pointer is valid until the next call.
   ByteVector* Append(uint8_t subgroup);
@@ -38,7 +38,7 @@ class ResidualBuilder {
   void Finish();
 
  private:
-  std::vector<ResidualBlob>* residual_ = nullptr;
+  std::vector<EncodedBlob>* residual_ = nullptr;
   std::array<ByteVector, 256> spare_;  // by subgroup
 };
 

@@ -74,7 +74,7 @@ absl::StatusOr<codec::ChunkShape> ShapeOfChunk(
 
 absl::Status CheckQuantizedChunk(
     const codec::ChunkShape& shape, const storage::v1::Chunk& chunk,
-    ByteView int8_blob, std::span<const codec::ResidualBlobView> residual,
+    ByteView int8_blob, std::span<const codec::BlobView> residual,
     CodecSet& codecs) {
   codecs.codes.resize(shape.weight_count());
   codecs.scales.resize(shape.scale_count());

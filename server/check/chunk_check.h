@@ -28,7 +28,7 @@ absl::StatusOr<codec::ChunkShape> ShapeOfChunk(
 // differs.
 absl::Status CheckQuantizedChunk(
     const codec::ChunkShape& shape, const storage::v1::Chunk& chunk,
-    ByteView int8_blob, std::span<const codec::ResidualBlobView> residual,
+    ByteView int8_blob, std::span<const codec::BlobView> residual,
     CodecSet& codecs);
 
 // The same for a chunk of a plain or opaque object.

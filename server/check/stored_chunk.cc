@@ -43,7 +43,7 @@ absl::Status DecodeAndCheck(const storage::v1::Object& object,
   }
   QSTORE_ASSIGN_OR_RETURN(const codec::ChunkShape shape,
                           ShapeOfChunk(object, chunk));
-  std::vector<codec::ResidualBlobView> residual;
+  std::vector<codec::BlobView> residual;
   for (size_t i = 0; i < blobs.residual.size(); ++i) {
     const uint32_t subgroup = chunk.residual(static_cast<int>(i)).subgroup();
     residual.push_back(

@@ -37,8 +37,8 @@ absl::Status EncodeQuantized(bool verify, CodecSet& codecs, ChunkWork* work) {
   work->record.set_scales_xxh3(work->encoded.scales_xxh3);
   if (!verify) return absl::OkStatus();
 
-  std::vector<codec::ResidualBlobView> residual;
-  for (const codec::ResidualBlob& blob : work->encoded.residual) {
+  std::vector<codec::BlobView> residual;
+  for (const codec::EncodedBlob& blob : work->encoded.residual) {
     residual.push_back({blob.subgroup, blob.bytes});
   }
   absl::Status check = CheckQuantizedChunk(

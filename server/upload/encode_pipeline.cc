@@ -187,7 +187,7 @@ absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
   std::vector<storage::BlobToStore> blobs;
   if (work.plan->quantized()) {
     blobs.push_back({storage::Family::kInt8, 0, work.encoded.int8_blob});
-    for (const codec::ResidualBlob& blob : work.encoded.residual) {
+    for (const codec::EncodedBlob& blob : work.encoded.residual) {
       blobs.push_back({storage::Family::kResidual, blob.subgroup, blob.bytes});
     }
   } else {

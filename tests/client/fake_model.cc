@@ -183,13 +183,13 @@ FakeModel::Object FakeModel::EncodeQuantized(const FakeTensor& tensor) {
     v1::ChunkManifest* chunk = object.manifest.add_chunks();
     chunk->set_rows(shape.rows);
     chunk->set_raw_bytes(weights.size());
-    chunk->set_raw_xxh3(encoded.weights_xxh3);
+    chunk->set_raw_xxh3(Xxh3(weights));
     chunk->set_codes_xxh3(encoded.codes_xxh3);
     chunk->set_scales_xxh3(encoded.scales_xxh3);
     std::vector<Blob>& blobs = object.blobs.emplace_back();
     const std::string int8 = ToString(encoded.int8_blob);
     blobs.push_back({BlobOf(v1::BLOB_KIND_INT8, 0, int8), int8});
-    for (const codec::ResidualBlob& residual : encoded.residual) {
+    for (const codec::EncodedBlob& residual : encoded.residual) {
       const std::string bytes = ToString(residual.bytes);
       blobs.push_back(
           {BlobOf(v1::BLOB_KIND_RESIDUAL, residual.subgroup, bytes), bytes});

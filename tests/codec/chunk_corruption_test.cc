@@ -68,7 +68,7 @@ class ExactCopy {
  public:
   explicit ExactCopy(const EncodedChunk& chunk) {
     int8_ = Copy(chunk.int8_blob);
-    for (const ResidualBlob& blob : chunk.residual) {
+    for (const EncodedBlob& blob : chunk.residual) {
       copies_.push_back(Copy(blob.bytes));
       views_.push_back(
           {blob.subgroup, ByteView(copies_.back().get(), blob.bytes.size())});
@@ -76,7 +76,7 @@ class ExactCopy {
     int8_size_ = chunk.int8_blob.size();
   }
   ByteView int8_blob() const { return {int8_.get(), int8_size_}; }
-  std::span<const ResidualBlobView> residual() const { return views_; }
+  std::span<const BlobView> residual() const { return views_; }
 
  private:
   static std::unique_ptr<uint8_t[]> Copy(const ByteVector& bytes) {
@@ -87,7 +87,7 @@ class ExactCopy {
   std::unique_ptr<uint8_t[]> int8_;
   size_t int8_size_ = 0;
   std::vector<std::unique_ptr<uint8_t[]>> copies_;
-  std::vector<ResidualBlobView> views_;
+  std::vector<BlobView> views_;
 };
 
 // True when the weights came out right.

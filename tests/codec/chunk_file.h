@@ -21,7 +21,7 @@ inline constexpr uint8_t kInt8Entry = 255;
 struct ChunkFile {
   ChunkShape shape;
   ByteView int8_blob;
-  std::vector<ResidualBlobView> residual;
+  std::vector<BlobView> residual;
   ByteView weights;
 };
 
@@ -80,7 +80,7 @@ inline ByteVector WriteChunkFile(const ChunkShape& shape,
   };
   append(kWeightsEntry, weights);
   append(kInt8Entry, chunk.int8_blob);
-  for (const ResidualBlob& blob : chunk.residual) {
+  for (const EncodedBlob& blob : chunk.residual) {
     append(blob.subgroup, blob.bytes);
   }
   return file;

@@ -35,7 +35,7 @@ struct Decoded {
   std::vector<int8_t> codes;
   std::vector<float> scales;
   ByteVector weights;
-  std::vector<ResidualBlobView> views;
+  std::vector<BlobView> views;
 
   explicit Decoded(const ChunkShape& shape)
       : codes(shape.weight_count()),
@@ -48,7 +48,7 @@ struct Decoded {
 void Decode(const ChunkShape& shape, const EncodedChunk& chunk,
             ChunkDecoder* decoder, Decoded* decoded) {
   decoded->views.clear();
-  for (const ResidualBlob& blob : chunk.residual) {
+  for (const EncodedBlob& blob : chunk.residual) {
     decoded->views.push_back({blob.subgroup, blob.bytes});
   }
   absl::Status status = decoder->DecodeInt8(shape, chunk.int8_blob,
@@ -145,7 +145,7 @@ TEST(ChunkMemoryTest, NothingIsAllocatedOnceWarm) {
 // Chunks of several kinds in turn do not make each other's buffers grow.
 TEST(ChunkMemoryTest, MixedBlobsAllocateNothingOnceWarm) {
   ResidualBuilder builder;
-  std::vector<ResidualBlob> residual;
+  std::vector<EncodedBlob> residual;
   residual.reserve(4);
   uint64_t before = 0;
   for (int round = 0; round < 6; ++round) {
@@ -171,7 +171,7 @@ TEST(ChunkMemoryTest, MixedBlobsAllocateNothingOnceWarm) {
 
 TEST(ChunkMemoryTest, LargeUnusedBuffersAreFreed) {
   ResidualBuilder builder;
-  std::vector<ResidualBlob> residual(1);
+  std::vector<EncodedBlob> residual(1);
   const int64_t before_bytes = CountedMemory().live_bytes;
   residual[0].bytes.resize(8 << 20);
   builder.Start(&residual);

@@ -131,7 +131,7 @@ class Exporter {
         253, {reinterpret_cast<const uint8_t*>(codes.data()), codes.size()});
     file.AppendEntry(254, weights);
     file.AppendEntry(255, chunk.int8_blob);
-    for (const ResidualBlob& blob : chunk.residual) {
+    for (const EncodedBlob& blob : chunk.residual) {
       file.AppendEntry(blob.subgroup, blob.bytes);
     }
     file.Write(directory_ / (name + ".chunk"));

@@ -155,7 +155,7 @@ class DownloadDecoder {
       all.insert(all.end(), codes.begin(), codes.end());
       return;
     }
-    std::vector<codec::ResidualBlobView> residual;
+    std::vector<codec::BlobView> residual;
     for (size_t i = 1; i < blobs_.size(); ++i) {
       const uint32_t subgroup = chunk.blobs(static_cast<int>(i)).subgroup();
       residual.push_back({static_cast<uint8_t>(subgroup), AsBytes(blobs_[i])});

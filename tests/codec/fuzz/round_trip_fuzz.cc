@@ -80,8 +80,8 @@ void CheckRoundTrip(const Input& input) {
   ForceScalarKernels(false);
   QSTORE_FUZZ_CHECK(SameBytes(chunk, again));
 
-  std::vector<ResidualBlobView> residual;
-  for (const ResidualBlob& blob : chunk.residual) {
+  std::vector<BlobView> residual;
+  for (const EncodedBlob& blob : chunk.residual) {
     residual.push_back({blob.subgroup, blob.bytes});
   }
   ByteVector weights(input.weights.size());

@@ -152,10 +152,9 @@ INSTANTIATE_TEST_SUITE_P(All, Int8CoderTest,
 ByteVector EncodeBlob(const ChunkShape& shape, Int8Coder coder,
                       std::span<const int8_t> codes) {
   Int8Encoder encoder;
-  ZstdEncoder zstd;
   ByteVector blob;
   const std::vector<float> scales(shape.scale_count(), 0.01f);
-  EXPECT_TRUE(encoder.Encode(shape, coder, codes, scales, &zstd, &blob).ok());
+  EXPECT_TRUE(encoder.Encode(shape, coder, codes, scales, &blob).ok());
   return blob;
 }
 
@@ -205,23 +204,18 @@ TEST(Int8BlobCoderTest, RefusesUnknownCoders) {
   const std::vector<int8_t> codes(16);
   const std::vector<float> scales(2, 1.0f);
   Int8Encoder encoder;
-  ZstdEncoder zstd;
   ByteVector blob;
-  const absl::Status status = encoder.Encode(shape, static_cast<Int8Coder>(7),
-                                             codes, scales, &zstd, &blob);
+  const absl::Status status =
+      encoder.Encode(shape, static_cast<Int8Coder>(7), codes, scales, &blob);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("7"));
   ASSERT_TRUE(
-      encoder.Encode(shape, Int8Coder::kZstd, codes, scales, &zstd, &blob)
-          .ok());
+      encoder.Encode(shape, Int8Coder::kZstd, codes, scales, &blob).ok());
   Int8Decoder decoder;
-  ZstdDecoder zstd_decoder;
-  ByteVector scratch;
   std::vector<int8_t> decoded(16);
   std::vector<float> decoded_scales(2);
   const auto decode = [&] {
-    return decoder.Decode(shape, blob, &zstd_decoder, &scratch, decoded,
-                          decoded_scales);
+    return decoder.Decode(shape, blob, decoded, decoded_scales);
   };
   EXPECT_TRUE(decode().ok());
   for (const uint8_t number : {0, 3, 255}) {

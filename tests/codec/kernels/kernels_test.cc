@@ -106,7 +106,7 @@ class RankPipeline {
   void Decode(FloatFormat format, std::span<const int8_t> codes,
               ByteVector* weights) {
     reader_.Start(BestKernels());
-    for (const ResidualBlob& blob : blobs_) {
+    for (const EncodedBlob& blob : blobs_) {
       if (blob.subgroup <= kLastRankSubgroup) {
         ASSERT_TRUE(reader_.AddRanks(blob.subgroup, blob.bytes).ok());
       } else {
@@ -136,14 +136,14 @@ class RankPipeline {
   }
 
   const RankWriter& writer() const { return writer_; }
-  const std::vector<ResidualBlob>& blobs() const { return blobs_; }
+  const std::vector<EncodedBlob>& blobs() const { return blobs_; }
 
  private:
   IntervalTable table_;
   RankWriter writer_;
   RankReader reader_;
   ResidualBuilder builder_;
-  std::vector<ResidualBlob> blobs_;
+  std::vector<EncodedBlob> blobs_;
 };
 
 // Everything about a run that reaches the stored bytes.
@@ -156,7 +156,7 @@ struct RunBytes {
 
 RunBytes BytesOf(const RankPipeline& pipeline) {
   RunBytes bytes;
-  for (const ResidualBlob& blob : pipeline.blobs()) {
+  for (const EncodedBlob& blob : pipeline.blobs()) {
     bytes.blobs.push_back(blob.bytes);
     bytes.blobs.back().push_back(blob.subgroup);
   }

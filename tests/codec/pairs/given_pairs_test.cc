@@ -59,7 +59,7 @@ TEST_P(GivenPairsTest, MovedErrorsCostTheEntropyOfTheDifferences) {
   EXPECT_EQ(PredictionOf(chunk), CodePrediction::kCode);
   EXPECT_LT(ResidualBits(pair.shape, chunk), OwnBits(pair) + 1.25);
   // Weights that round to 128 are no exceptions.
-  for (const ResidualBlob& blob : chunk.residual) {
+  for (const EncodedBlob& blob : chunk.residual) {
     EXPECT_NE(blob.subgroup, kExceptionsSubgroup);
   }
 }

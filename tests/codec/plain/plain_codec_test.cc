@@ -233,23 +233,6 @@ TEST(PlainCodecTest, EveryCountOfBitsRoundTrips) {
   }
 }
 
-TEST(PlainCodecTest, LayoutsFollowDtypes) {
-  EXPECT_EQ(PlainLayoutFor(Dtype::kBool), PlainLayout::kBytes);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kI8), PlainLayout::kBytes);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kF8E4M3), PlainLayout::kBytes);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kF8E8M0), PlainLayout::kBytes);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kF4), PlainLayout::kBytes);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kF6E2M3), PlainLayout::kBytes);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kI16), PlainLayout::kPlanes2);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kF16), PlainLayout::kFloat16);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kBF16), PlainLayout::kBFloat16);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kU32), PlainLayout::kPlanes4);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kF32), PlainLayout::kFloat32);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kF64), PlainLayout::kPlanes8);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kI64), PlainLayout::kPlanes8);
-  EXPECT_EQ(PlainLayoutFor(Dtype::kC64), PlainLayout::kPlanes8);
-}
-
 TEST(PlainCodecTest, RefusesInputThatIsNotAChunk) {
   PlainCodec codec;
   ByteVector blob;
