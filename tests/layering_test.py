@@ -25,9 +25,10 @@ ALLOWED_LAYERS = {
     "model": {"base", "codec", "model"},
     "codec": {"base", "codec"},
     "storage": {"base", "model", "codec", "storage", "qstore/storage/v1"},
-    "server": {"base", "model", "codec", "storage", "server", "qstore/v1", "qstore/storage/v1",
+    "wire": {"base", "model", "codec", "wire", "qstore/v1"},
+    "server": {"base", "model", "codec", "storage", "wire", "server", "qstore/v1", "qstore/storage/v1",
                "qstore/scrub/v1"},
-    "client": {"base", "model", "codec", "client", "qstore/v1"},
+    "client": {"base", "model", "codec", "wire", "client", "qstore/v1"},
     "cli": {"base", "model", "codec", "client", "cli", "qstore/v1"},
 }
 # Libraries of the layers that must stay small.
