@@ -13,7 +13,7 @@
 //
 // "commit.records=crash" dies as by SIGKILL at the first hit of this point,
 // "table.put=1*error(INTERNAL)@3" fails its third hit and no other,
-// "read.blob=5%delay(20)" lets each hit wait with a probability of 5 %.
+// "read.value=5%delay(20)" lets each hit wait with a probability of 5 %.
 // "seed=N" seeds the probabilities. Whatever happens at a point is a line on
 // stderr: "failpoint NAME: ACTION".
 #pragma once

@@ -31,7 +31,8 @@ std::string DescribeKey(Family family, std::string_view key) {
   if (!parts.has_value()) return absl::StrCat(name, ": key ", Quoted(key));
   return absl::StrCat(name, ": object ", parts->object_id, ", chunk ",
                       parts->chunk_index, ", subgroup ",
-                      static_cast<int>(parts->subgroup));
+                      static_cast<int>(parts->subgroup), ", value ",
+                      parts->value_index);
 }
 
 std::vector<const WriteBatch::Operation*> LastOperations(

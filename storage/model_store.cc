@@ -19,7 +19,7 @@
 namespace qstore::storage {
 namespace {
 
-constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kFormatVersion = 2;
 
 // Creates the version record in an empty store, checks it in any other.
 absl::Status CheckFormatVersion(Engine* engine) {
@@ -27,9 +27,16 @@ absl::Status CheckFormatVersion(Engine* engine) {
   const absl::StatusOr<uint32_t> version = records.FormatVersion();
   if (version.ok()) {
     if (*version == kFormatVersion) return absl::OkStatus();
+    if (*version > kFormatVersion) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the store has format version ", *version, "; this build reads ",
+          kFormatVersion, ": use the build that wrote it"));
+    }
     return absl::FailedPreconditionError(absl::StrCat(
         "the store has format version ", *version, "; this build reads ",
-        kFormatVersion, ": use the build that wrote it"));
+        kFormatVersion, ": to carry it over, serve it with the build that ",
+        "wrote it, download each revision, and upload it to this build with an "
+        "empty data directory"));
   }
   if (!absl::IsNotFound(version.status())) return version.status();
   for (const Family family : kAllFamilies) {
@@ -62,7 +69,7 @@ class ModelStoreImpl final : public ModelStore {
     QSTORE_FAILPOINT("read.open");
     const std::lock_guard lock(state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(const std::string id, Resolve(reference));
-    QSTORE_ASSIGN_OR_RETURN(v1::Revision revision,
+    QSTORE_ASSIGN_OR_RETURN(StoredRevision revision,
                             NamedRevision(reference.model, id));
     return std::make_unique<RevisionReaderImpl>(&state_, std::move(revision));
   }
@@ -135,8 +142,8 @@ class ModelStoreImpl final : public ModelStore {
   absl::StatusOr<std::string> ResolvePrefix(const ModelReference& reference);
   absl::Status UnknownModel(const std::string& model) const;
   // The record of a revision that a tag or the listing names.
-  absl::StatusOr<v1::Revision> NamedRevision(const std::string& model,
-                                             const std::string& id) const;
+  absl::StatusOr<StoredRevision> NamedRevision(const std::string& model,
+                                               const std::string& id) const;
   absl::StatusOr<ModelSummary> Summarize(const std::string& model) const;
   absl::Status DeleteRecords(const ModelReference& reference,
                              DeleteResult* result);
@@ -194,9 +201,9 @@ absl::StatusOr<std::string> ModelStoreImpl::ResolvePrefix(
                    "; its newest is ", model.revisions.front()));
 }
 
-absl::StatusOr<v1::Revision> ModelStoreImpl::NamedRevision(
+absl::StatusOr<StoredRevision> ModelStoreImpl::NamedRevision(
     const std::string& model, const std::string& id) const {
-  absl::StatusOr<v1::Revision> revision = state_.records.Revision(model, id);
+  absl::StatusOr<StoredRevision> revision = state_.records.Revision(model, id);
   if (!absl::IsNotFound(revision.status())) return revision;
   return absl::DataLossError(
       absl::StrCat("the record of ", model, "@", id, " is missing"));
@@ -258,7 +265,7 @@ absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
   if (result->revision_deleted) {
     if (const auto record = NamedRevision(reference.model, result->revision);
         record.ok()) {
-      result->stored_bytes = TotalBytes(record->stored());
+      result->stored_bytes = record->stored.total();
     }
     QSTORE_ASSIGN_OR_RETURN(object_ids, state_.records.ReferencedIdsOf(
                                             reference.model, result->revision));

@@ -20,9 +20,12 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "model/manifest.h"
 #include "model/names.h"
-#include "qstore/storage/v1/manifest.pb.h"
+#include "model/object.h"
+#include "model/read_plan.h"
 #include "storage/engine.h"
+#include "storage/revision.h"
 
 namespace qstore::storage {
 
@@ -62,11 +65,11 @@ struct SweepReport {
   absl::Status problem;
 };
 
-// One encoded blob of a chunk on its way in.
-struct BlobToStore {
-  Family family;
-  uint8_t subgroup;
-  ByteView bytes;
+// One layer of a chunk on its way in.
+struct LayerToStore {
+  codec::LayerNumber layer = codec::kNoLayer;
+  std::span<const codec::EncodedBlob> blobs;  // ascending by subgroup
+  std::span<const uint64_t> decoded_xxh3;
 };
 
 class ModelStore;
@@ -75,14 +78,14 @@ class ModelStore;
 class ObjectWriter {
  public:
   virtual ~ObjectWriter() = default;
-  // Chunks come in order. `chunk` has everything but its Blob messages, which
-  // are filled in here (sizes and checksums of `blobs`). Blobs ascend by
-  // (family, subgroup).
-  virtual absl::Status AddChunk(v1::Chunk chunk,
-                                std::span<const BlobToStore> blobs) = 0;
+  // Chunks come in order. `chunk` has everything but its layers, which are
+  // filled in here, with sizes and checksums of what is stored; `layers` come
+  // bottom first.
+  virtual absl::Status AddChunk(model::Chunk chunk,
+                                std::span<const LayerToStore> layers) = 0;
   // `object` has everything but id and chunks. Returns the id: that of an equal
   // object if the store has one, in which case what was added is dropped.
-  virtual absl::StatusOr<uint64_t> Finish(v1::Object object) = 0;
+  virtual absl::StatusOr<uint64_t> Finish(model::Object object) = 0;
 };
 
 class Upload {
@@ -102,12 +105,12 @@ class Upload {
   // Asked by Commit, with the complete revision, before it adds one that it
   // does not replace; its error becomes Commit's, and nothing is stored. It
   // must not call the store, whose lock is held.
-  using CommitCheck = std::function<absl::Status(const v1::Revision&)>;
+  using CommitCheck = std::function<absl::Status(const StoredRevision&)>;
   virtual void set_commit_check(CommitCheck check) = 0;
 
   struct CommitResult {
-    v1::Revision revision;  // complete
-    bool created = false;   // false: the same revision was there already
+    StoredRevision revision;  // complete
+    bool created = false;     // false: the same revision was there already
     // Created in place of the same revision, some objects of which were
     // damaged.
     bool replaced = false;
@@ -115,7 +118,7 @@ class Upload {
   // Commits the revision and moves `tag` (unless empty) to it, durably and at
   // once. `draft` holds model, files and quantizer; the rest is filled in
   // here, the revision id from the content. Call at most once.
-  virtual absl::StatusOr<CommitResult> Commit(v1::Revision draft,
+  virtual absl::StatusOr<CommitResult> Commit(StoredRevision draft,
                                               const std::string& tag) = 0;
 };
 
@@ -124,14 +127,14 @@ class Upload {
 class RevisionReader {
  public:
   virtual ~RevisionReader() = default;
-  virtual const v1::Revision& revision() const = 0;
-  virtual absl::StatusOr<v1::Object> GetObject(uint64_t object_id) = 0;
-  // The stored bytes, pinned, checked against size and XXH3 of `blob`:
-  // DATA_LOSS when they differ. The message names family, object, chunk and
-  // subgroup; the caller adds model and tensor.
-  virtual absl::StatusOr<PinnedValue> GetBlob(Family family, uint64_t object_id,
-                                              uint32_t chunk_index,
-                                              const v1::Blob& blob) = 0;
+  virtual const StoredRevision& revision() const = 0;
+  virtual absl::StatusOr<model::Object> GetObject(uint64_t object_id) = 0;
+  // A stored value, pinned, checked against size and XXH3 of `value`: DATA_LOSS
+  // when they differ. The message names layer, object, chunk and subgroup; the
+  // caller adds model and tensor.
+  virtual absl::StatusOr<PinnedValue> GetValue(
+      uint64_t object_id, uint32_t chunk_index,
+      const model::ValueAddress& value) = 0;
 };
 
 // One object held for reading: it stays while this lives.
@@ -140,10 +143,9 @@ class ObjectReader {
   virtual ~ObjectReader() = default;
   virtual uint64_t object_id() const = 0;
   // As RevisionReader has them.
-  virtual absl::StatusOr<v1::Object> GetObject() = 0;
-  virtual absl::StatusOr<PinnedValue> GetBlob(Family family,
-                                              uint32_t chunk_index,
-                                              const v1::Blob& blob) = 0;
+  virtual absl::StatusOr<model::Object> GetObject() = 0;
+  virtual absl::StatusOr<PinnedValue> GetValue(
+      uint32_t chunk_index, const model::ValueAddress& value) = 0;
 };
 
 // A place where a revision uses an object. No file when the revision's record

@@ -14,10 +14,10 @@ namespace {
 // One call of IngestObjects. Destroyed before Succeed, it undoes what was done.
 class Ingestion {
  public:
-  Ingestion(StoreState* state, const std::vector<v1::Object>& objects)
+  Ingestion(StoreState* state, const std::vector<model::Object>& objects)
       : state_(*state), objects_(objects), found_(objects.size()) {
-    for (const v1::Object& object : objects) {
-      hashes_.push_back(DigestFromBytes(object.content_hash()));
+    for (const model::Object& object : objects) {
+      hashes_.push_back(object.content_hash);
     }
   }
   Ingestion(const Ingestion&) = delete;
@@ -26,7 +26,7 @@ class Ingestion {
   ~Ingestion() {
     const std::lock_guard lock(state_.mutex);
     for (size_t i = 0; i < begun_count_; ++i) {
-      const uint64_t id = objects_[i].object_id();
+      const uint64_t id = objects_[i].id;
       if (!found_[i].has_value()) state_.objects.EndIngesting(hashes_[i]);
       if (!succeeded_) {
         state_.objects.Unpin(found_[i].has_value() ? found_[i]->object_id : id);
@@ -52,7 +52,7 @@ class Ingestion {
                               state_.objects.FindAndPin(hashes_[begun_count_]));
       if (!found_[begun_count_].has_value()) {
         state_.objects.BeginIngesting(hashes_[begun_count_]);
-        state_.objects.Pin(objects_[begun_count_].object_id());
+        state_.objects.Pin(objects_[begun_count_].id);
         any_new_ = true;
       }
     }
@@ -77,7 +77,7 @@ class Ingestion {
     const std::lock_guard lock(state_.mutex);
     for (size_t i = 0; i < objects_.size(); ++i) {
       if (found_[i].has_value()) continue;
-      state_.objects.MarkUnreferenced(objects_[i].object_id());
+      state_.objects.MarkUnreferenced(objects_[i].id);
     }
     return absl::OkStatus();
   }
@@ -94,7 +94,7 @@ class Ingestion {
 
  private:
   StoreState& state_;
-  const std::vector<v1::Object>& objects_;
+  const std::vector<model::Object>& objects_;
   std::vector<Sha256Digest> hashes_;
   // What the store had already; pinned.
   std::vector<std::optional<ObjectSummary>> found_;
@@ -108,7 +108,7 @@ class Ingestion {
 
 absl::StatusOr<std::vector<ObjectSummary>> IngestObjects(
     StoreState* state, std::unique_ptr<BulkWriter> writer,
-    const std::vector<v1::Object>& objects) {
+    const std::vector<model::Object>& objects) {
   Ingestion ingestion(state, objects);
   QSTORE_RETURN_IF_ERROR(ingestion.Begin());
   QSTORE_FAILPOINT("object.claimed");

@@ -18,6 +18,6 @@ namespace qstore::storage {
 // error nothing is pinned and the next collection deletes what remains.
 absl::StatusOr<std::vector<ObjectSummary>> IngestObjects(
     StoreState* state, std::unique_ptr<BulkWriter> writer,
-    const std::vector<v1::Object>& objects);
+    const std::vector<model::Object>& objects);
 
 }  // namespace qstore::storage

@@ -10,15 +10,15 @@
 namespace qstore::storage {
 
 // The record of an object that some revision names: its absence is DATA_LOSS.
-absl::StatusOr<v1::Object> ReadObject(const StoreState& state,
-                                      uint64_t object_id);
+absl::StatusOr<model::Object> ReadObject(const StoreState& state,
+                                         uint64_t object_id);
 
-// A value of the object, checked against size and checksum of `blob`. DATA_LOSS
-// names family, object, chunk and subgroup, and marks the object as damaged.
-// Takes the mutex then.
-absl::StatusOr<PinnedValue> ReadBlob(StoreState* state, Family family,
-                                     uint64_t object_id, uint32_t chunk_index,
-                                     const v1::Blob& blob);
+// A value of the object, checked against size and checksum of `value`.
+// DATA_LOSS names layer, object, chunk and subgroup, and marks the object as
+// damaged. Takes the mutex then.
+absl::StatusOr<PinnedValue> ReadValue(StoreState* state, uint64_t object_id,
+                                      uint32_t chunk_index,
+                                      const model::ValueAddress& value);
 
 class ObjectReaderImpl final : public ObjectReader {
  public:
@@ -27,9 +27,9 @@ class ObjectReaderImpl final : public ObjectReader {
   ~ObjectReaderImpl() override;
 
   uint64_t object_id() const override { return object_id_; }
-  absl::StatusOr<v1::Object> GetObject() override;
-  absl::StatusOr<PinnedValue> GetBlob(Family family, uint32_t chunk_index,
-                                      const v1::Blob& blob) override;
+  absl::StatusOr<model::Object> GetObject() override;
+  absl::StatusOr<PinnedValue> GetValue(
+      uint32_t chunk_index, const model::ValueAddress& value) override;
 
  private:
   StoreState& state_;

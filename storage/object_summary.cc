@@ -1,69 +1,60 @@
 #include "storage/object_summary.h"
 
-#include "codec/chunk.h"
-#include "model/dtype.h"
+#include "codec/layers.h"
+#include "model/chunk_description.h"
 #include "storage/records/keys.h"
+#include "storage/records/record_messages.h"
 #include "storage/records/records.h"
 
 namespace qstore::storage {
 namespace {
 
-constexpr uint64_t kScaleBytes = 4;
-
-uint64_t Int8CopyBytes(const v1::Object& object) {
-  if (object.kind() != v1::OBJECT_KIND_QUANTIZED) return object.raw_bytes();
-  const uint64_t rows = object.shape(0);
-  const uint64_t columns = object.shape(1);
-  uint64_t scale_count = 1;
-  switch (static_cast<codec::ScaleStrategy>(object.quantization().strategy())) {
-    case codec::ScaleStrategy::kTensor:
-      break;
-    case codec::ScaleStrategy::kChannel:
-      scale_count = rows;
-      break;
-    case codec::ScaleStrategy::kGroup: {
-      const uint64_t group_size = object.quantization().group_size();
-      scale_count = rows * ((columns + group_size - 1) / group_size);
-      break;
-    }
+uint64_t LowPrecisionBytes(const model::Object& object) {
+  uint64_t sum = 0;
+  for (const model::Chunk& chunk : object.chunks) {
+    const auto description = model::DescribeChunk(object, chunk);
+    const codec::Layer* lowest = codec::FindLayer(chunk.layers.front().layer);
+    sum += description.ok() && lowest != nullptr
+               ? lowest->decoded_bytes(*description)
+               : chunk.raw_bytes;
   }
-  return rows * columns + scale_count * kScaleBytes;
+  return sum;
 }
 
 // The object's record and its entry in the index of content hashes.
-uint64_t RecordBytes(const v1::Object& object) {
-  constexpr uint64_t kSealBytes = sizeof(uint64_t);
-  return ObjectKey(object.object_id()).size() + object.ByteSizeLong() +
+uint64_t RecordBytes(const model::Object& object) {
+  return ObjectKey(object.id).size() + ToMessage(object).ByteSizeLong() +
          kSealBytes + HashKey({}).size() + sizeof(uint64_t) + kSealBytes;
 }
 
 }  // namespace
 
-ObjectSummary Summarize(const v1::Object& object) {
+model::LayerBytes StoredValueBytes(const model::Object& object) {
+  model::LayerBytes sum;
+  for (const model::Chunk& chunk : object.chunks) {
+    for (const model::LayerBlobs& layer : chunk.layers) {
+      uint64_t bytes = 0;
+      for (const model::Blob& blob : layer.blobs) {
+        bytes += blob.size_bytes + kDataKeyBytes * blob.value_xxh3.size();
+      }
+      if (object.is_tensor()) {
+        sum.Add(layer.layer, bytes);
+      } else {
+        sum.AddOther(bytes);
+      }
+    }
+  }
+  return sum;
+}
+
+ObjectSummary Summarize(const model::Object& object) {
   ObjectSummary summary;
-  summary.object_id = object.object_id();
-  summary.kind = object.kind();
-  summary.content_hash = DigestFromBytes(object.content_hash());
-  summary.raw_bytes = object.raw_bytes();
-  summary.int8_copy_bytes = Int8CopyBytes(object);
-  uint64_t plain_bytes = 0;
-  for (const v1::Chunk& chunk : object.chunks()) {
-    if (chunk.has_int8()) {
-      summary.int8_bytes += kDataKeyBytes + chunk.int8().size_bytes();
-    }
-    for (const v1::Blob& blob : chunk.residual()) {
-      summary.residual_bytes += kDataKeyBytes + blob.size_bytes();
-    }
-    if (chunk.has_plain()) {
-      plain_bytes += kDataKeyBytes + chunk.plain().size_bytes();
-    }
-  }
-  summary.other_bytes = RecordBytes(object);
-  if (object.kind() == v1::OBJECT_KIND_OPAQUE) {
-    summary.other_bytes += plain_bytes;
-  } else {
-    summary.plain_bytes = plain_bytes;
-  }
+  summary.object_id = object.id;
+  summary.content_hash = object.content_hash;
+  summary.raw_bytes = object.raw_bytes;
+  summary.low_precision_bytes = LowPrecisionBytes(object);
+  summary.stored = StoredValueBytes(object);
+  summary.stored.AddOther(RecordBytes(object));
   return summary;
 }
 

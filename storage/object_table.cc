@@ -38,7 +38,7 @@ absl::StatusOr<std::optional<ObjectSummary>> ObjectTable::FindAndPin(
     if (IsAbsentOrDamaged(id.status())) return std::nullopt;
     return id.status();
   }
-  const absl::StatusOr<v1::Object> object = records_->Object(*id);
+  const absl::StatusOr<model::Object> object = records_->Object(*id);
   if (!object.ok()) {
     if (IsAbsentOrDamaged(object.status())) return std::nullopt;
     return object.status();
@@ -52,7 +52,7 @@ absl::StatusOr<std::optional<ObjectSummary>> ObjectTable::FindAndPin(
 
 void ObjectTable::MarkDamaged(uint64_t object_id) {
   if (!damaged_.insert(object_id).second) return;
-  const absl::StatusOr<v1::Object> object = records_->Object(object_id);
+  const absl::StatusOr<model::Object> object = records_->Object(object_id);
   if (!object.ok()) return;
   const Sha256Digest content_hash = Summarize(*object).content_hash;
   const absl::StatusOr<uint64_t> indexed = records_->ObjectIdOf(content_hash);
@@ -102,7 +102,7 @@ absl::StatusOr<uint64_t> ObjectTable::CollectRecords() {
       continue;
     }
     ++it;
-    const absl::StatusOr<v1::Object> object = records_->Object(id);
+    const absl::StatusOr<model::Object> object = records_->Object(id);
     if (object.ok()) {
       const ObjectSummary summary = Summarize(*object);
       const absl::StatusOr<uint64_t> indexed =
@@ -111,7 +111,7 @@ absl::StatusOr<uint64_t> ObjectTable::CollectRecords() {
       if (indexed.ok() && *indexed == id) {
         batch.DeleteHash(summary.content_hash);
       }
-      collected_bytes += summary.stored_bytes();
+      collected_bytes += summary.stored.total();
     } else if (!IsAbsentOrDamaged(object.status())) {
       return object.status();
     }

@@ -11,20 +11,20 @@ namespace qstore::storage {
 class RevisionReaderImpl final : public RevisionReader {
  public:
   // Requires the mutex of `state`, under which `revision` was found.
-  RevisionReaderImpl(StoreState* state, v1::Revision revision);
+  RevisionReaderImpl(StoreState* state, StoredRevision revision);
   ~RevisionReaderImpl() override;
 
-  const v1::Revision& revision() const override { return revision_; }
-  absl::StatusOr<v1::Object> GetObject(uint64_t object_id) override;
-  absl::StatusOr<PinnedValue> GetBlob(Family family, uint64_t object_id,
-                                      uint32_t chunk_index,
-                                      const v1::Blob& blob) override;
+  const StoredRevision& revision() const override { return revision_; }
+  absl::StatusOr<model::Object> GetObject(uint64_t object_id) override;
+  absl::StatusOr<PinnedValue> GetValue(
+      uint64_t object_id, uint32_t chunk_index,
+      const model::ValueAddress& value) override;
 
  private:
   absl::Status CheckId(uint64_t object_id) const;
 
   StoreState& state_;
-  const v1::Revision revision_;
+  const StoredRevision revision_;
   const std::set<uint64_t> object_ids_;
 };
 

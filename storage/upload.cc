@@ -77,9 +77,8 @@ uint64_t UploadImpl::TakeLargeObjectId() {
 }
 
 absl::StatusOr<uint64_t> UploadImpl::Take(WrittenObject written) {
-  QSTORE_ASSIGN_OR_RETURN(
-      const std::optional<uint64_t> equal,
-      FindObject(DigestFromBytes(written.object.content_hash())));
+  QSTORE_ASSIGN_OR_RETURN(const std::optional<uint64_t> equal,
+                          FindObject(written.object.content_hash));
   if (equal.has_value()) return *equal;
   absl::StatusOr<uint64_t> id = written.writer == nullptr
                                     ? TakeSmall(std::move(written))
@@ -119,17 +118,16 @@ absl::Status UploadImpl::IngestSmallObjects() {
 }
 
 absl::StatusOr<Upload::CommitResult> UploadImpl::Commit(
-    v1::Revision draft, const std::string& tag) {
+    StoredRevision draft, const std::string& tag) {
   QSTORE_RETURN_IF_ERROR(failure_);
   failure_ = absl::FailedPreconditionError(
       "the upload was committed or failed to be; begin another");
   if (writing_) {
     return absl::FailedPreconditionError("an object is still being added");
   }
-  if (draft.model() != model_) {
-    return absl::InvalidArgumentError(absl::StrCat("the revision is of model ",
-                                                   draft.model(),
-                                                   ", the upload of ", model_));
+  if (draft.model != model_) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the revision is of model ", draft.model, ", the upload of ", model_));
   }
   if (!tag.empty()) QSTORE_RETURN_IF_ERROR(ValidateTag(tag));
   QSTORE_FAILPOINT("commit.begin");
@@ -158,7 +156,7 @@ absl::Status UploadImpl::CheckNoneDamaged(
 }
 
 absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
-    v1::Revision draft, const std::string& tag) {
+    StoredRevision draft, const std::string& tag) {
   const HeldObjects held = [this](uint64_t id) -> const ObjectSummary* {
     const auto replaced = replaced_.find(id);
     const auto found =
@@ -169,13 +167,13 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
       CompleteRevision complete,
       CompleteDraft(std::move(draft), held,
                     static_cast<int64_t>(std::time(nullptr))));
-  const std::string& revision_id = complete.revision.revision();
+  const std::string& revision_id = complete.revision.revision;
 
   const std::lock_guard lock(state_.mutex);
   CommitResult result;
   RecordBatch batch;
   std::set<uint64_t> replaced_ids;
-  absl::StatusOr<v1::Revision> stored =
+  absl::StatusOr<StoredRevision> stored =
       state_.records.Revision(model_, revision_id);
   if (stored.ok() && ObjectIdsOf(*stored) == complete.object_ids) {
     result.revision = *std::move(stored);

@@ -26,7 +26,7 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
   void set_commit_check(CommitCheck check) override {
     commit_check_ = std::move(check);
   }
-  absl::StatusOr<CommitResult> Commit(v1::Revision draft,
+  absl::StatusOr<CommitResult> Commit(StoredRevision draft,
                                       const std::string& tag) override;
 
  private:
@@ -38,7 +38,7 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
   absl::StatusOr<uint64_t> TakeSmall(WrittenObject written);
   absl::StatusOr<uint64_t> TakeLarge(WrittenObject written);
   absl::Status IngestSmallObjects();
-  absl::StatusOr<CommitResult> CommitRecords(v1::Revision draft,
+  absl::StatusOr<CommitResult> CommitRecords(StoredRevision draft,
                                              const std::string& tag);
   // Requires the mutex.
   absl::Status CheckNoneDamaged(const std::set<uint64_t>& object_ids) const;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "storage/records/record_messages.h"
 #include "storage/records/records.h"
 
 namespace qstore::storage {
@@ -59,10 +60,10 @@ void RecordBatch::PutNextId(uint64_t next_id) {
   writes_.Put(kManifest, NextIdKey(), SealNumber(NextIdKey(), next_id));
 }
 
-void RecordBatch::PutObject(const v1::Object& object) {
-  Put(ObjectKey(object.object_id()), object.SerializeAsString());
-  std::string hash_key = HashKey(DigestFromBytes(object.content_hash()));
-  std::string id = SealNumber(hash_key, object.object_id());
+void RecordBatch::PutObject(const model::Object& object) {
+  Put(ObjectKey(object.id), ToMessage(object).SerializeAsString());
+  std::string hash_key = HashKey(object.content_hash);
+  std::string id = SealNumber(hash_key, object.id);
   writes_.Put(kManifest, std::move(hash_key), std::move(id));
 }
 
@@ -74,12 +75,12 @@ void RecordBatch::DeleteHash(const Sha256Digest& content_hash) {
   Delete(HashKey(content_hash));
 }
 
-void RecordBatch::PutRevision(const v1::Revision& revision,
+void RecordBatch::PutRevision(const StoredRevision& revision,
                               uint64_t commit_number,
                               const std::set<uint64_t>& object_ids) {
-  const std::string& model = revision.model();
-  const std::string& id = revision.revision();
-  Put(RevisionKey(model, id), revision.SerializeAsString());
+  const std::string& model = revision.model;
+  const std::string& id = revision.revision;
+  Put(RevisionKey(model, id), ToMessage(revision).SerializeAsString());
   std::string listing_key = ListingKey(model, id);
   std::string number = SealNumber(listing_key, commit_number);
   writes_.Put(kManifest, std::move(listing_key), std::move(number));
@@ -124,7 +125,7 @@ absl::StatusOr<uint64_t> RecordTable::NextId() const {
   return Number(engine_, NextIdKey());
 }
 
-absl::StatusOr<v1::Object> RecordTable::Object(uint64_t object_id) const {
+absl::StatusOr<model::Object> RecordTable::Object(uint64_t object_id) const {
   QSTORE_ASSIGN_OR_RETURN(const PinnedValue value,
                           engine_->Get(kManifest, ObjectKey(object_id)));
   return ParseObjectRecord(object_id, value.bytes());
@@ -202,7 +203,7 @@ absl::StatusOr<std::vector<ModelAndRest>> RecordTable::UsersOf(
 
 absl::StatusOr<std::set<uint64_t>> RecordTable::ReferencedIdsOf(
     const std::string& model, const std::string& revision) const {
-  const absl::StatusOr<v1::Revision> record = Revision(model, revision);
+  const absl::StatusOr<StoredRevision> record = Revision(model, revision);
   if (record.ok()) return ObjectIdsOf(*record);
   if (!absl::IsNotFound(record.status()) &&
       !absl::IsDataLoss(record.status())) {
@@ -221,7 +222,7 @@ absl::StatusOr<std::set<uint64_t>> RecordTable::ReferencedIdsOf(
   return ids;
 }
 
-absl::StatusOr<v1::Revision> RecordTable::Revision(
+absl::StatusOr<StoredRevision> RecordTable::Revision(
     const std::string& model, const std::string& revision) const {
   QSTORE_ASSIGN_OR_RETURN(
       const PinnedValue value,
@@ -280,16 +281,6 @@ absl::StatusOr<std::vector<std::string>> RecordTable::Models() const {
         return absl::OkStatus();
       }));
   return models;
-}
-
-std::set<uint64_t> ObjectIdsOf(const v1::Revision& revision) {
-  std::set<uint64_t> ids;
-  for (const v1::File& file : revision.files()) {
-    for (const v1::Segment& segment : file.segments()) {
-      ids.insert(segment.object_id());
-    }
-  }
-  return ids;
 }
 
 absl::Status RecordTable::Commit(const RecordBatch& batch) {

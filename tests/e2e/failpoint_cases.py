@@ -28,7 +28,7 @@ COMMANDS = {
     "collect.data": "delete", "range.begin": "delete", "range.mark": "delete",
     "range.marked": "delete",
     "list.models": "list", "read.open": "download", "read.object": "download",
-    "read.blob": "download",
+    "read.value": "download",
     "upload.begin": "upload", "upload.file": "upload", "upload.bytes": "upload",
     "upload.end": "upload", "upload.commit": "upload", "upload.answer": "upload",
     "encode.chunk": "upload", "encode.encoded": "upload", "encode.store": "upload",
