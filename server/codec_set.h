@@ -7,20 +7,17 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "codec/chunk_codec.h"
-#include "codec/plain/plain_codec.h"
+#include "codec/layer_stack.h"
 
 namespace qstore::server {
 
 // What one thread needs to encode or check one chunk. Not thread-safe.
 struct CodecSet {
-  codec::ChunkEncoder encoder{codec::EncodeOptions{}};
-  codec::ChunkDecoder decoder;
-  codec::PlainCodec plain;
+  codec::StackEncoder encoder;
+  codec::StackDecoder decoder;
   // Decoded chunk: reused, so that steady work allocates nothing.
   ByteVector raw;
-  std::vector<int8_t> codes;
-  std::vector<float> scales;
+  codec::ChunkValues values;
 };
 
 // Lends codec sets, most recently used first: there are never more of them

@@ -38,9 +38,6 @@ constexpr int kMinClientPingIntervalMilliseconds = 10'000;
 // Encode tasks wait here beyond those that run; more only hold memory.
 constexpr size_t kQueuedTasksPerThread = 4;
 
-// The part of --download-buffer that recent values have.
-constexpr uint64_t kRecentValuesShare = 4;
-
 // Slices that gRPC still holds after its shutdown are a matter of moments.
 constexpr auto kUnpinTimeout = std::chrono::seconds(10);
 // How long the answers of finished calls may take to be sent.
@@ -191,7 +188,6 @@ Daemon::Daemon(const ServerOptions& options,
       quotas_(options.quotas),
       stalls_(std::chrono::seconds(options.stall_timeout_seconds)),
       pinned_bytes_(std::make_shared<PinnedBytesGauge>()),
-      recent_values_(options.download_buffer_bytes / kRecentValuesShare),
       admission_(options.calls),
       encode_pool_(EncodeThreadCount(options),
                    kQueuedTasksPerThread * EncodeThreadCount(options)),
@@ -214,11 +210,7 @@ Daemon::Daemon(const ServerOptions& options,
                DownloadResources{.store = store_.get(),
                                  .read_pool = &read_pool_,
                                  .gauge = pinned_bytes_,
-                                 .pin_bytes = options.download_buffer_bytes -
-                                              options.download_buffer_bytes /
-                                                  kRecentValuesShare,
-                                 .recent_values = &recent_values_,
-                                 .part_bytes = options.message_bytes,
+                                 .pin_bytes = options.download_buffer_bytes,
                                  .metadata = &metadata_budget_,
                                  .stalls = &stalls_},
                &verify_budget_),

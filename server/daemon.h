@@ -76,7 +76,6 @@ class Daemon {
   StallWatch stalls_;
   CodecPool codecs_;
   const std::shared_ptr<PinnedBytesGauge> pinned_bytes_;
-  RecentValues recent_values_;
   CallAdmission admission_;
   ThreadPool encode_pool_;
   ThreadPool read_pool_;

@@ -110,10 +110,6 @@ void AddWorkFlags(FlagParser& flags, ServerOptions* options) {
            "Threads of gRPC, one per call that is not a download; 0: what the "
            "other limits need")
       ->check(CLI::Range(0, 65'536));
-  flags
-      .Add("--message-bytes", &options->message_bytes,
-           "Payload of one download message")
-      ->check(CLI::Range(4096, 2 << 20));
 }
 
 void AddWaitingFlags(FlagParser& flags, ServerOptions* options,

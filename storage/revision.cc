@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/bytes.h"
 
@@ -28,6 +29,35 @@ class CanonicalHash {
 };
 
 }  // namespace
+
+ManifestDraft DraftManifest(const StoredRevision& revision) {
+  ManifestDraft draft;
+  model::Manifest& manifest = draft.manifest;
+  manifest.model = revision.model;
+  manifest.revision = revision.revision;
+  manifest.created_unix_seconds = revision.created_unix_seconds;
+  manifest.quantizer = revision.quantizer;
+  manifest.stored = revision.stored;
+  manifest.original_bytes = revision.original_bytes;
+  manifest.two_copies_bytes = revision.two_copies_bytes;
+  std::unordered_map<uint64_t, size_t> index_of_id;
+  manifest.files.reserve(revision.files.size());
+  for (const StoredFile& stored : revision.files) {
+    model::File& file = manifest.files.emplace_back();
+    file.path = stored.path;
+    file.size_bytes = stored.size_bytes;
+    file.safetensors = stored.safetensors;
+    file.segments.reserve(stored.segments.size());
+    for (const StoredSegment& segment : stored.segments) {
+      const auto [entry, is_new] =
+          index_of_id.try_emplace(segment.object_id, draft.object_ids.size());
+      if (is_new) draft.object_ids.push_back(segment.object_id);
+      file.segments.push_back(
+          {entry->second, segment.tensor_name, segment.raw_bytes});
+    }
+  }
+  return draft;
+}
 
 std::set<uint64_t> ObjectIdsOf(const StoredRevision& revision) {
   std::set<uint64_t> ids;

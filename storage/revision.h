@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "model/layer_bytes.h"
+#include "model/manifest.h"
 
 namespace qstore::storage {
 
@@ -48,6 +49,14 @@ struct StoredRevision {
 
   std::string name() const { return model + "@" + revision; }
 };
+
+// A revision as a manifest whose objects have yet to be read: `object_ids` has
+// their ids, in the order of Manifest::objects.
+struct ManifestDraft {
+  model::Manifest manifest;
+  std::vector<uint64_t> object_ids;
+};
+ManifestDraft DraftManifest(const StoredRevision& revision);
 
 // Ids of all objects of a revision.
 std::set<uint64_t> ObjectIdsOf(const StoredRevision& revision);

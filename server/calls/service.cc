@@ -10,13 +10,15 @@
 #include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "server/calls/revision_summary.h"
+#include "server/calls/manifest_page.h"
+#include "server/calls/model_pages.h"
+#include "server/calls/reference_message.h"
 #include "server/calls/status_mapping.h"
-#include "server/calls/wire_records.h"
 #include "server/check/revision_verifier.h"
 #include "server/limits/metadata_lease.h"
 #include "server/limits/stall_watch.h"
 #include "server/upload/upload_session.h"
+#include "wire/manifest_pages.h"
 
 namespace qstore::server {
 namespace {
@@ -191,20 +193,7 @@ absl::Status ModelStoreService::RunListModels(
   QSTORE_ASSIGN_OR_RETURN(const auto permit,
                           admission_->Enter(CallKind::kShort));
   QSTORE_ASSIGN_OR_RETURN(const auto models, store_->ListModels());
-  for (const storage::ModelSummary& model : models) {
-    if (!model.name.starts_with(request.prefix())) continue;
-    v1::ModelSummary* summary = response->add_models();
-    summary->set_name(model.name);
-    for (const auto& tag : model.tags) {
-      v1::TagSummary* tag_summary = summary->add_tags();
-      tag_summary->set_name(tag.name);
-      tag_summary->set_revision(tag.revision);
-    }
-    for (const std::string& revision : model.revisions) {
-      summary->add_revisions(revision);
-    }
-  }
-  return absl::OkStatus();
+  return FillModelPage(models, request, response);
 }
 
 grpc::Status ModelStoreService::GetRevision(
@@ -219,24 +208,7 @@ absl::Status ModelStoreService::RunGetRevision(
     const v1::GetRevisionRequest& request, v1::GetRevisionResponse* response) {
   QSTORE_ASSIGN_OR_RETURN(const auto permit,
                           admission_->Enter(CallKind::kShort));
-  QSTORE_ASSIGN_OR_RETURN(const ModelReference reference,
-                          FromWire(request.reference()));
-  QSTORE_ASSIGN_OR_RETURN(const auto reader, store_->OpenRevision(reference));
-  QSTORE_ASSIGN_OR_RETURN(const auto lease,
-                          LeaseMetadata(download_.metadata, *reader));
-  auto summary = SummarizeRevision(*reader);
-  if (!summary.ok()) return Annotate(summary.status(), reference.ToString());
-  *response = *std::move(summary);
-  // The revision may have been deleted since it was opened; then it has no
-  // tags.
-  const auto model = store_->GetModel(reference.model);
-  if (!model.ok() && !absl::IsNotFound(model.status())) return model.status();
-  if (model.ok()) {
-    for (const auto& tag : model->tags) {
-      if (tag.revision == response->revision()) response->add_tags(tag.name);
-    }
-  }
-  return absl::OkStatus();
+  return FillManifestPage(store_, download_.metadata, request, response);
 }
 
 grpc::Status ModelStoreService::SetTag(grpc::ServerContext* context,
@@ -284,6 +256,9 @@ absl::Status ModelStoreService::RunDelete(const v1::DeleteRequest& request,
   }
   QSTORE_FAILPOINT("delete.answer");
   response->set_revision(result.revision);
+  if (result.removed_tags.size() > wire::kMaxListedTags) {
+    result.removed_tags.resize(wire::kMaxListedTags);
+  }
   for (std::string& tag : result.removed_tags) {
     response->add_removed_tags(std::move(tag));
   }
@@ -316,7 +291,7 @@ absl::Status ModelStoreService::RunVerify(
   QSTORE_ASSIGN_OR_RETURN(const ModelReference reference,
                           FromWire(request.reference()));
   QSTORE_ASSIGN_OR_RETURN(const auto reader, store_->OpenRevision(reference));
-  const std::string& revision = reader->revision().revision();
+  const std::string& revision = reader->revision().revision;
   QSTORE_ASSIGN_OR_RETURN(const auto lease,
                           LeaseMetadata(download_.metadata, *reader));
 

@@ -11,8 +11,9 @@
 #include "absl/status/status.h"
 #include "base/byte_budget.h"
 #include "base/thread_pool.h"
-#include "qstore/storage/v1/manifest.pb.h"
+#include "model/read_plan.h"
 #include "server/codec_set.h"
+#include "server/download/manifest_source.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -45,16 +46,15 @@ class RevisionVerifier {
   absl::Status Run(const Reporter& report, VerifyProgress* progress);
 
  private:
-  struct NamedObject {
-    uint64_t object_id = 0;
-    std::string label;  // "file x: tensor y"
-  };
-
-  std::vector<NamedObject> ListObjects() const;
-  absl::Status VerifyObject(const NamedObject& named);
-  absl::Status VerifyChunk(const NamedObject& named,
-                           std::shared_ptr<const storage::v1::Object> object,
-                           uint32_t chunk_index);
+  // Reads the records of all objects. Those that are damaged are noted, and
+  // stay empty.
+  absl::Status ReadManifest();
+  absl::Status VerifyChunks(const Reporter& report);
+  absl::Status VerifyChunk(const model::PlannedChunk& planned);
+  // "file x: tensor y".
+  std::string LabelOf(size_t object_index) const {
+    return model::DescribeObject(manifest_.manifest(), object_index);
+  }
   // Keeps damage, passes other errors on.
   absl::Status Note(const absl::Status& status, const std::string& where);
   void AddProblem(const std::string& problem);
@@ -63,6 +63,7 @@ class RevisionVerifier {
   VerifyProgress Snapshot();
 
   storage::RevisionReader* const reader_;
+  ManifestSource manifest_;
   ThreadPool* const pool_;
   CodecPool* const codecs_;
   ByteBudget* const budget_;

@@ -56,9 +56,8 @@ class Scrubber {
   bool CheckObjects();
   bool CheckObject(storage::ObjectReader* reader, CodecSet* codecs);
   absl::Status CheckChunk(storage::ObjectReader* reader,
-                          const storage::v1::Object& object,
-                          uint32_t chunk_index, CodecSet* codecs,
-                          uint64_t* read_bytes);
+                          const model::Object& object, uint32_t chunk_index,
+                          CodecSet* codecs, uint64_t* read_bytes);
   void NoteObjectDamage(uint64_t object_id, const std::string& where,
                         const absl::Status& status);
   void NoteDamage(const std::string& model, const std::string& revision,

@@ -1,5 +1,6 @@
 #include "server/download/download_call.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,17 +8,15 @@
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
+#include "server/calls/reference_message.h"
 #include "server/calls/status_mapping.h"
-#include "server/calls/wire_records.h"
 #include "server/limits/metadata_lease.h"
 
 namespace qstore::server {
 namespace {
 
-// A client counts as prompt when it has taken this much (more than buffers on
-// the way hold) and its last message within this time.
-constexpr uint64_t kProbationBytes = 8u << 20;
-constexpr auto kPromptWrite = std::chrono::seconds(1);
+// A client that takes longer for a message is slow.
+constexpr auto kSlowWrite = std::chrono::milliseconds(500);
 
 absl::Status ParseRequest(const grpc::ByteBuffer& bytes,
                           v1::DownloadRequest* request) {
@@ -61,14 +60,7 @@ absl::Status DownloadCall::Parse(const grpc::ByteBuffer& request_bytes) {
   QSTORE_RETURN_IF_ERROR(ParseRequest(request_bytes, &request));
   log_.set_object(NameOf(request.reference()));
   QSTORE_ASSIGN_OR_RETURN(reference_, FromWire(request.reference()));
-  if (request.precision() != v1::PRECISION_ORIGINAL &&
-      request.precision() != v1::PRECISION_INT8) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("precision ", static_cast<int>(request.precision()),
-                     " is not known; ask for the original or int8"));
-  }
-  precision_ = request.precision();
-  QSTORE_ASSIGN_OR_RETURN(held_, HeldChunks::FromWire(request));
+  QSTORE_ASSIGN_OR_RETURN(request_, wire::FromWire(request));
   return absl::OkStatus();
 }
 
@@ -110,7 +102,7 @@ void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
     stall_.BeginWait();
   }
   bool more = status_.ok() && !exhausted_;
-  if (more && !producing_ && MayReadAhead()) {
+  if (more && !producing_ && WindowHasRoom()) {
     // Never blocks, and never fails while the queue has room for every call.
     producing_ = resources_.read_pool->TrySubmit([this] { Produce(); });
     if (!producing_) {
@@ -134,40 +126,40 @@ void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
   }
 }
 
-bool DownloadCall::MayReadAhead() const {
-  if (ready_.empty() && !writing_) return true;
-  return ready_.size() < kReadAheadMessages &&
+bool DownloadCall::WindowHasRoom() const {
+  const size_t pending = ready_.size() + (writing_ ? 1 : 0);
+  if (pending == 0) return true;
+  return pending < window_messages_ &&
          resources_.gauge->bytes() < resources_.pin_bytes;
 }
 
+absl::StatusOr<std::optional<grpc::ByteBuffer>> DownloadCall::NextMessage() {
+  if (source_ == nullptr) QSTORE_RETURN_IF_ERROR(OpenSource());
+  QSTORE_ASSIGN_OR_RETURN(std::optional<grpc::ByteBuffer> message,
+                          source_->Next());
+  QSTORE_FAILPOINT("download.send");
+  return message;
+}
+
 void DownloadCall::Produce() {
-  absl::StatusOr<std::optional<grpc::ByteBuffer>> message;
-  absl::Status opened;
-  bool prompt = false;
-  {
-    const std::lock_guard lock(mutex_);
-    prompt = prompt_;
+  while (true) {
+    absl::StatusOr<std::optional<grpc::ByteBuffer>> message = NextMessage();
+    std::unique_lock lock(mutex_);
+    if (!message.ok()) {
+      if (status_.ok()) status_ = message.status();
+    } else if (message->has_value()) {
+      ready_.push_back(std::move(**message));
+    } else {
+      exhausted_ = true;
+    }
+    // Stays producing_ while it goes on, so that the call outlives the loop.
+    producing_ = status_.ok() && !exhausted_ && WindowHasRoom();
+    if (!producing_) {
+      Advance(std::move(lock));
+      return;
+    }
+    if (!writing_) Advance(std::move(lock));
   }
-  if (source_ == nullptr) opened = OpenSource();
-  if (opened.ok()) {
-    message = source_->Next(prompt);
-  } else {
-    message = opened;
-  }
-  if (message.ok()) {
-    const absl::Status status = QSTORE_FAILPOINT_STATUS("download.send");
-    if (!status.ok()) message = status;
-  }
-  std::unique_lock lock(mutex_);
-  producing_ = false;
-  if (!message.ok()) {
-    if (status_.ok()) status_ = message.status();
-  } else if (message->has_value()) {
-    ready_.push_back(std::move(**message));
-  } else {
-    exhausted_ = true;
-  }
-  Advance(std::move(lock));
 }
 
 absl::Status DownloadCall::OpenSource() {
@@ -176,9 +168,11 @@ absl::Status DownloadCall::OpenSource() {
                           resources_.store->OpenRevision(reference_));
   QSTORE_ASSIGN_OR_RETURN(metadata_lease_,
                           LeaseMetadata(resources_.metadata, *reader));
-  source_ = std::make_unique<DownloadSource>(
-      std::move(reader), precision_, std::move(held_), resources_.part_bytes,
-      resources_.gauge, resources_.pin_bytes, resources_.recent_values);
+  QSTORE_ASSIGN_OR_RETURN(std::vector<std::string> tags,
+                          TagsOf(resources_.store, reader->revision()));
+  source_ =
+      std::make_unique<DownloadSource>(std::move(reader), std::move(tags),
+                                       std::move(request_), resources_.gauge);
   return absl::OkStatus();
 }
 
@@ -204,9 +198,10 @@ void DownloadCall::OnWriteDone(bool ok) {
   std::unique_lock lock(mutex_);
   writing_ = false;
   stall_.EndWait();
-  written_bytes_ += writing_message_.Length();
-  prompt_ = written_bytes_ >= kProbationBytes &&
-            std::chrono::steady_clock::now() - write_began_ < kPromptWrite;
+  const bool slow =
+      std::chrono::steady_clock::now() - write_began_ >= kSlowWrite;
+  window_messages_ =
+      slow ? 1 : std::min(window_messages_ + 1, kMaxWindowMessages);
   writing_message_.Clear();
   if (!ok && status_.ok()) status_ = ClientGone();
   Advance(std::move(lock));

@@ -1,6 +1,11 @@
 // One Download, waiting for its turn or running: reads stored values on the
-// read pool and writes them to gRPC, at most kReadAheadMessages ahead of the
-// client.
+// read pool and writes them to gRPC.
+//
+// How far it reads ahead follows the client: the window of messages that are
+// ready or being written opens by one with each that the client takes, and
+// closes to one when it takes long. So a slow client pins one value, and for a
+// fast one the pool fills a queue at once, instead of being woken for each
+// message.
 #pragma once
 
 #include <chrono>
@@ -21,14 +26,14 @@
 #include "server/calls/call_log.h"
 #include "server/download/download_source.h"
 #include "server/download/pinned_bytes.h"
-#include "server/download/recent_values.h"
 #include "server/limits/call_admission.h"
 #include "server/limits/stall_watch.h"
 #include "storage/model_store.h"
+#include "wire/read_request.h"
 
 namespace qstore::server {
 
-inline constexpr size_t kReadAheadMessages = 2;
+inline constexpr size_t kMaxWindowMessages = 8;
 
 // What all downloads share. Not owned; outlives every call.
 struct DownloadResources {
@@ -37,13 +42,8 @@ struct DownloadResources {
   // task for every download that is admitted.
   ThreadPool* read_pool = nullptr;
   std::shared_ptr<PinnedBytesGauge> gauge;
-  // While more than this is pinned by all downloads together, none reads ahead
-  // and none pins more than the part that it sends.
-  uint64_t pin_bytes = 192u << 20;
-  // What those find that pin nothing.
-  RecentValues* recent_values = nullptr;
-  // Payload of one message.
-  size_t part_bytes = 1u << 20;
+  // While more than this is pinned by all downloads together, none reads ahead.
+  uint64_t pin_bytes = 256u << 20;
   // For the lists of tensors of calls that run.
   ByteBudget* metadata = nullptr;
   StallWatch* stalls = nullptr;
@@ -73,12 +73,13 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   // the lock from the caller: the change that the caller made and the decision
   // are one step, after which the call may be gone.
   void Advance(std::unique_lock<std::mutex> lock);
-  // On the read pool: makes one message.
+  // On the read pool: makes messages while the window has room.
   void Produce();
+  absl::StatusOr<std::optional<grpc::ByteBuffer>> NextMessage();
   absl::Status OpenSource();
   void CloseSource();
   absl::Status ClientGone() const;
-  bool MayReadAhead() const;
+  bool WindowHasRoom() const;
 
   const DownloadResources resources_;
   CallAdmission* const admission_;
@@ -86,8 +87,7 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   StallWatch::Call stall_;
   CallAdmission::Permit permit_;
   ModelReference reference_;
-  v1::Precision precision_ = v1::PRECISION_UNSPECIFIED;
-  HeldChunks held_;
+  wire::ReadRequest request_;
 
   // Used by the task on the read pool alone while producing_, else under
   // mutex_.
@@ -101,8 +101,7 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   uint64_t ticket_ = 0;               // in the queue, while waiting_
   bool writing_ = false;
   std::chrono::steady_clock::time_point write_began_;  // of writing_message_
-  uint64_t written_bytes_ = 0;
-  bool prompt_ = false;  // the client takes what it is sent
+  size_t window_messages_ = 1;
   bool producing_ = false;
   bool exhausted_ = false;  // the source has no more messages
   bool finishing_ = false;

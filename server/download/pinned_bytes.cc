@@ -10,14 +10,6 @@ void PinnedBytesGauge::Add(uint64_t bytes) {
   ++values_;
 }
 
-bool PinnedBytesGauge::TryAdd(uint64_t bytes, uint64_t limit_bytes) {
-  const std::lock_guard lock(mutex_);
-  if (bytes_ > limit_bytes || bytes > limit_bytes - bytes_) return false;
-  bytes_ += bytes;
-  ++values_;
-  return true;
-}
-
 void PinnedBytesGauge::Subtract(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   bytes_ -= bytes;
@@ -37,16 +29,8 @@ bool PinnedBytesGauge::WaitUntilZero(
 
 CountedValue::CountedValue(storage::PinnedValue value,
                            std::shared_ptr<PinnedBytesGauge> gauge)
-    : CountedValue(Counted(), std::move(value), std::move(gauge)) {
+    : value_(std::move(value)), gauge_(std::move(gauge)) {
   gauge_->Add(value_.bytes().size());
-}
-
-std::shared_ptr<const CountedValue> CountedValue::TryCount(
-    storage::PinnedValue value, std::shared_ptr<PinnedBytesGauge> gauge,
-    uint64_t limit_bytes) {
-  if (!gauge->TryAdd(value.bytes().size(), limit_bytes)) return nullptr;
-  return std::shared_ptr<const CountedValue>(
-      new CountedValue(Counted(), std::move(value), std::move(gauge)));
 }
 
 CountedValue::~CountedValue() {

@@ -17,8 +17,6 @@ namespace qstore::server {
 class PinnedBytesGauge {
  public:
   void Add(uint64_t bytes);
-  // Only when there are no more than `limit_bytes` with it; returns whether.
-  bool TryAdd(uint64_t bytes, uint64_t limit_bytes);
   void Subtract(uint64_t bytes);
   uint64_t bytes() const;
   // False: some value was still pinned at `deadline`.
@@ -36,10 +34,6 @@ class CountedValue {
  public:
   CountedValue(storage::PinnedValue value,
                std::shared_ptr<PinnedBytesGauge> gauge);
-  // Null, and `value` unpinned, when that would be more than `limit_bytes`.
-  static std::shared_ptr<const CountedValue> TryCount(
-      storage::PinnedValue value, std::shared_ptr<PinnedBytesGauge> gauge,
-      uint64_t limit_bytes);
   ~CountedValue();
   CountedValue(const CountedValue&) = delete;
   CountedValue& operator=(const CountedValue&) = delete;
@@ -47,11 +41,6 @@ class CountedValue {
   ByteView bytes() const { return value_.bytes(); }
 
  private:
-  struct Counted {};  // the gauge has it already
-  CountedValue(Counted, storage::PinnedValue value,
-               std::shared_ptr<PinnedBytesGauge> gauge)
-      : value_(std::move(value)), gauge_(std::move(gauge)) {}
-
   storage::PinnedValue value_;
   const std::shared_ptr<PinnedBytesGauge> gauge_;
 };

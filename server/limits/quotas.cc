@@ -68,8 +68,8 @@ absl::Status Quotas::Load(storage::ModelStore* store) {
                      std::string(reader.status().message()));
         continue;
       }
-      Add(model.name, static_cast<int64_t>(
-                          storage::TotalBytes((*reader)->revision().stored())));
+      Add(model.name,
+          static_cast<int64_t>((*reader)->revision().stored.total()));
     }
   }
   return absl::OkStatus();

@@ -15,10 +15,6 @@ namespace {
 // budget.
 constexpr size_t kMaxQueuedSlots = 4096;
 
-std::string BytesOfDigest(const Sha256Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
 }  // namespace
 
 EncodePipeline::EncodePipeline(storage::Upload* upload,
@@ -183,26 +179,22 @@ absl::Status EncodePipeline::OpenObjectFor(const ObjectPlan& plan) {
 }
 
 absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
-  open_object_->hasher.AddChunk(work.record.raw_bytes(), work.raw_sha256);
-  std::vector<storage::BlobToStore> blobs;
-  if (work.plan->quantized()) {
-    blobs.push_back({storage::Family::kInt8, 0, work.encoded.int8_blob});
-    for (const codec::EncodedBlob& blob : work.encoded.residual) {
-      blobs.push_back({storage::Family::kResidual, blob.subgroup, blob.bytes});
+  open_object_->hasher.AddChunk(work.record.raw_bytes, work.raw_sha256);
+  std::vector<storage::LayerToStore> layers;
+  layers.reserve(work.layers.size());
+  uint64_t stored_bytes = 0;
+  for (const codec::EncodedLayer& layer : work.layers) {
+    layers.push_back({layer.layer->number, layer.blobs, layer.decoded_xxh3});
+    for (const codec::EncodedBlob& blob : layer.blobs) {
+      stored_bytes += blob.bytes.size();
     }
-  } else {
-    blobs.push_back({storage::Family::kPlain, 0, work.plain_blob});
-  }
-  uint64_t blob_bytes = 0;
-  for (const storage::BlobToStore& blob : blobs) {
-    blob_bytes += blob.bytes.size();
   }
   // Here, where it is known how much is about to be written.
   if (resources_.disk_reserve != nullptr) {
-    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(blob_bytes));
+    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(stored_bytes));
   }
-  stored_bytes_ += blob_bytes;
-  QSTORE_RETURN_IF_ERROR(open_object_->writer->AddChunk(work.record, blobs));
+  stored_bytes_ += stored_bytes;
+  QSTORE_RETURN_IF_ERROR(open_object_->writer->AddChunk(work.record, layers));
   QSTORE_FAILPOINT("encode.stored");
   return absl::OkStatus();
 }
@@ -210,8 +202,8 @@ absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
 absl::Status EncodePipeline::FinishObject(const ObjectPlan& plan) {
   StoredObject stored;
   stored.content_hash = open_object_->hasher.Finish();
-  storage::v1::Object record = plan.record;
-  record.set_content_hash(BytesOfDigest(stored.content_hash));
+  model::Object record = plan.record;
+  record.content_hash = stored.content_hash;
   QSTORE_ASSIGN_OR_RETURN(stored.object_id,
                           open_object_->writer->Finish(std::move(record)));
   open_object_.reset();

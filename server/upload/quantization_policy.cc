@@ -70,13 +70,14 @@ static_assert(model::kMaxQuantizedColumns == codec::kMaxColumns);
 absl::StatusOr<QuantizationPolicy> QuantizationPolicy::Create(
     const v1::QuantizationOptions& options) {
   QuantizationPolicy policy;
-  policy.quantizer_ =
-      options.quantizer().empty() ? kAbsmaxQuantizer : options.quantizer();
-  if (policy.quantizer_ != kAbsmaxQuantizer &&
-      policy.quantizer_ != kNoQuantizer) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "unknown quantizer ", Quoted(policy.quantizer_), "; use \"",
-        kAbsmaxQuantizer, "\" or \"", kNoQuantizer, "\""));
+  if (!options.quantizer().empty()) {
+    policy.quantizer_ = codec::FindQuantizer(options.quantizer());
+    if (policy.quantizer_ == nullptr &&
+        options.quantizer() != codec::kNoQuantizer) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "unknown quantizer ", Quoted(options.quantizer()), "; there are: ",
+          codec::QuantizerNames(), ", and ", std::string(codec::kNoQuantizer)));
+    }
   }
   if (!options.int8_coder().empty()) {
     const codec::Int8CoderEntry* coder =
@@ -101,7 +102,7 @@ absl::StatusOr<QuantizationPolicy> QuantizationPolicy::Create(
 absl::StatusOr<std::vector<bool>> QuantizationPolicy::Select(
     const std::vector<TensorEntry>& tensors,
     const v1::TensorSelection* selection) const {
-  if (quantizer_ == kNoQuantizer) return std::vector<bool>(tensors.size());
+  if (quantizer_ == nullptr) return std::vector<bool>(tensors.size());
   if (selection != nullptr) return ReadSelection(tensors, selection->bits());
   std::vector<bool> selected;
   selected.reserve(tensors.size());

@@ -153,6 +153,7 @@ absl::Status SafetensorsIngest::BeginNextTensor() {
   splitter_.emplace(context_.pipeline,
                     quantized_[index]
                         ? PlanQuantizedTensor(std::move(label), tensor,
+                                              *context_.policy->quantizer(),
                                               context_.policy->coder())
                         : PlanPlainTensor(std::move(label), tensor));
   return absl::OkStatus();

@@ -9,10 +9,9 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "model/names.h"
-#include "server/calls/wire_records.h"
 #include "server/limits/disk_reserve.h"
 #include "server/upload/upload_paths.h"
-#include "storage/records/records.h"
+#include "wire/layer_bytes.h"
 
 namespace qstore::server {
 namespace {
@@ -97,8 +96,8 @@ absl::Status UploadSession::BeginStoring() {
     quota_claim_ = Quotas::Claim(resources_.quotas, model_);
   }
   QSTORE_ASSIGN_OR_RETURN(upload_, store_->BeginUpload(model_));
-  upload_->set_commit_check([this](const storage::v1::Revision& revision) {
-    return quota_claim_.Update(storage::TotalBytes(revision.stored()));
+  upload_->set_commit_check([this](const storage::StoredRevision& revision) {
+    return quota_claim_.Update(revision.stored.total());
   });
   return absl::OkStatus();
 }
@@ -344,11 +343,11 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
   upload_.reset();
   v1::UploadResponse response;
   response.set_model(model_);
-  response.set_revision(result.revision.revision());
+  response.set_revision(result.revision.revision);
   response.set_tag(tag_);
   response.set_created(created_);
-  *response.mutable_stored() = ToWire(result.revision.stored());
-  response.set_two_copies_bytes(result.revision.two_copies_bytes());
+  wire::ToWire(result.revision.stored, response.mutable_stored());
+  response.set_two_copies_bytes(result.revision.two_copies_bytes);
   response.set_received_bytes(received_bytes_);
   return response;
 }
@@ -370,24 +369,23 @@ UploadSession::HoldCommittedObjects() {
   return objects;
 }
 
-storage::v1::Revision UploadSession::DraftOf(
+storage::StoredRevision UploadSession::DraftOf(
     const std::vector<StoredObject>& objects) const {
-  storage::v1::Revision draft;
-  draft.set_model(model_);
-  draft.set_quantizer(policy_->quantizer());
+  storage::StoredRevision draft;
+  draft.model = model_;
+  draft.quantizer = policy_->quantizer_name();
   for (const ReceivedFile& file : files_) {
-    storage::v1::File* record = draft.add_files();
-    record->set_path(file.path);
-    record->set_size_bytes(file.size_bytes);
-    record->set_safetensors(file.safetensors);
+    storage::StoredFile& stored = draft.files.emplace_back();
+    stored.path = file.path;
+    stored.size_bytes = file.size_bytes;
+    stored.safetensors = file.safetensors;
+    stored.segments.reserve(file.segments.size());
     for (const PendingSegment& pending : file.segments) {
       const StoredObject& object = objects[pending.object_position];
-      storage::v1::Segment* segment = record->add_segments();
-      segment->set_object_id(object.object_id);
-      segment->set_tensor_name(pending.tensor_name);
-      segment->set_raw_bytes(pending.raw_bytes);
-      segment->set_content_hash(object.content_hash.data(),
-                                object.content_hash.size());
+      stored.segments.push_back({.object_id = object.object_id,
+                                 .tensor_name = pending.tensor_name,
+                                 .raw_bytes = pending.raw_bytes,
+                                 .content_hash = object.content_hash});
     }
   }
   return draft;

@@ -34,8 +34,8 @@ COMMANDS = {
     "encode.chunk": "upload", "encode.encoded": "upload", "encode.store": "upload",
     "encode.stored": "upload",
     "download.admit": "download", "download.open": "download",
-    "download.revision": "download", "download.object": "download",
-    "download.blob": "download", "download.send": "download", "download.end": "download",
+    "download.manifest": "download", "download.value": "download",
+    "download.send": "download", "download.end": "download",
     "verify.object": "verify", "verify.chunk": "verify",
 }
 

@@ -1,4 +1,4 @@
-#include "server/download/blob_message.h"
+#include "server/download/value_message.h"
 
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <gtest/gtest.h>

@@ -1,8 +1,9 @@
-#include "server/download/blob_message.h"
+#include "server/download/value_message.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -16,7 +17,7 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedOutputStream;
 using ValueReference = std::shared_ptr<const CountedValue>;
 
-// Five tags of one byte, their varints, and tag and length of the BlobPart.
+// Six tags of one byte, their varints, and tag and length of the Value.
 constexpr size_t kMaxHeaderBytes = 64;
 
 // Written as protobuf writes it: zeros are left out.
@@ -37,33 +38,30 @@ void ReleaseValue(void* reference) {
 
 }  // namespace
 
-grpc::ByteBuffer BlobMessage(const BlobPosition& position,
-                             std::shared_ptr<const CountedValue> value,
-                             size_t offset_bytes, size_t size_bytes,
-                             size_t value_begin_bytes) {
-  std::array<uint8_t, kMaxHeaderBytes> part;
-  uint8_t* part_end = part.data();
-  part_end = WriteVarintField(v1::BlobPart::kObjectIndexFieldNumber,
-                              position.object_index, part_end);
-  part_end = WriteVarintField(v1::BlobPart::kChunkIndexFieldNumber,
-                              position.chunk_index, part_end);
-  part_end = WriteVarintField(v1::BlobPart::kBlobIndexFieldNumber,
-                              position.blob_index, part_end);
-  part_end = WriteVarintField(v1::BlobPart::kOffsetBytesFieldNumber,
-                              offset_bytes, part_end);
-  part_end = WriteLengthPrefix(v1::BlobPart::kPayloadFieldNumber, size_bytes,
-                               part_end);
-  const size_t part_header_bytes = part_end - part.data();
+grpc::ByteBuffer ValueMessage(uint64_t object_index, uint32_t chunk_index,
+                              const model::ValueAddress& address,
+                              std::shared_ptr<const CountedValue> value) {
+  const size_t size_bytes = value->bytes().size();
+  std::array<uint8_t, kMaxHeaderBytes> fields;
+  uint8_t* end = fields.data();
+  end = WriteVarintField(v1::Value::kObjectIndexFieldNumber, object_index, end);
+  end = WriteVarintField(v1::Value::kChunkIndexFieldNumber, chunk_index, end);
+  end = WriteVarintField(v1::Value::kLayerFieldNumber, address.layer, end);
+  end =
+      WriteVarintField(v1::Value::kSubgroupFieldNumber, address.subgroup, end);
+  end = WriteVarintField(v1::Value::kValueIndexFieldNumber, address.value_index,
+                         end);
+  end = WriteLengthPrefix(v1::Value::kPayloadFieldNumber, size_bytes, end);
+  const size_t fields_bytes = end - fields.data();
 
   std::array<uint8_t, kMaxHeaderBytes> header;
   uint8_t* header_end =
-      WriteLengthPrefix(v1::DownloadResponse::kBlobFieldNumber,
-                        part_header_bytes + size_bytes, header.data());
-  header_end = std::copy(part.data(), part_end, header_end);
+      WriteLengthPrefix(v1::DownloadResponse::kValueFieldNumber,
+                        fields_bytes + size_bytes, header.data());
+  header_end = std::copy(fields.data(), end, header_end);
 
   // gRPC asks for a mutable pointer and does not write through it.
-  auto* payload = const_cast<uint8_t*>(value->bytes().data()) +
-                  (offset_bytes - value_begin_bytes);
+  auto* payload = const_cast<uint8_t*>(value->bytes().data());
   auto* reference = new ValueReference(std::move(value));
   const std::array<grpc::Slice, 2> slices = {
       grpc::Slice(header.data(), header_end - header.data()),
