@@ -1,10 +1,10 @@
 #include "storage/object_reader.h"
 
 #include <limits>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "base/status.h"
 #include "storage/records/keys.h"
 
@@ -70,25 +70,14 @@ absl::StatusOr<PinnedValue> ReadBlob(StoreState* state, Family family,
   absl::StatusOr<PinnedValue> value =
       GetChecked(*state, family, object_id, chunk_index, blob);
   if (absl::IsDataLoss(value.status())) {
-    const std::lock_guard lock(state->mutex);
+    const absl::MutexLock lock(&state->mutex);
     state->objects.MarkDamaged(object_id);
   }
   return value;
 }
 
 ObjectReaderImpl::ObjectReaderImpl(StoreState* state, uint64_t object_id)
-    : state_(*state), object_id_(object_id) {
-  state_.objects.Pin(object_id_);
-}
-
-ObjectReaderImpl::~ObjectReaderImpl() {
-  {
-    const std::lock_guard lock(state_.mutex);
-    state_.objects.Unpin(object_id_);
-  }
-  // As in ~RevisionReaderImpl.
-  CollectGarbage(&state_).IgnoreError();
-}
+    : state_(*state), pins_(state, {object_id}), object_id_(object_id) {}
 
 absl::StatusOr<v1::Object> ObjectReaderImpl::GetObject() {
   return ReadObject(state_, object_id_);

@@ -293,6 +293,7 @@ std::set<uint64_t> ObjectIdsOf(const v1::Revision& revision) {
 }
 
 absl::Status RecordTable::Commit(const RecordBatch& batch) {
+  const absl::MutexLock lock(&commit_mutex_);
   WriteBatch writes;
   for (const std::string& key : keys_in_doubt_) {
     absl::StatusOr<PinnedValue> now = engine_->Get(kManifest, key);
