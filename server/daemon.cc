@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/engines.h"
@@ -42,6 +43,8 @@ constexpr size_t kQueuedTasksPerThread = 4;
 constexpr auto kUnpinTimeout = std::chrono::seconds(10);
 // How long the answers of finished calls may take to be sent.
 constexpr std::chrono::milliseconds kAnswerTimeout{1000};
+// How much of the grace the deletion of what nobody uses any more may take.
+constexpr absl::Duration kCollectionTimeout = absl::Seconds(2);
 
 std::unique_ptr<Scrubber> StartScrubber(const ServerOptions& options,
                                         storage::ModelStore* store,
@@ -157,7 +160,8 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     const ServerOptions& options, std::unique_ptr<storage::Engine> engine) {
   QSTORE_RETURN_IF_ERROR(CheckOptions(options));
-  auto store = storage::ModelStore::Open(std::move(engine));
+  auto store = storage::ModelStore::Open(std::move(engine),
+                                         {.report_collection = LogCollection});
   if (!store.ok()) {
     return Annotate(store.status(),
                     "cannot open the store in " + Quoted(options.data_dir));
@@ -275,6 +279,12 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
     spdlog::error("{} bytes of stored values are still in use at shutdown",
                   pinned_bytes_->bytes());
   }
+  // What was let go of last; the sweep of the next start has the rest.
+  const auto left = std::max(deadline - std::chrono::steady_clock::now(),
+                             std::chrono::steady_clock::duration::zero());
+  store_
+      ->WaitForCollection(std::min(absl::FromChrono(left), kCollectionTimeout))
+      .IgnoreError();
 }
 
 }  // namespace qstore::server

@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "model/manifest.h"
@@ -46,11 +47,26 @@ struct DeleteResult {
   // What the deleted revision's record says that it took, shared objects
   // included; 0 when the record cannot be read.
   uint64_t stored_bytes = 0;
-  // Bytes given back now; 0 while a reader or another revision needs them.
+  // What of that nobody needs any more, as the records of its objects say: the
+  // collector gives it back within moments. What a reader still holds, or an
+  // upload, is not in it, nor what another revision uses.
   uint64_t reclaimed_bytes = 0;
-  // Why space could not be given back yet. The revision is deleted all the
-  // same, and the next collection tries again.
-  absl::Status reclaim_problem;
+};
+
+// How the deletion of what nobody uses any more goes on; it has a thread of its
+// own.
+struct CollectionState {
+  // Attempts that failed since the store was opened.
+  uint64_t failure_count = 0;
+  // Of the last attempt. After a failure the space is not back yet; there will
+  // be another attempt within a minute.
+  absl::Status status;
+};
+
+struct ModelStoreOptions {
+  // Called with the error when a collection fails as the one before did not,
+  // and with OK when all is well again; by the collector's thread.
+  std::function<void(const absl::Status&)> report_collection = nullptr;
 };
 
 // What was found and deleted when the store was opened: leftovers of a process
@@ -163,7 +179,9 @@ class ModelStore {
   // that this build reads) and deletes data that no revision names, of which
   // sweep_report() tells.
   static absl::StatusOr<std::unique_ptr<ModelStore>> Open(
-      std::unique_ptr<Engine> engine);
+      std::unique_ptr<Engine> engine, const ModelStoreOptions& options = {});
+  // Ends the collection with the step that it is at: what remains is swept by
+  // the next Open.
   virtual ~ModelStore() = default;
 
   virtual absl::StatusOr<std::unique_ptr<Upload>> BeginUpload(
@@ -182,7 +200,8 @@ class ModelStore {
                                              const std::string& tag) = 0;
 
   // By tag: removes the tag, and the revision with it when no other tag names
-  // it. By revision: removes the revision and every tag that names it.
+  // it. By revision: removes the revision and every tag that names it. The
+  // records are gone when it returns; the space comes back after that.
   virtual absl::StatusOr<DeleteResult> Delete(
       const ModelReference& reference) = 0;
 
@@ -198,6 +217,12 @@ class ModelStore {
   // Uploads that run are not part of the copy; Open sweeps what they had added
   // so far.
   virtual absl::Status Checkpoint(const std::filesystem::path& directory) = 0;
+
+  // Waits until everything that nobody uses now has been deleted, or has been
+  // tried: then the error says why it is still there. DEADLINE_EXCEEDED when
+  // that takes longer. For a clean stop, and for tests.
+  virtual absl::Status WaitForCollection(absl::Duration timeout) = 0;
+  virtual CollectionState collection_state() const = 0;
 
   // Of Open; for the log.
   virtual const SweepReport& sweep_report() const = 0;

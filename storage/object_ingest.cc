@@ -1,9 +1,10 @@
 #include "storage/object_ingest.h"
 
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "storage/records/records.h"
@@ -24,7 +25,7 @@ class Ingestion {
   Ingestion& operator=(const Ingestion&) = delete;
 
   ~Ingestion() {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     for (size_t i = 0; i < begun_count_; ++i) {
       const uint64_t id = objects_[i].id;
       if (!found_[i].has_value()) state_.objects.EndIngesting(hashes_[i]);
@@ -45,8 +46,11 @@ class Ingestion {
   // Those are pinned too, before anybody can find them: another upload could
   // use one, and its deletion collect it, while this one is still ingesting.
   absl::Status Begin() {
-    std::unique_lock lock(state_.mutex);
-    state_.objects.WaitUntilNoneIngesting(hashes_, &lock);
+    const absl::MutexLock lock(&state_.mutex);
+    const auto is_free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex) {
+      return state_.objects.IsNoneIngesting(hashes_);
+    };
+    state_.mutex.Await(absl::Condition(&is_free));
     for (; begun_count_ < objects_.size(); ++begun_count_) {
       QSTORE_ASSIGN_OR_RETURN(found_[begun_count_],
                               state_.objects.FindAndPin(hashes_[begun_count_]));
@@ -74,7 +78,7 @@ class Ingestion {
     ingest_tried_ = true;
     QSTORE_RETURN_IF_ERROR(writer->Ingest());
     QSTORE_FAILPOINT("object.ingested");
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     for (size_t i = 0; i < objects_.size(); ++i) {
       if (found_[i].has_value()) continue;
       state_.objects.MarkUnreferenced(objects_[i].id);

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "storage/engine.h"
-#include "storage/object_table.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 

@@ -1,9 +1,9 @@
 #include "storage/object_reader.h"
 
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "base/status.h"
 #include "storage/records/keys.h"
 
@@ -66,25 +66,14 @@ absl::StatusOr<PinnedValue> ReadValue(StoreState* state, uint64_t object_id,
   absl::StatusOr<PinnedValue> read =
       GetChecked(*state, object_id, chunk_index, value);
   if (absl::IsDataLoss(read.status())) {
-    const std::lock_guard lock(state->mutex);
+    const absl::MutexLock lock(&state->mutex);
     state->objects.MarkDamaged(object_id);
   }
   return read;
 }
 
 ObjectReaderImpl::ObjectReaderImpl(StoreState* state, uint64_t object_id)
-    : state_(*state), object_id_(object_id) {
-  state_.objects.Pin(object_id_);
-}
-
-ObjectReaderImpl::~ObjectReaderImpl() {
-  {
-    const std::lock_guard lock(state_.mutex);
-    state_.objects.Unpin(object_id_);
-  }
-  // As in ~RevisionReaderImpl.
-  CollectGarbage(&state_).IgnoreError();
-}
+    : state_(*state), pins_(state, {object_id}), object_id_(object_id) {}
 
 absl::StatusOr<model::Object> ObjectReaderImpl::GetObject() {
   return ReadObject(state_, object_id_);

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "storage/model_store.h"
-#include "storage/object_table.h"
+#include "storage/object_pins.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 
@@ -22,9 +24,9 @@ absl::StatusOr<PinnedValue> ReadValue(StoreState* state, uint64_t object_id,
 
 class ObjectReaderImpl final : public ObjectReader {
  public:
-  // Requires the mutex of `state`, under which the object was found.
-  ObjectReaderImpl(StoreState* state, uint64_t object_id);
-  ~ObjectReaderImpl() override;
+  // Under the mutex under which the object was found.
+  ObjectReaderImpl(StoreState* state, uint64_t object_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
 
   uint64_t object_id() const override { return object_id_; }
   absl::StatusOr<model::Object> GetObject() override;
@@ -33,6 +35,7 @@ class ObjectReaderImpl final : public ObjectReader {
 
  private:
   StoreState& state_;
+  const ObjectPins pins_;
   const uint64_t object_id_;
 };
 

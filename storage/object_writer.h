@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "storage/model_store.h"
-#include "storage/object_table.h"
 #include "storage/small_object_batch.h"
 
 namespace qstore::storage {

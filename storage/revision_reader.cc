@@ -1,6 +1,5 @@
 #include "storage/revision_reader.h"
 
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,22 +13,10 @@ RevisionReaderImpl::RevisionReaderImpl(StoreState* state,
                                        StoredRevision revision)
     : state_(*state),
       revision_(std::move(revision)),
-      object_ids_(ObjectIdsOf(revision_)) {
-  for (const uint64_t id : object_ids_) state_.objects.Pin(id);
-}
-
-RevisionReaderImpl::~RevisionReaderImpl() {
-  {
-    const std::lock_guard lock(state_.mutex);
-    for (const uint64_t id : object_ids_) state_.objects.Unpin(id);
-  }
-  // Of use only if the revision was deleted meanwhile. Nobody is left to tell
-  // of a failure; the next collection tries again.
-  CollectGarbage(&state_).IgnoreError();
-}
+      pins_(state, ObjectIdsOf(revision_)) {}
 
 absl::Status RevisionReaderImpl::CheckId(uint64_t object_id) const {
-  if (object_ids_.contains(object_id)) return absl::OkStatus();
+  if (pins_.ids().contains(object_id)) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("object ", object_id, " is not part of the revision"));
 }

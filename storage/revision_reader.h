@@ -1,18 +1,18 @@
 // RevisionReader over a StoreState.
 #pragma once
 
-#include <set>
-
+#include "absl/base/thread_annotations.h"
 #include "storage/model_store.h"
-#include "storage/object_table.h"
+#include "storage/object_pins.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 
 class RevisionReaderImpl final : public RevisionReader {
  public:
-  // Requires the mutex of `state`, under which `revision` was found.
-  RevisionReaderImpl(StoreState* state, StoredRevision revision);
-  ~RevisionReaderImpl() override;
+  // Under the mutex under which `revision` was found.
+  RevisionReaderImpl(StoreState* state, StoredRevision revision)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
 
   const StoredRevision& revision() const override { return revision_; }
   absl::StatusOr<model::Object> GetObject(uint64_t object_id) override;
@@ -25,7 +25,7 @@ class RevisionReaderImpl final : public RevisionReader {
 
   StoreState& state_;
   const StoredRevision revision_;
-  const std::set<uint64_t> object_ids_;
+  const ObjectPins pins_;
 };
 
 }  // namespace qstore::storage

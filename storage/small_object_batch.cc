@@ -1,8 +1,8 @@
 #include "storage/small_object_batch.h"
 
-#include <mutex>
 #include <utility>
 
+#include "absl/synchronization/mutex.h"
 #include "base/status.h"
 #include "storage/object_ingest.h"
 #include "storage/records/keys.h"
@@ -41,7 +41,7 @@ std::optional<uint64_t> SmallObjectBatch::Find(
 absl::StatusOr<uint64_t> SmallObjectBatch::Add(
     model::Object object, const std::vector<BufferedBlob>& blobs) {
   if (free_ids_.first == free_ids_.end) {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     free_ids_.first = state_.objects.TakeIds(kIdBlock);
     free_ids_.end = free_ids_.first + kIdBlock;
   }

@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "storage/engine.h"
-#include "storage/object_table.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <iterator>
-#include <mutex>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "base/failpoint.h"
 #include "base/status.h"
+#include "storage/collector.h"
 #include "storage/records/keys.h"
 
 namespace qstore::storage {
@@ -81,11 +82,12 @@ absl::Status SweepObjects(StoreState* state, SweepReport* report) {
   std::set_difference(objects.begin(), objects.end(), referenced.begin(),
                       referenced.end(), std::back_inserter(unreferenced));
   {
-    const std::lock_guard lock(state->mutex);
+    const absl::MutexLock lock(&state->mutex);
     for (const uint64_t id : unreferenced) state->objects.MarkUnreferenced(id);
   }
   QSTORE_FAILPOINT("sweep.objects");
-  QSTORE_RETURN_IF_ERROR(CollectGarbage(state).status());
+  QSTORE_RETURN_IF_ERROR(
+      CollectGarbage(state, /*stopping=*/[] { return false; }));
   report->object_count = unreferenced.size();
   return absl::OkStatus();
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "storage/model_store.h"
-#include "storage/object_table.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 

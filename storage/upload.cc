@@ -1,10 +1,10 @@
 #include "storage/upload.h"
 
 #include <ctime>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "model/names.h"
@@ -19,14 +19,10 @@ constexpr uint64_t kLargeIdBlock = 256;
 
 }  // namespace
 
-UploadImpl::~UploadImpl() {
-  ReleaseAll();
-  // Nobody is left to tell; what remains is tried again by the next collection.
-  CollectGarbage(&state_).IgnoreError();
-}
+UploadImpl::~UploadImpl() { ReleaseAll(); }
 
 void UploadImpl::ReleaseAll() {
-  const std::lock_guard lock(state_.mutex);
+  const absl::MutexLock lock(&state_.mutex);
   for (const auto& [id, object] : std::exchange(held_, {})) {
     state_.objects.Unpin(id);
   }
@@ -35,7 +31,7 @@ void UploadImpl::ReleaseAll() {
 void UploadImpl::Hold(const ObjectSummary& object) {
   const bool inserted = held_.emplace(object.object_id, object).second;
   if (!inserted) {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     state_.objects.Unpin(object.object_id);
   }
 }
@@ -48,7 +44,7 @@ absl::StatusOr<std::optional<uint64_t>> UploadImpl::FindObject(
   }
   std::optional<ObjectSummary> found;
   {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(found, state_.objects.FindAndPin(content_hash));
   }
   if (!found.has_value()) return std::nullopt;
@@ -69,7 +65,7 @@ absl::StatusOr<std::unique_ptr<ObjectWriter>> UploadImpl::AddObject() {
 
 uint64_t UploadImpl::TakeLargeObjectId() {
   if (large_object_ids_.first == large_object_ids_.end) {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     large_object_ids_.first = state_.objects.TakeIds(kLargeIdBlock);
     large_object_ids_.end = large_object_ids_.first + kLargeIdBlock;
   }
@@ -134,11 +130,10 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::Commit(
   QSTORE_RETURN_IF_ERROR(IngestSmallObjects());
   absl::StatusOr<CommitResult> result = CommitRecords(std::move(draft), tag);
   if (result.ok()) {
-    // Objects that were added and not used go now, not when the caller is done
-    // with this upload. The revision stands whether that works or not.
-    ReleaseAll();
     QSTORE_FAILPOINT("commit.collect");
-    CollectGarbage(&state_).IgnoreError();
+    // Objects that were added and not used may go now, not when the caller is
+    // done with this upload.
+    ReleaseAll();
   }
   return result;
 }
@@ -169,7 +164,7 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
                     static_cast<int64_t>(std::time(nullptr))));
   const std::string& revision_id = complete.revision.revision;
 
-  const std::lock_guard lock(state_.mutex);
+  const absl::MutexLock lock(&state_.mutex);
   CommitResult result;
   RecordBatch batch;
   std::set<uint64_t> replaced_ids;

@@ -7,10 +7,11 @@
 #include <unordered_map>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "storage/model_store.h"
-#include "storage/object_table.h"
 #include "storage/object_writer.h"
 #include "storage/small_object_batch.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 
@@ -40,8 +41,8 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
   absl::Status IngestSmallObjects();
   absl::StatusOr<CommitResult> CommitRecords(StoredRevision draft,
                                              const std::string& tag);
-  // Requires the mutex.
-  absl::Status CheckNoneDamaged(const std::set<uint64_t>& object_ids) const;
+  absl::Status CheckNoneDamaged(const std::set<uint64_t>& object_ids) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
   // Takes over one pin of the object.
   void Hold(const ObjectSummary& object);
   void ReleaseAll();

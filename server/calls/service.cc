@@ -247,10 +247,6 @@ absl::Status ModelStoreService::RunDelete(const v1::DeleteRequest& request,
                           FromWire(request.reference()));
   QSTORE_ASSIGN_OR_RETURN(storage::DeleteResult result,
                           store_->Delete(reference));
-  if (!result.reclaim_problem.ok()) {
-    spdlog::warn("deleted {}, but not all of its space came back yet: {}",
-                 reference.ToString(), result.reclaim_problem.ToString());
-  }
   if (ingest_.quotas != nullptr) {
     ingest_.quotas->Subtract(reference.model, result.stored_bytes);
   }

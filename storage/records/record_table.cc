@@ -284,6 +284,7 @@ absl::StatusOr<std::vector<std::string>> RecordTable::Models() const {
 }
 
 absl::Status RecordTable::Commit(const RecordBatch& batch) {
+  const absl::MutexLock lock(&commit_mutex_);
   WriteBatch writes;
   for (const std::string& key : keys_in_doubt_) {
     absl::StatusOr<PinnedValue> now = engine_->Get(kManifest, key);

@@ -10,8 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "base/hash.h"
 #include "model/object.h"
 #include "storage/engine.h"
@@ -49,8 +51,8 @@ class RecordBatch {
   WriteBatch writes_;
 };
 
-// Lookups are thread-safe; Commit is called by one thread at a time. Lookups
-// answer NOT_FOUND when the record is absent and DATA_LOSS when it is damaged.
+// Thread-safe; one Commit comes after the other. Lookups answer NOT_FOUND when
+// the record is absent and DATA_LOSS when it is damaged.
 class RecordTable {
  public:
   // Ascending by revision, with its commit number: later is greater.
@@ -103,7 +105,8 @@ class RecordTable {
       const std::string& prefix) const;
 
   Engine* const engine_;
-  std::set<std::string> keys_in_doubt_;
+  absl::Mutex commit_mutex_;
+  std::set<std::string> keys_in_doubt_ ABSL_GUARDED_BY(commit_mutex_);
 };
 
 }  // namespace qstore::storage

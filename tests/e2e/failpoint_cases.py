@@ -46,6 +46,11 @@ FIRST_HITS = {"collect.begin": 2}
 # there, whole, without having been acknowledged.
 COMMITTED = {"commit.written", "commit.collect", "upload.answer"}
 
+# Here the collector is at work, in a thread of its own: a command that made
+# garbage is acknowledged before, after or not at all.
+COLLECTOR = {"collect.begin", "collect.records", "collect.written", "collect.data",
+             "range.begin", "range.mark", "range.marked"}
+
 # What the next start must say it swept when the process died here.
 SWEPT_AFTER_CRASH = {
     "table.finished": "of unfinished files",

@@ -52,6 +52,10 @@ class Failpoints(harness.EndToEndTest):
                 client.json("delete", "org/kept:latest")
                 client.json("delete", "org/kept:prod")
                 client.json("list")
+                self.wait_until(
+                    lambda: all(f"failpoint {point}: " in log_path.read_text()
+                                for point in failpoint_cases.COLLECTOR),
+                    what="a collection that reaches every point")
         log = log_path.read_text()
         self.assertEqual([point for point in points if f"failpoint {point}: " not in log], [])
 

@@ -92,6 +92,9 @@ grpc::Status ServerTest::UploadFileFails(const std::string& path,
 }
 
 int ServerTest::DataKeyCount() {
+  const absl::Status collected =
+      daemon_->store().WaitForCollection(absl::Minutes(1));
+  EXPECT_FALSE(absl::IsDeadlineExceeded(collected)) << collected;
   int count = 0;
   for (const auto family : {storage::Family::kInt8, storage::Family::kResidual,
                             storage::Family::kPlain}) {

@@ -99,6 +99,7 @@ TYPED_TEST(ConcurrencyTest, DeletionOfWhatIsBeingIngested) {
     this->faults_->AfterNextIngest([&, this] {
       this->MustUpload("org/other", "main", {sample});
       EXPECT_TRUE(this->store_->Delete(Ref("org/other:main")).ok());
+      EXPECT_TRUE(this->Collect().ok());
     });
     this->MustUpload("org/m", "main", {sample});
     EXPECT_TRUE(this->Check("org/m:main").ok());

@@ -59,6 +59,29 @@ void FaultyEngine::Heal() {
   damaged_.clear();
 }
 
+void FaultyEngine::Hold(Call call) {
+  const std::lock_guard lock(mutex_);
+  held_ = call;
+  held_count_ = 0;
+}
+
+void FaultyEngine::Release() {
+  const std::lock_guard lock(mutex_);
+  held_.reset();
+  released_.notify_all();
+}
+
+int FaultyEngine::held_count() {
+  const std::lock_guard lock(mutex_);
+  return held_count_;
+}
+
+void FaultyEngine::WaitWhileHeld(Call call) {
+  std::unique_lock lock(mutex_);
+  if (held_ == call) ++held_count_;
+  released_.wait(lock, [&] { return held_ != call; });
+}
+
 void FaultyEngine::AfterNextIngest(std::function<void()> then) {
   const std::lock_guard lock(mutex_);
   after_ingest_ = std::move(then);

@@ -1,10 +1,12 @@
 // A decorator over any engine that fails chosen calls and damages what is read.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -31,6 +33,13 @@ class FaultyEngine final : public BorrowedEngine {
   // Heal.
   void FailRandomly(uint32_t one_in, uint32_t seed);
   void Heal();
+
+  // Calls of this kind stand still until Release, and go on from there.
+  void Hold(Call call);
+  void Release();
+  // How many have come to a standstill since Hold.
+  int held_count();
+
   // How many calls have failed because of all this.
   uint64_t failed_count();
 
@@ -53,6 +62,7 @@ class FaultyEngine final : public BorrowedEngine {
   // Runs `call`, or what was asked for instead of it.
   template <typename Function>
   absl::Status Run(Call call, const Function& function) {
+    WaitWhileHeld(call);
     const Fault fault = Next(call);
     if (fault.status.ok()) return function();
     if (fault.effect == Effect::kTaken) function().IgnoreError();
@@ -68,6 +78,7 @@ class FaultyEngine final : public BorrowedEngine {
   Fault Next(Call call);
 
   Fault NextChosen(Call call);  // requires the mutex
+  void WaitWhileHeld(Call call);
 
   std::mutex mutex_;
   uint64_t failed_count_ = 0;           // guarded by mutex_
@@ -76,6 +87,9 @@ class FaultyEngine final : public BorrowedEngine {
   std::map<Call, Fault> faults_;        // guarded by mutex_
   std::set<Family> damaged_;            // guarded by mutex_
   std::function<void()> after_ingest_;  // guarded by mutex_
+  std::optional<Call> held_;            // guarded by mutex_
+  int held_count_ = 0;                  // guarded by mutex_
+  std::condition_variable released_;
 };
 
 }  // namespace qstore::storage

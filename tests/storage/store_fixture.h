@@ -58,7 +58,8 @@ class StoreTest : public ::testing::Test {
     auto faults = std::make_unique<FaultyEngine>(engine_);
     faults_ = faults.get();
     auto store = ModelStore::Open(std::make_unique<OwningFaultyEngine>(
-        std::move(engine), std::move(faults)));
+                                      std::move(engine), std::move(faults)),
+                                  options_);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
   }
@@ -80,7 +81,16 @@ class StoreTest : public ::testing::Test {
     return ReadAllBlobs(reader->get()).status();
   }
 
+  // What nobody uses has been deleted then, or could not be.
+  absl::Status Collect() {
+    absl::Status status = store_->WaitForCollection(absl::Minutes(1));
+    EXPECT_FALSE(absl::IsDeadlineExceeded(status)) << status;
+    return status;
+  }
+
+  // Of what is left after a collection.
   int KeyCount(Family family) {
+    Collect().IgnoreError();
     int count = 0;
     EXPECT_TRUE(engine_
                     ->Scan(family, "", "\xff",
@@ -107,6 +117,7 @@ class StoreTest : public ::testing::Test {
   }
 
   Maker maker_;
+  ModelStoreOptions options_;
   Engine* engine_ = nullptr;        // without faults
   FaultyEngine* faults_ = nullptr;  // between the store and engine_
   std::unique_ptr<ModelStore> store_;
