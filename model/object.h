@@ -23,6 +23,8 @@ inline constexpr uint64_t kMaxValueBytes = 1u << 20;
 inline constexpr uint64_t kMaxChunkRawBytes = codec::kChunkWeights * 4;
 // More than a coder needs for a chunk, however badly it does.
 inline constexpr uint64_t kMaxBlobBytes = 2 * kMaxChunkRawBytes;
+// What all layers of a chunk may take together.
+inline constexpr uint64_t kMaxChunkStoredBytes = 4 * kMaxChunkRawBytes;
 // As many as there are subgroup numbers.
 inline constexpr size_t kMaxBlobsPerLayer = 256;
 

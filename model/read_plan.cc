@@ -83,7 +83,7 @@ class Planner {
         const bool is_held = held.Has(i, planned.chunk_index);
         CountBytes(object, chunk, planned.layer_count,
                    is_held ? &plan->held : &plan->to_read);
-        if (!is_held) plan->chunks.push_back(planned);
+        (is_held ? plan->held_chunks : plan->chunks).push_back(planned);
       }
     }
   }

@@ -89,14 +89,20 @@ absl::Status ValidateBlobs(const LayerBlobs& layer) {
   return absl::OkStatus();
 }
 
-// Layers that this build does not know may be there above those that it does.
 absl::Status ValidateLayers(const Chunk& chunk) {
   std::vector<codec::LayerNumber> numbers;
   numbers.reserve(chunk.layers.size());
+  uint64_t stored_bytes = 0;
   for (const LayerBlobs& layer : chunk.layers) {
     numbers.push_back(layer.layer);
     QSTORE_RETURN_IF_ERROR(
         Annotate(ValidateBlobs(layer), absl::StrCat("layer ", layer.layer)));
+    stored_bytes += layer.size_bytes();
+  }
+  if (stored_bytes > kMaxChunkStoredBytes) {
+    return InvalidObject(absl::StrCat("its layers take ", stored_bytes,
+                                      " bytes, more than a chunk may (",
+                                      kMaxChunkStoredBytes, ")"));
   }
   return codec::CheckStack(numbers);
 }

@@ -35,7 +35,26 @@ absl::StatusOr<model::Selection> SelectionFromWire(
   return selection;
 }
 
+absl::StatusOr<model::Representation> RepresentationOf(
+    v1::Precision precision) {
+  model::Representation representation;
+  if (precision == v1::PRECISION_ORIGINAL) return representation;
+  for (const codec::Layer* layer : codec::Layers()) {
+    representation.layer = layer->number;
+    if (!layer->gives_original && ToWire(representation) == precision) {
+      return representation;
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("precision ", static_cast<int>(precision),
+                   " is not known; ask for the original or int8"));
+}
+
 }  // namespace
+
+v1::Precision ToWire(const model::Representation& representation) {
+  return static_cast<v1::Precision>(representation.layer + 1);
+}
 
 void ToWire(const model::Selection& selection, v1::Selection* message) {
   message->Clear();
@@ -54,13 +73,8 @@ absl::StatusOr<ReadRequest> FromWire(const v1::DownloadRequest& request) {
   QSTORE_RETURN_IF_ERROR(CheckEntries(request.held()));
   QSTORE_ASSIGN_OR_RETURN(parsed.selection,
                           SelectionFromWire(request.selection()));
-  const auto layer = static_cast<codec::LayerNumber>(request.layer());
-  if (request.layer() != codec::kNoLayer &&
-      (layer != request.layer() || codec::FindLayer(layer) == nullptr)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("there is no layer ", request.layer()));
-  }
-  parsed.representation.layer = layer;
+  QSTORE_ASSIGN_OR_RETURN(parsed.representation,
+                          RepresentationOf(request.precision()));
   parsed.held_revision = request.held().revision();
   for (const v1::ObjectRange& range : request.held().objects()) {
     parsed.held.AddObjects(range.first(), range.end());

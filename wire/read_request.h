@@ -13,6 +13,7 @@ namespace qstore::wire {
 inline constexpr size_t kMaxHeldEntries = 65'536;
 
 void ToWire(const model::Selection& selection, v1::Selection* message);
+v1::Precision ToWire(const model::Representation& representation);
 
 // Beside the reference.
 struct ReadRequest {
@@ -23,8 +24,8 @@ struct ReadRequest {
 };
 
 // Takes hostile messages. INVALID_ARGUMENT: more than kMaxHeldEntries, a
-// selection that model::ValidateSelection refuses, or an unknown layer. Held
-// numbers past what the revision has do no harm.
+// selection that model::ValidateSelection refuses, or an unknown precision.
+// Held numbers past what the revision has do no harm.
 absl::StatusOr<ReadRequest> FromWire(const v1::DownloadRequest& request);
 
 }  // namespace qstore::wire

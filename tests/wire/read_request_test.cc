@@ -16,16 +16,21 @@ TEST(ReadRequestTest, SelectionsRoundTrip) {
       .files = {"*.json"},
       .tensors = {{"a.*", {}}, {"b", model::RowRange{0, 5}}}};
   v1::DownloadRequest request;
+  request.set_precision(v1::PRECISION_ORIGINAL);
   ToWire(selection, request.mutable_selection());
   const absl::StatusOr<ReadRequest> read = FromWire(request);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->selection, selection);
   EXPECT_TRUE(read->representation.original());
-  EXPECT_TRUE(FromWire(v1::DownloadRequest())->selection.all());
+  request.Clear();
+  request.set_precision(v1::PRECISION_INT8);
+  EXPECT_TRUE(FromWire(request)->selection.all());
+  EXPECT_EQ(FromWire(request)->representation.layer, 1);
 }
 
 TEST(ReadRequestTest, HeldChunks) {
   v1::DownloadRequest request;
+  request.set_precision(v1::PRECISION_ORIGINAL);
   v1::Held* held = request.mutable_held();
   held->set_revision("abc");
   v1::ObjectRange* range = held->add_objects();
@@ -49,11 +54,12 @@ TEST(ReadRequestTest, RefusesTooMuchAndTheUnknown) {
     EXPECT_EQ(read.status().code(), absl::StatusCode::kInvalidArgument);
     return std::string(read.status().message());
   };
-  v1::DownloadRequest layer;
-  layer.set_layer(99);
-  EXPECT_THAT(refusal(layer), HasSubstr("no layer 99"));
-  layer.set_layer(257);  // 1 as a byte
-  EXPECT_THAT(refusal(layer), HasSubstr("no layer 257"));
+  v1::DownloadRequest precision;
+  EXPECT_THAT(refusal(precision), HasSubstr("precision 0"));
+  precision.set_precision(v1::Precision(3));  // the residual gives the original
+  EXPECT_THAT(refusal(precision), HasSubstr("precision 3"));
+  precision.set_precision(v1::Precision(258));  // INT8 as a byte
+  EXPECT_THAT(refusal(precision), HasSubstr("precision 258"));
   v1::DownloadRequest held;
   v1::HeldChunks* chunks = held.mutable_held()->add_chunks();
   for (size_t i = 0; i <= kMaxHeldEntries; ++i) chunks->add_chunk_indices(1);
