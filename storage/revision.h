@@ -47,6 +47,7 @@ struct StoredRevision {
   uint64_t two_copies_bytes = 0;
 
   std::string name() const { return model + "@" + revision; }
+  bool operator==(const StoredRevision&) const = default;
 };
 
 // Ids of all objects of a revision.

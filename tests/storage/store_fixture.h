@@ -70,14 +70,14 @@ class StoreTest : public ::testing::Test {
     const auto result =
         UploadSamples(store_.get(), model, tag, tensors, config_seed);
     EXPECT_TRUE(result.ok()) << result.status();
-    return result.ok() ? result->revision.revision() : "";
+    return result.ok() ? result->revision.revision : "";
   }
 
-  // Whether the revision is there with all blobs.
+  // Whether the revision is there with all values.
   absl::Status Check(const std::string& reference) {
     auto reader = store_->OpenRevision(Ref(reference));
     if (!reader.ok()) return reader.status();
-    return ReadAllBlobs(reader->get()).status();
+    return ReadAllValues(reader->get()).status();
   }
 
   int KeyCount(Family family) {
