@@ -1,5 +1,7 @@
 #include "storage/object_summary.h"
 
+#include <map>
+
 #include "codec/layers.h"
 #include "model/chunk_description.h"
 #include "storage/records/keys.h"
@@ -9,16 +11,26 @@
 namespace qstore::storage {
 namespace {
 
+// Chunks of one lowest layer are counted as one long chunk: a scale that the
+// whole tensor shares comes with each of them, but a file has it once.
 uint64_t LowPrecisionBytes(const model::Object& object) {
-  uint64_t sum = 0;
+  std::map<codec::LayerNumber, codec::ChunkDescription> by_lowest;
   for (const model::Chunk& chunk : object.chunks) {
     const auto description = model::DescribeChunk(object, chunk);
-    const codec::Layer* lowest = codec::FindLayer(chunk.layers.front().layer);
-    sum += description.ok() && lowest != nullptr
-               ? lowest->decoded_bytes(*description)
-               : chunk.raw_bytes;
+    if (!description.ok()) return object.raw_bytes;
+    const auto [sum, is_new] =
+        by_lowest.emplace(chunk.layers.front().layer, *description);
+    if (is_new) continue;
+    sum->second.raw_bytes += chunk.raw_bytes;
+    if (sum->second.shape.has_value()) sum->second.shape->rows += chunk.rows;
   }
-  return sum;
+  uint64_t bytes = 0;
+  for (const auto& [number, description] : by_lowest) {
+    const codec::Layer* layer = codec::FindLayer(number);
+    bytes += layer == nullptr ? description.raw_bytes
+                              : layer->decoded_bytes(description);
+  }
+  return bytes;
 }
 
 // The object's record and its entry in the index of content hashes.

@@ -99,7 +99,7 @@ TYPED_TEST(DeletionTest, ReaderKeepsADeletedRevisionUntilItIsGone) {
   EXPECT_EQ(result->reclaimed_bytes, 0u);
   EXPECT_THAT(this->Check("org/m:main"), StatusIs(absl::StatusCode::kNotFound));
   second->reset();
-  EXPECT_TRUE(ReadAllBlobs(reader->get()).ok());
+  EXPECT_TRUE(ReadAllValues(reader->get()).ok());
   reader->reset();
   EXPECT_EQ(this->DataKeyCount(), 0);
 }

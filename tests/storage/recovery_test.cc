@@ -54,9 +54,7 @@ TEST_F(KilledProcessTest, MidUploadLeavesNothing) {
     if (!writer.ok()) return;
     const SampleObject large = LargeSample(4);
     for (const auto& chunk : large.chunks) {
-      const std::vector<BlobToStore> blobs = {
-          {Family::kPlain, 0, chunk.blobs[0].bytes}};
-      if (!(*writer)->AddChunk(chunk.chunk, blobs).ok()) return;
+      if (!(*writer)->AddChunk(chunk.chunk, chunk.to_store()).ok()) return;
     }
     Kill();
   });
@@ -262,7 +260,7 @@ class DamageTest : public StoreTest<Maker> {
 };
 TYPED_TEST_SUITE(DamageTest, Makers);
 
-TYPED_TEST(DamageTest, FlippedBlobIsDataLossThatNamesIt) {
+TYPED_TEST(DamageTest, FlippedValueIsDataLossThatNamesIt) {
   this->MustUpload("org/m", "main", {QuantizedSample(1), PlainSample(2)});
   for (const auto& [family, name] :
        {std::pair(Family::kInt8, "int8: object"),
@@ -358,7 +356,7 @@ TYPED_TEST(DamageTest, UploadAfterDamageStoresAnewAndReplaces) {
       UploadSamples(this->store_.get(), "org/a", "main", samples);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(again->created);
-  EXPECT_EQ(again->revision.revision(), id);
+  EXPECT_EQ(again->revision.revision, id);
   std::set<uint64_t> fresh = ids("org/a:main");
   std::erase_if(fresh, [&](uint64_t one) { return damaged_ids.contains(one); });
   EXPECT_EQ(fresh.size(), 1u);
@@ -409,9 +407,18 @@ TYPED_TEST(DamageTest, FormatVersionsAreChecked) {
     this->store_ = nullptr;
     return ModelStore::Open(this->maker_.Open()).status();
   };
-  this->Overwrite(FormatVersionKey(), "2");
+  this->Overwrite(FormatVersionKey(), "3");
   EXPECT_THAT(open(), StatusIs(absl::StatusCode::kFailedPrecondition,
-                               "version 2; this build reads 1"));
+                               "version 3; this build reads 2: use the build "
+                               "that wrote it"));
+  {
+    WriteBatch batch;
+    batch.Put(Family::kManifest, FormatVersionKey(), "1");
+    ASSERT_TRUE(this->maker_.Open()->Commit(batch).ok());
+  }
+  EXPECT_THAT(open(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                               "version 1; this build reads 2: to carry it "
+                               "over, serve it with the build that wrote it"));
   {
     WriteBatch batch;
     batch.Put(Family::kManifest, FormatVersionKey(), "one");

@@ -71,14 +71,14 @@ class StoreTest : public ::testing::Test {
     const auto result =
         UploadSamples(store_.get(), model, tag, tensors, config_seed);
     EXPECT_TRUE(result.ok()) << result.status();
-    return result.ok() ? result->revision.revision() : "";
+    return result.ok() ? result->revision.revision : "";
   }
 
-  // Whether the revision is there with all blobs.
+  // Whether the revision is there with all values.
   absl::Status Check(const std::string& reference) {
     auto reader = store_->OpenRevision(Ref(reference));
     if (!reader.ok()) return reader.status();
-    return ReadAllBlobs(reader->get()).status();
+    return ReadAllValues(reader->get()).status();
   }
 
   // What nobody uses has been deleted then, or could not be.

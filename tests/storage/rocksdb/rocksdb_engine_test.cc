@@ -230,21 +230,24 @@ TEST_F(RocksDbEngineTest, Int8ReadersTouchNoResidual) {
   ASSERT_TRUE(store.ok());
   auto reader = (*store)->OpenRevision(Ref("org/m:main"));
   ASSERT_TRUE(reader.ok());
-  std::vector<v1::Object> objects;
-  for (const v1::Segment& segment : (*reader)->revision().files(0).segments()) {
-    auto object = (*reader)->GetObject(segment.object_id());
+  std::vector<model::Object> objects;
+  for (const StoredSegment& segment : (*reader)->revision().files[0].segments) {
+    auto object = (*reader)->GetObject(segment.object_id);
     ASSERT_TRUE(object.ok());
     objects.push_back(*std::move(object));
   }
   const Engine& engine = (*store)->engine();
   const EngineCounters before = engine.Counters();
-  for (const v1::Object& object : objects) {
-    for (int i = 0; i < object.chunks_size(); ++i) {
-      ASSERT_TRUE((*reader)
-                      ->GetBlob(Family::kInt8, object.object_id(),
-                                static_cast<uint32_t>(i),
-                                object.chunks(i).int8())
-                      .ok());
+  for (const model::Object& object : objects) {
+    for (size_t i = 0; i < object.chunks.size(); ++i) {
+      const model::Chunk& chunk = object.chunks[i];
+      const uint32_t layer_count = model::LayerCountOf(chunk, {.layer = 1});
+      for (const model::ValueAddress& value :
+           model::ValuesOf(chunk, layer_count)) {
+        ASSERT_TRUE((*reader)
+                        ->GetValue(object.id, static_cast<uint32_t>(i), value)
+                        .ok());
+      }
     }
   }
   const EngineCounters between = engine.Counters();
@@ -254,7 +257,7 @@ TEST_F(RocksDbEngineTest, Int8ReadersTouchNoResidual) {
   EXPECT_GE(between.native_file_reads[1] - before.native_file_reads[1], 4u);
   EXPECT_EQ(between.native_file_reads[2], before.native_file_reads[2]);
   // The same figures do move when the residual is read.
-  ASSERT_TRUE(ReadAllBlobs(reader->get()).ok());
+  ASSERT_TRUE(ReadAllValues(reader->get()).ok());
   const EngineCounters after = engine.Counters();
   EXPECT_EQ(after.keys_read[2] - between.keys_read[2], 12u);
   EXPECT_GE(after.native_file_reads[2] - between.native_file_reads[2], 12u);
