@@ -45,23 +45,28 @@ bool Equal(const v1::BytesByKind& a, const v1::BytesByKind& b) {
 }  // namespace
 
 DownloadJob::DownloadJob(const Options& options, DownloadLayout* layout,
-                         OutputFiles* output, DownloadJournal* journal,
-                         Progress* progress)
+                         FileWriter* output, DownloadJournal* journal,
+                         Events* events)
     : options_(options),
       layout_(layout),
       output_(output),
       journal_(journal),
-      progress_(progress),
+      events_(events),
       budget_(options.memory_bytes),
       assembler_(&budget_) {
-  for (size_t i = 0; i < layout_->files().size(); ++i) {
-    const DownloadLayout::File& file = layout_->files()[i];
-    if (file.laid_out) output_->DeclareSize(i, file.size_bytes);
-  }
   pool_.emplace(options_.thread_count, kMaxQueuedChunks);
 }
 
 DownloadJob::~DownloadJob() = default;
+
+absl::Status DownloadJob::DeclareSizes() {
+  for (size_t i = 0; i < layout_->files().size(); ++i) {
+    const DownloadLayout::File& file = layout_->files()[i];
+    if (!file.laid_out) continue;
+    QSTORE_RETURN_IF_ERROR(output_->DeclareSize(i, file.size_bytes));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status DownloadJob::Handle(const DownloadEvent& event) {
   QSTORE_RETURN_IF_ERROR(FirstFailure());
@@ -116,7 +121,7 @@ absl::Status DownloadJob::AddPart(const BlobPartView& part) {
   const uint64_t part_bytes = part.payload_bytes();
   QSTORE_ASSIGN_OR_RETURN(std::optional<StoredChunk> chunk,
                           assembler_.Add(part));
-  progress_->Add(part_bytes);
+  events_->Add(part_bytes);
   if (!chunk.has_value()) return absl::OkStatus();
   if (layout_->IsExportedHeader(part.object_index)) {
     return AddHeaderChunk(*chunk);
@@ -166,7 +171,8 @@ absl::Status DownloadJob::WriteExportedHeaders(uint64_t object_index) {
     }
     QSTORE_ASSIGN_OR_RETURN(const std::vector<ShardLayout::Literal> literals,
                             layout_->LayOutExported(use, header_));
-    output_->DeclareSize(use.file_index, file.size_bytes);
+    QSTORE_RETURN_IF_ERROR(
+        output_->DeclareSize(use.file_index, file.size_bytes));
     for (const ShardLayout::Literal& literal : literals) {
       QSTORE_RETURN_IF_ERROR(
           output_->Write(use.file_index, literal.offset_bytes, literal.bytes));
@@ -203,7 +209,7 @@ void DownloadJob::CheckHeld(const std::shared_ptr<const ObjectPlan>& object,
       stored_bytes += blob.size_bytes();
     }
     held_bytes_ += stored_bytes;
-    progress_->Add(stored_bytes);
+    events_->Add(stored_bytes);
     auto lease =
         std::make_shared<ByteBudget::Lease>(budget_.Acquire(chunk.raw_bytes()));
     const TensorPlace place = places_[static_cast<size_t>(chunk_index)];
@@ -253,7 +259,9 @@ absl::Status DownloadJob::KeepIfGood(const ObjectPlan& object, int chunk_index,
 }
 
 void DownloadJob::NoteWritten(const ObjectPlan& object, int chunk_index) {
-  if (journal_ == nullptr) return;
+  const size_t file_index =
+      layout_->uses(object.manifest.object_index()).front().file_index;
+  if (journal_ == nullptr || !output_->CanResume(file_index)) return;
   journal_->Add(object.manifest.object_index(), chunk_index,
                 object.manifest.chunks_size());
 }
@@ -272,7 +280,7 @@ absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
                                          const TensorPlace& place) {
   std::unique_ptr<ChunkUnpacker> unpacker;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (!idle_unpackers_.empty()) {
       unpacker = std::move(idle_unpackers_.back());
       idle_unpackers_.pop_back();
@@ -296,7 +304,7 @@ absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
     }
   }
   if (CanBeChecked(place)) NoteWritten(*chunk.object, chunk.chunk_index);
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   idle_unpackers_.push_back(std::move(unpacker));
   return absl::OkStatus();
 }
@@ -323,8 +331,7 @@ absl::Status DownloadJob::Finish() {
         absl::StrCat(damaged_count_.load(),
                      " chunks that an interrupted download left are damaged"));
   }
-  QSTORE_RETURN_IF_ERROR(CopyToOtherPlaces());
-  return output_->Finish();
+  return CopyToOtherPlaces();
 }
 
 absl::Status DownloadJob::CopyToOtherPlaces() {
@@ -366,14 +373,14 @@ absl::Status DownloadJob::CopyToOtherPlaces() {
 
 void DownloadJob::Fail(const absl::Status& status) {
   if (status.ok()) return;
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   failure_.Update(status);
   failed_ = true;
 }
 
 absl::Status DownloadJob::FirstFailure() {
   if (!failed_) return absl::OkStatus();
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return failure_;
 }
 

@@ -5,21 +5,22 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "base/byte_budget.h"
 #include "base/thread_pool.h"
 #include "client/download/chunk_assembler.h"
 #include "client/download/chunk_unpacker.h"
-#include "client/download/download_journal.h"
 #include "client/download/download_layout.h"
 #include "client/download/download_stream.h"
-#include "client/download/output_files.h"
-#include "client/progress.h"
+#include "client/events.h"
+#include "client/sinks/download_journal.h"
+#include "client/sinks/sink.h"
 
 namespace qstore::client {
 
@@ -35,13 +36,15 @@ class DownloadJob {
   // All must outlive this. `journal`, which may be null, says which chunks are
   // in the files already and is told of those that are written.
   DownloadJob(const Options& options, DownloadLayout* layout,
-              OutputFiles* output, DownloadJournal* journal,
-              Progress* progress);
+              FileWriter* output, DownloadJournal* journal, Events* events);
   // Unless a chunk has failed: waits until all that came whole are written and
   // in the journal, also when the connection broke. They need not come again.
   ~DownloadJob();
   DownloadJob(const DownloadJob&) = delete;
   DownloadJob& operator=(const DownloadJob&) = delete;
+
+  // Before anything else: tells `output` the sizes that are known.
+  absl::Status DeclareSizes();
 
   // Takes the event that came after the revision manifest. Reports failures of
   // the pool too, so that a download ends soon after the first.
@@ -93,9 +96,9 @@ class DownloadJob {
 
   const Options options_;
   DownloadLayout* const layout_;
-  OutputFiles* const output_;
+  FileWriter* const output_;
   DownloadJournal* const journal_;
-  Progress* const progress_;
+  Events* const events_;
 
   ByteBudget budget_;
   ChunkAssembler assembler_;
@@ -110,10 +113,10 @@ class DownloadJob {
   std::vector<std::shared_ptr<const ObjectPlan>> shared_objects_;
 
   std::atomic<bool> failed_ = false;
-  std::mutex mutex_;
-  // State below is guarded by mutex_.
-  absl::Status failure_;
-  std::vector<std::unique_ptr<ChunkUnpacker>> idle_unpackers_;
+  absl::Mutex mutex_;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<ChunkUnpacker>> idle_unpackers_
+      ABSL_GUARDED_BY(mutex_);
 
   // The last member: its tasks use the others, and its end waits for them.
   std::optional<ThreadPool> pool_;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "model/model_files.h"
 
 namespace qstore::client {
 namespace {
@@ -84,6 +85,12 @@ absl::StatusOr<DownloadLayout> DownloadLayout::Create(
   layout.uses_.resize(layout.manifest_.object_count());
   for (int i = 0; i < layout.manifest_.files_size(); ++i) {
     QSTORE_RETURN_IF_ERROR(layout.PlaceFile(static_cast<size_t>(i)));
+  }
+  if (format == nullptr) return layout;
+  for (std::vector<Use>& uses : layout.uses_) {
+    std::stable_partition(uses.begin(), uses.end(), [&layout](const Use& use) {
+      return model::IsModelDocument(layout.files_[use.file_index].path);
+    });
   }
   return layout;
 }

@@ -58,7 +58,8 @@ class DownloadLayout {
   const std::vector<File>& files() const { return files_; }
   std::vector<std::string> Paths() const;
 
-  // All uses of an object, the first one first.
+  // All uses of an object, the first one first; when files are exported, those
+  // by documents (held_documents.h) before all others.
   const std::vector<Use>& uses(uint64_t object_index) const {
     return uses_[object_index];
   }
