@@ -166,14 +166,18 @@ absl::Status ValidateObject(const Object& object) {
   return ValidateChunks(object);
 }
 
-LayerBytes PayloadBytes(const Object& object) {
+LayerBytes StoredValueBytes(const Object& object) {
   LayerBytes sum;
   for (const Chunk& chunk : object.chunks) {
     for (const LayerBlobs& layer : chunk.layers) {
+      uint64_t bytes = 0;
+      for (const Blob& blob : layer.blobs) {
+        bytes += blob.size_bytes + kValueKeyBytes * blob.value_xxh3.size();
+      }
       if (object.is_tensor()) {
-        sum.Add(layer.layer, layer.size_bytes());
+        sum.Add(layer.layer, bytes);
       } else {
-        sum.AddOther(layer.size_bytes());
+        sum.AddOther(bytes);
       }
     }
   }

@@ -4,6 +4,7 @@
 
 #include "codec/layers.h"
 #include "model/chunk_description.h"
+#include "model/manifest.h"
 #include "storage/records/keys.h"
 #include "storage/records/record_messages.h"
 #include "storage/records/records.h"
@@ -39,25 +40,9 @@ uint64_t RecordBytes(const model::Object& object) {
          kSealBytes + HashKey({}).size() + sizeof(uint64_t) + kSealBytes;
 }
 
-}  // namespace
+static_assert(kDataKeyBytes == model::kValueKeyBytes);
 
-model::LayerBytes StoredValueBytes(const model::Object& object) {
-  model::LayerBytes sum;
-  for (const model::Chunk& chunk : object.chunks) {
-    for (const model::LayerBlobs& layer : chunk.layers) {
-      uint64_t bytes = 0;
-      for (const model::Blob& blob : layer.blobs) {
-        bytes += blob.size_bytes + kDataKeyBytes * blob.value_xxh3.size();
-      }
-      if (object.is_tensor()) {
-        sum.Add(layer.layer, bytes);
-      } else {
-        sum.AddOther(bytes);
-      }
-    }
-  }
-  return sum;
-}
+}  // namespace
 
 ObjectSummary Summarize(const model::Object& object) {
   ObjectSummary summary;
@@ -65,7 +50,7 @@ ObjectSummary Summarize(const model::Object& object) {
   summary.content_hash = object.content_hash;
   summary.raw_bytes = object.raw_bytes;
   summary.low_precision_bytes = LowPrecisionBytes(object);
-  summary.stored = StoredValueBytes(object);
+  summary.stored = model::StoredValueBytes(object);
   summary.stored.AddOther(RecordBytes(object));
   return summary;
 }

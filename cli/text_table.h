@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace qstore::client {
+namespace qstore::cli {
 
 class TextTable {
  public:
@@ -32,4 +32,4 @@ std::string Printable(std::string text);
 // the middle of a code point.
 std::string Shorten(const std::string& text, size_t max_bytes);
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -1,10 +1,10 @@
-#include "client/download/download_journal.h"
+#include "client/sinks/download_journal.h"
 
 #include <iterator>
 #include <sstream>
 #include <system_error>
 
-#include "client/download/staged_tree.h"
+#include "client/sinks/staged_tree.h"
 
 namespace qstore::client {
 namespace {
@@ -29,7 +29,7 @@ bool IsJournalOf(const fs::path& directory, const std::string& identity) {
 DownloadJournal::DownloadJournal(const fs::path& directory,
                                  const std::string& identity)
     : path_(directory / kJournalName) {
-  if (identity.empty()) return;
+  const absl::MutexLock lock(&mutex_);
   if (IsJournalOf(directory, identity)) {
     Read();
     file_.open(path_, std::ios::app);
@@ -72,7 +72,7 @@ void DownloadJournal::Object::Expect(int count) {
 
 void DownloadJournal::Add(uint64_t object_index, int chunk_index,
                           int chunk_count) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   Object& object = objects_[object_index];
   object.Expect(chunk_count);
   object.chunks.insert(chunk_index);
@@ -82,13 +82,13 @@ void DownloadJournal::Add(uint64_t object_index, int chunk_index,
 }
 
 void DownloadJournal::Forget(uint64_t object_index, int chunk_index) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   objects_[object_index].chunks.erase(chunk_index);
 }
 
 std::set<int> DownloadJournal::Chunks(uint64_t object_index,
                                       int chunk_count) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   const auto found = objects_.find(object_index);
   if (found == objects_.end() || found->second.chunk_count != chunk_count) {
     return {};
@@ -96,15 +96,17 @@ std::set<int> DownloadJournal::Chunks(uint64_t object_index,
   return found->second.chunks;
 }
 
-void DownloadJournal::NameIn(v1::DownloadRequest* request) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+model::HeldChunks DownloadJournal::NameIn(v1::Held* held) {
+  const absl::MutexLock lock(&mutex_);
+  model::HeldChunks named;
   size_t entries = 0;
   for (auto it = objects_.begin(); it != objects_.end();) {
     const auto& [index, object] = *it;
-    const int ranges = request->held_objects_size();
+    const int ranges = held->objects_size();
     if (object.whole() && ranges > 0 &&
-        request->held_objects(ranges - 1).end() == index) {
-      request->mutable_held_objects(ranges - 1)->set_end(index + 1);
+        held->objects(ranges - 1).end() == index) {
+      held->mutable_objects(ranges - 1)->set_end(index + 1);
+      named.AddObjects(index, index + 1);
       ++it;
       continue;
     }
@@ -114,27 +116,30 @@ void DownloadJournal::NameIn(v1::DownloadRequest* request) {
       continue;
     }
     if (object.whole()) {
-      v1::ObjectRange* range = request->add_held_objects();
+      v1::ObjectRange* range = held->add_objects();
       range->set_first(index);
       range->set_end(index + 1);
+      named.AddObjects(index, index + 1);
     } else {
-      v1::HeldChunks* chunks = request->add_held_chunks();
+      v1::HeldChunks* chunks = held->add_chunks();
       chunks->set_object_index(index);
       for (const int chunk : object.chunks) {
         chunks->add_chunk_indices(static_cast<uint32_t>(chunk));
+        named.AddChunk(index, static_cast<uint32_t>(chunk));
       }
     }
     ++it;
   }
+  return named;
 }
 
 uint64_t DownloadJournal::chunk_count() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return chunk_count_;
 }
 
 void DownloadJournal::Remove() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   if (!file_.is_open()) return;
   file_.close();
   std::error_code ignored;

@@ -1,4 +1,4 @@
-#include "client/download/download_journal.h"
+#include "client/sinks/download_journal.h"
 
 #include <set>
 #include <string>
@@ -80,7 +80,7 @@ TEST(DownloadJournalTest, SkipsWhatMakesNoSense) {
 
 TEST(DownloadJournalTest, NamesNoMoreThanARequestTakes) {
   const TemporaryDirectory root;
-  DownloadJournal journal(root.path(), "");
+  DownloadJournal journal;
   for (uint64_t object = 0; object < 40'000; ++object) {
     journal.Add(2 * object, 0, 2);
   }

@@ -1,4 +1,4 @@
-#include "client/download/staging.h"
+#include "client/sinks/staging.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -19,8 +19,8 @@
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "client/download/download_journal.h"
-#include "client/download/staged_tree.h"
+#include "client/sinks/download_journal.h"
+#include "client/sinks/staged_tree.h"
 #include "model/reserved_names.h"
 
 namespace qstore::client {

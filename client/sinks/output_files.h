@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "base/bytes.h"
 #include "base/file.h"
 
@@ -50,18 +51,20 @@ class OutputFiles {
  private:
   struct OutputFile {
     std::filesystem::path path;
-    std::mutex mutex;
-    // State below is guarded by mutex.
-    uint64_t size_bytes = 0;
-    uint64_t written_bytes = 0;
-    std::shared_ptr<File> file;  // open while bytes are missing
+    absl::Mutex mutex;
+    uint64_t size_bytes ABSL_GUARDED_BY(mutex) = 0;
+    uint64_t written_bytes ABSL_GUARDED_BY(mutex) = 0;
+    // Open while bytes are missing.
+    std::shared_ptr<File> file ABSL_GUARDED_BY(mutex);
   };
 
-  absl::StatusOr<std::shared_ptr<File>> Opened(OutputFile* output);
+  static absl::StatusOr<std::shared_ptr<File>> Opened(OutputFile* output);
   // Ends the file with its last byte.
-  absl::Status Count(OutputFile* output, const std::shared_ptr<File>& file,
-                     uint64_t size_bytes);
-  absl::Status Open(OutputFile* output);
+  static absl::Status Count(OutputFile* output,
+                            const std::shared_ptr<File>& file,
+                            uint64_t size_bytes);
+  static absl::Status Open(OutputFile* output)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(output->mutex);
 
   const std::filesystem::path root_;
   std::vector<std::unique_ptr<OutputFile>> files_;

@@ -1,4 +1,4 @@
-#include "client/download/staging.h"
+#include "client/sinks/staging.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "client/download/download_journal.h"
+#include "client/sinks/download_journal.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/temporary_directory.h"

@@ -1,11 +1,11 @@
-#include "client/text_table.h"
+#include "cli/text_table.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 bool IsContinuation(char c) { return (static_cast<uint8_t>(c) & 0xc0) == 0x80; }
@@ -66,4 +66,4 @@ std::string Shorten(const std::string& text, size_t max_bytes) {
   return absl::StrCat(text.substr(0, head), "...", text.substr(tail));
 }
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -1,4 +1,4 @@
-#include "client/download/manifest_query.h"
+#include "client/manifest_query.h"
 
 #include <map>
 #include <set>

@@ -1,4 +1,4 @@
-#include "client/download/output_files.h"
+#include "client/sinks/output_files.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -50,8 +50,9 @@ OutputFiles::OutputFiles(fs::path root, const std::vector<std::string>& paths)
 }
 
 void OutputFiles::DeclareSize(size_t file_index, uint64_t size_bytes) {
-  const std::lock_guard<std::mutex> lock(files_[file_index]->mutex);
-  files_[file_index]->size_bytes = size_bytes;
+  OutputFile* const output = files_[file_index].get();
+  const absl::MutexLock lock(&output->mutex);
+  output->size_bytes = size_bytes;
 }
 
 absl::Status OutputFiles::Write(size_t file_index, uint64_t offset_bytes,
@@ -76,7 +77,7 @@ absl::Status OutputFiles::KeepEarlier(size_t file_index, uint64_t size_bytes) {
 }
 
 absl::StatusOr<std::shared_ptr<File>> OutputFiles::Opened(OutputFile* output) {
-  const std::lock_guard<std::mutex> lock(output->mutex);
+  const absl::MutexLock lock(&output->mutex);
   if (output->file == nullptr) QSTORE_RETURN_IF_ERROR(Open(output));
   return output->file;
 }
@@ -85,7 +86,7 @@ absl::Status OutputFiles::Count(OutputFile* output,
                                 const std::shared_ptr<File>& file,
                                 uint64_t size_bytes) {
   {
-    const std::lock_guard<std::mutex> lock(output->mutex);
+    const absl::MutexLock lock(&output->mutex);
     output->written_bytes += size_bytes;
     if (output->written_bytes < output->size_bytes) return absl::OkStatus();
     output->file = nullptr;
@@ -111,15 +112,16 @@ absl::Status OutputFiles::Copy(size_t from_index, uint64_t from_offset_bytes,
 }
 
 absl::Status OutputFiles::Finish() {
-  for (const std::unique_ptr<OutputFile>& output : files_) {
-    const std::lock_guard<std::mutex> lock(output->mutex);
+  for (const std::unique_ptr<OutputFile>& file : files_) {
+    OutputFile* const output = file.get();
+    const absl::MutexLock lock(&output->mutex);
     if (output->written_bytes != output->size_bytes) {
       return absl::InternalError(absl::StrCat(
           "file ", Quoted(output->path.native()), " has ",
           output->written_bytes, " of its ", output->size_bytes, " bytes"));
     }
     if (output->size_bytes > 0) continue;
-    QSTORE_RETURN_IF_ERROR(Open(output.get()));
+    QSTORE_RETURN_IF_ERROR(Open(output));
     QSTORE_RETURN_IF_ERROR(output->file->Sync());
     QSTORE_RETURN_IF_ERROR(output->file->Close());
     output->file = nullptr;
@@ -127,7 +129,6 @@ absl::Status OutputFiles::Finish() {
   return absl::OkStatus();
 }
 
-// Requires output->mutex held.
 absl::Status OutputFiles::Open(OutputFile* output) {
   std::error_code error;
   fs::create_directories(output->path.parent_path(), error);

@@ -1,4 +1,4 @@
-#include "client/download/staged_tree.h"
+#include "client/sinks/staged_tree.h"
 
 #include <sys/stat.h>
 

@@ -1,13 +1,14 @@
-#include "client/progress.h"
+#include "cli/progress.h"
 
 #include <chrono>
 #include <sstream>
 #include <string>
 
+#include "client/reason.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 using std::chrono::milliseconds;
@@ -77,7 +78,7 @@ class ProgressOutputTest : public ::testing::Test {
 };
 
 TEST_F(ProgressOutputTest, PrintsALineEveryFewSeconds) {
-  Progress progress(&stream_, ProgressStyle::kLines, clock_);
+  Progress progress(&stream_, ProgressStyle::kLines, "h:1", clock_);
   progress.Begin("work", 100);
   progress.Add(10);
   EXPECT_EQ(stream_.str(), "");
@@ -92,7 +93,7 @@ TEST_F(ProgressOutputTest, PrintsALineEveryFewSeconds) {
 
 TEST_F(ProgressOutputTest, RedrawsTheBarAndTakesItOff) {
   {
-    Progress progress(&stream_, ProgressStyle::kBar, clock_);
+    Progress progress(&stream_, ProgressStyle::kBar, "h:1", clock_);
     progress.Begin("work", 100);
     EXPECT_THAT(stream_.str(), HasSubstr("\rwork ["));
     stream_.str("");
@@ -107,7 +108,7 @@ TEST_F(ProgressOutputTest, RedrawsTheBarAndTakesItOff) {
 }
 
 TEST_F(ProgressOutputTest, HiddenPrintsNothing) {
-  Progress progress(&stream_, ProgressStyle::kHidden, clock_);
+  Progress progress(&stream_, ProgressStyle::kHidden, "h:1", clock_);
   progress.Begin("work", 100);
   now_ += seconds(60);
   progress.Add(100);
@@ -115,5 +116,29 @@ TEST_F(ProgressOutputTest, HiddenPrintsNothing) {
   EXPECT_EQ(stream_.str(), "");
 }
 
+TEST_F(ProgressOutputTest, NotesTakeTheBarOff) {
+  Progress progress(&stream_, ProgressStyle::kBar, "h:1", clock_);
+  progress.Begin("work", 100);
+  stream_.str("");
+  progress.Note("a\nb");
+  EXPECT_EQ(stream_.str(), "\r\x1b[Knote: a?b\n");
+  progress.Add(1);
+  EXPECT_THAT(stream_.str(), HasSubstr("work ["));
+}
+
+TEST_F(ProgressOutputTest, SaysWhatIsTriedAgainAndWhatToDo) {
+  Progress progress(&stream_, ProgressStyle::kHidden, "h:1", clock_);
+  progress.Retry({absl::UnavailableError("gone"), /*wait_seconds=*/0.31, 59.2});
+  EXPECT_EQ(stream_.str(),
+            "note: gone; trying again in 0.3 s, for 60 s more\n");
+  stream_.str("");
+  progress.Retry({client::WithReason(absl::UnavailableError("not there"),
+                                     client::kReasonUnreachable),
+                  1, 1});
+  EXPECT_THAT(
+      stream_.str(),
+      HasSubstr("note: not there: start it with `qstored --listen h:1"));
+}
+
 }  // namespace
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -1,8 +1,8 @@
-#include "client/text_table.h"
+#include "cli/text_table.h"
 
 #include "gtest/gtest.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 TEST(TextTableTest, LinesUpColumns) {
@@ -35,4 +35,4 @@ TEST(TextTableTest, ShortensInTheMiddle) {
 }
 
 }  // namespace
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -1,4 +1,4 @@
-#include "client/progress.h"
+#include "cli/progress.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -12,8 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/byte_format.h"
+#include "cli/advice.h"
+#include "cli/text_table.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 constexpr auto kBarInterval = std::chrono::milliseconds(100);
@@ -99,13 +101,22 @@ std::string FormatProgressBar(const ProgressReading& reading, size_t columns) {
                       std::string(cells - filled, '.'), "] ", amount);
 }
 
-Progress::Progress(std::ostream* stream, ProgressStyle style, Clock clock)
-    : stream_(stream), style_(style), clock_(std::move(clock)) {}
+Progress::Progress(std::ostream* stream, ProgressStyle style,
+                   std::string server)
+    : Progress(stream, style, std::move(server),
+               std::chrono::steady_clock::now) {}
+
+Progress::Progress(std::ostream* stream, ProgressStyle style,
+                   std::string server, Clock clock)
+    : style_(style),
+      server_(std::move(server)),
+      clock_(std::move(clock)),
+      stream_(stream) {}
 
 Progress::~Progress() { End(); }
 
 void Progress::Begin(const std::string& action, uint64_t total_bytes) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   Clear();
   reading_ = {.action = action, .total_bytes = total_bytes};
   active_ = true;
@@ -115,25 +126,36 @@ void Progress::Begin(const std::string& action, uint64_t total_bytes) {
 }
 
 void Progress::Add(uint64_t bytes) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   reading_.done_bytes += bytes;
   Draw();
 }
 
 void Progress::Set(uint64_t done_bytes, uint64_t total_bytes) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   reading_.done_bytes = done_bytes;
   reading_.total_bytes = total_bytes;
   Draw();
 }
 
 void Progress::End() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   Clear();
   active_ = false;
 }
 
-// Requires mutex_ held.
+void Progress::Note(const std::string& sentence) {
+  const absl::MutexLock lock(&mutex_);
+  Clear();
+  *stream_ << "note: " << Printable(sentence) << std::endl;
+}
+
+void Progress::Retry(const client::RetryNotice& notice) {
+  Note(absl::StrFormat("%s; trying again in %.1f s, for %.0f s more",
+                       ErrorForPeople(notice.error, server_),
+                       notice.wait_seconds, std::ceil(notice.left_seconds)));
+}
+
 void Progress::Draw() {
   if (!active_ || style_ == ProgressStyle::kHidden) return;
   const auto now = clock_();
@@ -156,11 +178,10 @@ void Progress::Draw() {
   }
 }
 
-// Requires mutex_ held.
 void Progress::Clear() {
   if (!bar_shown_) return;
   *stream_ << "\r\x1b[K" << std::flush;
   bar_shown_ = false;
 }
 
-}  // namespace qstore::client
+}  // namespace qstore::cli
