@@ -44,7 +44,7 @@ StoredRevision SampleRevision() {
   return revision;
 }
 
-model::Blob SampleBlob(uint8_t subgroup, uint64_t size_bytes) {
+model::Blob RecordedBlob(uint8_t subgroup, uint64_t size_bytes) {
   model::Blob blob;
   blob.subgroup = subgroup;
   blob.size_bytes = size_bytes;
@@ -55,7 +55,7 @@ model::Blob SampleBlob(uint8_t subgroup, uint64_t size_bytes) {
 }
 
 // An F16 matrix of two chunks.
-model::Object SampleObject() {
+model::Object QuantizedObject() {
   model::Object object;
   object.id = 9;
   object.content_hash.fill('h');
@@ -69,10 +69,10 @@ model::Object SampleObject() {
     chunk.raw_bytes = 20 * rows;
     chunk.raw_xxh3 = ~uint64_t{rows};
     chunk.layers = {{.layer = 1,
-                     .blobs = {SampleBlob(0, 40)},
+                     .blobs = {RecordedBlob(0, 40)},
                      .decoded_xxh3 = {7, ~uint64_t{0}}},
                     {.layer = 2,
-                     .blobs = {SampleBlob(0, 5), SampleBlob(4, 5)},
+                     .blobs = {RecordedBlob(0, 5), RecordedBlob(4, 5)},
                      .decoded_xxh3 = {}}};
     object.chunks.push_back(chunk);
   }
@@ -80,7 +80,7 @@ model::Object SampleObject() {
 }
 
 // An I64 vector whose blobs are cut.
-model::Object PlainObject() {
+model::Object UnquantizedObject() {
   model::Object object;
   object.id = 10;
   object.content_hash.fill('p');
@@ -91,7 +91,7 @@ model::Object PlainObject() {
     model::Chunk chunk;
     chunk.raw_bytes = raw_bytes;
     chunk.layers = {{.layer = 3,
-                     .blobs = {SampleBlob(0, raw_bytes / 2 + 1)},
+                     .blobs = {RecordedBlob(0, raw_bytes / 2 + 1)},
                      .decoded_xxh3 = {}}};
     object.chunks.push_back(chunk);
   }
@@ -168,24 +168,24 @@ TEST(RecordsTest, ObjectsComeBack) {
   model::Object opaque;
   opaque.id = 11;
   opaque.raw_bytes = 1;
-  opaque.chunks = {PlainObject().chunks[0]};
+  opaque.chunks = {UnquantizedObject().chunks[0]};
   opaque.chunks[0].raw_bytes = 1;
-  model::Object empty = PlainObject();
+  model::Object empty = UnquantizedObject();
   empty.shape = {0, 5};
   empty.raw_bytes = 0;
   empty.chunks.clear();
-  model::Object grouped = SampleObject();
+  model::Object grouped = QuantizedObject();
   grouped.quantization->strategy = codec::ScaleStrategy::kGroup;
   grouped.quantization->group_size = 4;
   grouped.quantization->coder = codec::Int8Coder::kSliced;
   for (const model::Object& object :
-       {SampleObject(), PlainObject(), opaque, empty, grouped}) {
+       {QuantizedObject(), UnquantizedObject(), opaque, empty, grouped}) {
     const auto parsed = ParseObject(ToMessage(object));
     ASSERT_TRUE(parsed.ok()) << parsed.status();
     EXPECT_EQ(*parsed, object);
   }
   // Under another id it is damage.
-  const std::string payload = ToMessage(SampleObject()).SerializeAsString();
+  const std::string payload = ToMessage(QuantizedObject()).SerializeAsString();
   const auto misplaced =
       ParseObjectRecord(8, AsBytes(SealRecord(ObjectKey(8), payload)));
   EXPECT_TRUE(absl::IsDataLoss(misplaced.status()));
@@ -238,7 +238,7 @@ void ExpectRefused(const v2::Object& whole, const ObjectCase& c) {
 }
 
 TEST(RecordsTest, RefusesObjectsThatContradictThemselves) {
-  const v2::Object whole = ToMessage(SampleObject());
+  const v2::Object whole = ToMessage(QuantizedObject());
   ASSERT_TRUE(ParseObject(whole).ok());
   const std::vector<ObjectCase> cases = {
       {"id", [](auto* o) { o->set_object_id(0); }},
@@ -355,7 +355,7 @@ TEST(RecordsTest, RefusesObjectsThatContradictThemselves) {
 }
 
 TEST(RecordsTest, RefusesUnquantizedObjectsThatContradictThemselves) {
-  const v2::Object whole = ToMessage(PlainObject());
+  const v2::Object whole = ToMessage(UnquantizedObject());
   ASSERT_TRUE(ParseObject(whole).ok());
   const std::vector<ObjectCase> cases = {
       {"rows", [](auto* o) { o->mutable_chunks(0)->set_rows(1); }},
@@ -392,7 +392,7 @@ TEST(RecordsTest, RefusesUnquantizedObjectsThatContradictThemselves) {
 
 // What a record can say and a struct cannot.
 TEST(RecordsTest, NumbersThatDoNotExistAreDamage) {
-  const v2::Object whole = ToMessage(SampleObject());
+  const v2::Object whole = ToMessage(QuantizedObject());
   const std::vector<ObjectCase> cases = {
       {"short hash",
        [](auto* o) { o->set_content_hash(std::string(31, 'h')); }},
@@ -444,7 +444,7 @@ TEST(RecordsTest, RevisionsWithNumbersThatDoNotExistAreDamage) {
 }
 
 TEST(RecordsTest, SummaryCountsKeysAndScales) {
-  model::Object object = SampleObject();
+  model::Object object = QuantizedObject();
   const ObjectSummary channel = Summarize(object);
   EXPECT_EQ(channel.stored.of(1), 2 * (40u + 15));
   EXPECT_EQ(channel.stored.of(2), 4 * (5u + 15));
@@ -459,7 +459,7 @@ TEST(RecordsTest, SummaryCountsKeysAndScales) {
 
 // Each value has a key of its own.
 TEST(RecordsTest, SummaryCountsAKeyForEachValue) {
-  model::Object object = PlainObject();
+  model::Object object = UnquantizedObject();
   const ObjectSummary plain = Summarize(object);
   const uint64_t payload = (4u << 20) + 1 + (2u << 20) + 1;
   EXPECT_EQ(plain.stored.of(3), payload + (5 + 3) * 15);
