@@ -81,17 +81,9 @@ class PagesTest : public ServerTest {
   }
 };
 
-class RevisionPagesTest : public PagesTest,
-                          public ::testing::WithParamInterface<const char*> {
- protected:
-  void SetUp() override { StartServer(GetParam()); }
-};
-INSTANTIATE_TEST_SUITE_P(Engines, RevisionPagesTest,
-                         ::testing::Values("memory", "rocksdb"),
-                         [](const auto& param) { return param.param; });
-
-TEST_P(RevisionPagesTest, SixtyThousandTensors) {
+TEST_F(PagesTest, SixtyThousandTensors) {
   constexpr uint32_t kTensors = 60'000;
+  StartServer("rocksdb");
   const TestModel files = {{"config.json", "{}"},
                            {"model.safetensors", ManyTensors(kTensors, 1)}};
   const v1::UploadResponse uploaded = MustUpload(kModel, files);
@@ -123,8 +115,9 @@ TEST_P(RevisionPagesTest, SixtyThousandTensors) {
   EXPECT_EQ(daemon_->metadata_budget().held_bytes(), 0u);
 }
 
-TEST_P(RevisionPagesTest, StayOfOneRevisionWhenTheTagMoves) {
+TEST_F(PagesTest, StayOfOneRevisionWhenTheTagMoves) {
   constexpr uint32_t kTensors = 12'000;
+  StartServer();
   const std::string first =
       MustUpload(kModel, {{"m.safetensors", ManyTensors(kTensors, 1)}})
           .revision();
@@ -168,7 +161,8 @@ TEST_P(RevisionPagesTest, StayOfOneRevisionWhenTheTagMoves) {
               StatusIs(StatusCode::NOT_FOUND, first.substr(0, 12)));
 }
 
-TEST_P(RevisionPagesTest, HostileTokens) {
+TEST_F(PagesTest, HostileTokens) {
+  StartServer();
   const std::string revision = MustUpload(kModel, VariedModel(1)).revision();
   v1::GetRevisionResponse response;
   for (const std::string& token :

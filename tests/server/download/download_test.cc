@@ -24,7 +24,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, DownloadTest,
 TestModel LargeModel() {
   return {{"model.safetensors",
            SafetensorsFile({{"big.weight", Dtype::kBF16, {512, 4096}, 1},
-                            {"bytes", Dtype::kU8, {24u << 20}, 2}})}};
+                            {"bytes", Dtype::kU8, {16u << 20}, 2}})}};
 }
 
 TEST_P(DownloadTest, UnknownNamesAndLayers) {
