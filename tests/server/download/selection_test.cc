@@ -51,7 +51,7 @@ TestModel SmallModel() {
           {"a.safetensors", SafetensorsFile({kQuery, kQueryBias, kNextQuery})}};
 }
 
-const TestModel& LargeModel() {
+const TestModel& PartedModel() {
   static const TestModel kModel = [] {
     TestModel model = SmallModel();
     model["b.safetensors"] = SafetensorsFile({kLong, kTable});
@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, SelectionTest,
 
 class LargeSelectionTest : public SelectionTest {
  protected:
-  const TestModel& model() const override { return LargeModel(); }
+  const TestModel& model() const override { return PartedModel(); }
 };
 INSTANTIATE_TEST_SUITE_P(Engines, LargeSelectionTest,
                          ::testing::Values("memory", "rocksdb"),
