@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/error_reason.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -85,17 +86,20 @@ absl::StatusOr<BackupDirectory::Backup> BackupDirectory::Create(
   QSTORE_RETURN_IF_ERROR(ValidateBackupName(name));
   const std::unique_lock lock(creating_, std::try_to_lock);
   if (!lock.owns_lock()) {
-    return WithRetryHint(absl::ResourceExhaustedError(absl::StrCat(
-                             "another backup is being made; retry in ",
-                             absl::FormatDuration(kBusyRetryDelay))),
-                         kBusyRetryDelay);
+    return WithRetryHint(
+        WithReason(absl::ResourceExhaustedError(
+                       absl::StrCat("another backup is being made; retry in ",
+                                    absl::FormatDuration(kBusyRetryDelay))),
+                   kReasonBackupRunning),
+        kBusyRetryDelay);
   }
   const fs::path path = directory_ / name;
   std::error_code error;
   if (fs::symlink_status(path, error).type() != fs::file_type::not_found) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("there is a backup ", Quoted(name), " in ",
-                     directory_.string(), ": choose another name"));
+    return WithReason(absl::AlreadyExistsError(absl::StrCat(
+                          "there is a backup ", Quoted(name), " in ",
+                          directory_.string(), ": choose another name")),
+                      kReasonBackupExists);
   }
   const fs::path partial = directory_ / (kPartialPrefix + name);
   absl::Status status = store->Checkpoint(partial);

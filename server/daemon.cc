@@ -200,26 +200,39 @@ Daemon::Daemon(const ServerOptions& options,
       upload_park_(
           {.window = std::chrono::seconds(options.resume_window_seconds),
            .uploads = options.max_parked_uploads}),
-      service_(store_.get(), &admission_,
-               IngestResources{.encode_pool = &encode_pool_,
-                               .codecs = &codecs_,
-                               .budget = &ingest_budget_,
-                               .verify = options.verify_ingest,
-                               .limits = options.ingest_limits,
-                               .metadata = &metadata_budget_,
-                               .disk_reserve = &disk_reserve_,
-                               .quotas = &quotas_,
-                               .cancelled = {}},
-               &upload_park_,
+      service_(store_.get(), Environment(),
+               UploadResources{
+                   .store = store_.get(),
+                   .ingest = IngestResources{.encode_pool = &encode_pool_,
+                                             .codecs = &codecs_,
+                                             .budget = &ingest_budget_,
+                                             .verify = options.verify_ingest,
+                                             .limits = options.ingest_limits,
+                                             .metadata = &metadata_budget_,
+                                             .disk_reserve = &disk_reserve_,
+                                             .quotas = &quotas_,
+                                             .cancelled = {}},
+                   .park = &upload_park_,
+                   .stalls = &stalls_},
                DownloadResources{.store = store_.get(),
                                  .read_pool = &read_pool_,
                                  .gauge = pinned_bytes_,
                                  .pin_bytes = options.download_buffer_bytes,
                                  .metadata = &metadata_budget_,
                                  .stalls = &stalls_},
-               &verify_budget_),
-      admin_service_(store_.get(), &admission_, backups_.get(),
+               VerifyResources{.store = store_.get(),
+                               .pool = &encode_pool_,
+                               .codecs = &codecs_,
+                               .budget = &verify_budget_,
+                               .metadata = &metadata_budget_,
+                               .stalls = &stalls_}),
+      admin_service_(store_.get(), Environment(), backups_.get(),
                      scrubber_.get()) {}
+
+CallEnvironment Daemon::Environment() {
+  return {
+      .admission = &admission_, .rights = &rights_, .counts = &call_counts_};
+}
 
 absl::Status Daemon::Serve() {
   const size_t colon = options_.listen.rfind(':');
@@ -274,6 +287,7 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   server_->Shutdown(std::chrono::system_clock::now() +
                     std::min(grace, kAnswerTimeout));
   server_.reset();
+  spdlog::debug("calls until shutdown: {}", call_counts_.Summary());
   if (!pinned_bytes_->WaitUntilZero(std::chrono::steady_clock::now() +
                                     kUnpinTimeout)) {
     spdlog::error("{} bytes of stored values are still in use at shutdown",

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "base/error_reason.h"
 #include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -179,8 +180,10 @@ class ModelStoreImpl final : public ModelStore {
 };
 
 absl::Status ModelStoreImpl::UnknownModel(const std::string& model) {
-  return absl::NotFoundError(absl::StrCat(
-      "no model ", Quoted(model), ": list the models to see which there are"));
+  return WithReason(absl::NotFoundError(absl::StrCat(
+                        "no model ", Quoted(model),
+                        ": list the models to see which there are")),
+                    kReasonModelNotFound);
 }
 
 absl::StatusOr<std::string> ModelStoreImpl::Resolve(
@@ -200,11 +203,14 @@ absl::StatusOr<std::string> ModelStoreImpl::ResolveTag(
   if (model.revisions.empty()) return UnknownModel(reference.model);
   std::vector<std::string> tags;
   for (const ModelSummary::Tag& tag : model.tags) tags.push_back(tag.name);
-  return absl::NotFoundError(absl::StrCat(
-      "model ", reference.model, " has no tag ", reference.tag, "; ",
-      tags.empty() ? absl::StrCat("name a revision, the newest is ",
-                                  model.revisions.front())
-                   : absl::StrCat("its tags are ", absl::StrJoin(tags, ", "))));
+  return WithReason(
+      absl::NotFoundError(absl::StrCat(
+          "model ", reference.model, " has no tag ", reference.tag, "; ",
+          tags.empty()
+              ? absl::StrCat("name a revision, the newest is ",
+                             model.revisions.front())
+              : absl::StrCat("its tags are ", absl::StrJoin(tags, ", ")))),
+      kReasonTagNotFound);
 }
 
 absl::StatusOr<std::string> ModelStoreImpl::ResolvePrefix(
@@ -215,16 +221,19 @@ absl::StatusOr<std::string> ModelStoreImpl::ResolvePrefix(
                           state_.records.RevisionsOf(reference.model, prefix));
   if (matches.size() == 1) return matches.front().first;
   if (matches.size() > 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "model ", reference.model, " has ", matches.size(),
-        " revisions that start with ", prefix, ", among them ",
-        matches[0].first, " and ", matches[1].first, ": give more digits"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "model ", reference.model, " has ", matches.size(),
+            " revisions that start with ", prefix, ", among them ",
+            matches[0].first, " and ", matches[1].first, ": give more digits")),
+        kReasonAmbiguousRevision);
   }
   QSTORE_ASSIGN_OR_RETURN(const ModelSummary model, Summarize(reference.model));
   if (model.revisions.empty()) return UnknownModel(reference.model);
-  return absl::NotFoundError(
-      absl::StrCat("model ", reference.model, " has no revision ", prefix,
-                   "; its newest is ", model.revisions.front()));
+  return WithReason(absl::NotFoundError(absl::StrCat(
+                        "model ", reference.model, " has no revision ", prefix,
+                        "; its newest is ", model.revisions.front())),
+                    kReasonRevisionNotFound);
 }
 
 absl::StatusOr<StoredRevision> ModelStoreImpl::NamedRevision(

@@ -23,7 +23,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "model/names.h"
 #include "qstore/v1/model_store.pb.h"
-#include "server/calls/call_log.h"
+#include "server/calls/call_frame.h"
 #include "server/download/download_source.h"
 #include "server/download/pinned_bytes.h"
 #include "server/limits/call_admission.h"
@@ -54,7 +54,7 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   // Starts the call: `request` is a serialized v1::DownloadRequest.
   static DownloadCall* Start(const DownloadResources& resources,
-                             CallAdmission* admission,
+                             const CallEnvironment& environment,
                              grpc::CallbackServerContext* context,
                              const grpc::ByteBuffer& request);
 
@@ -63,7 +63,8 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnDone() override;
 
  private:
-  DownloadCall(const DownloadResources& resources, CallAdmission* admission,
+  DownloadCall(const DownloadResources& resources,
+               const CallEnvironment& environment,
                grpc::CallbackServerContext* context);
 
   absl::Status Parse(const grpc::ByteBuffer& request);
@@ -83,7 +84,7 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
   const DownloadResources resources_;
   CallAdmission* const admission_;
-  CallLog log_;
+  CallFrame frame_;
   StallWatch::Call stall_;
   CallAdmission::Permit permit_;
   ModelReference reference_;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/error_reason.h"
 #include "server/calls/status_mapping.h"
 
 namespace qstore::server {
@@ -23,11 +24,12 @@ constexpr auto kCancelPollInterval = std::chrono::milliseconds(50);
 
 absl::Status Busy(size_t kind, size_t running, const std::string& why) {
   return WithRetryHint(
-      absl::ResourceExhaustedError(
-          absl::StrCat(running, " ", kPluralNames[kind],
-                       " are running, as many as the server allows at "
-                       "once, and ",
-                       why, "; retry in ", absl::FormatDuration(kRetryDelay))),
+      WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                     running, " ", kPluralNames[kind],
+                     " are running, as many as the server allows at "
+                     "once, and ",
+                     why, "; retry in ", absl::FormatDuration(kRetryDelay))),
+                 kReasonTooManyCalls),
       kRetryDelay);
 }
 
@@ -87,8 +89,10 @@ absl::StatusOr<CallAdmission::Permit> CallAdmission::Enter(
                               [&] { return turn->answer.has_value(); })) {
     lock.unlock();
     if (cancelled && cancelled() && Forget(kind, ticket)) {
-      return absl::CancelledError(
-          "the client cancelled or went away while the call was waiting");
+      return WithReason(
+          absl::CancelledError(
+              "the client cancelled or went away while the call was waiting"),
+          kReasonCancelled);
     }
     lock.lock();
   }
@@ -208,7 +212,8 @@ void CallAdmission::ExpireWaiters() {
 
 absl::Status CallAdmission::Draining() const {
   return WithRetryHint(
-      absl::UnavailableError("the server is shutting down; retry"),
+      WithReason(absl::UnavailableError("the server is shutting down; retry"),
+                 kReasonDraining),
       kRetryDelay);
 }
 

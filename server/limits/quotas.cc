@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/byte_format.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "storage/records/records.h"
@@ -97,12 +98,14 @@ absl::Status Quotas::Change(const std::string& model, uint64_t from_bytes,
       continue;
     }
     const int64_t others = entry.used_bytes - static_cast<int64_t>(from_bytes);
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the quota of models whose names begin with ", Quoted(prefix), " is ",
-        FormatBytes(max_bytes), ": others use ",
-        FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, others))),
-        ", and this upload takes ", FormatBytes(to_bytes),
-        " up to here; delete models or have the quota raised"));
+    return WithReason(
+        absl::ResourceExhaustedError(absl::StrCat(
+            "the quota of models whose names begin with ", Quoted(prefix),
+            " is ", FormatBytes(max_bytes), ": others use ",
+            FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, others))),
+            ", and this upload takes ", FormatBytes(to_bytes),
+            " up to here; delete models or have the quota raised")),
+        kReasonQuotaExceeded);
   }
   for (Entry& entry : entries_) {
     if (model.starts_with(entry.limit.prefix)) entry.used_bytes += more;

@@ -1,6 +1,7 @@
 #include "storage/rocksdb/rocksdb_status.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 
 namespace qstore::storage {
 namespace {
@@ -25,8 +26,9 @@ absl::Status ToStatus(const Status& status, const std::string& what) {
   const std::string text = status.ToString();
   const std::string message = absl::StrCat(what, ": ", text);
   if (IsFullDisk(status, text)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(message, "; free disk space and try again"));
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                          message, "; free disk space and try again")),
+                      kReasonDiskFull);
   }
   switch (status.code()) {
     case Status::kNotFound:

@@ -1,22 +1,21 @@
-#include "server/calls/manifest_page.h"
+#include "server/calls/get_revision_call.h"
 
 #include <string>
 #include <vector>
 
 #include "base/hash.h"
 #include "base/status.h"
-#include "server/calls/reference_message.h"
 #include "server/download/manifest_source.h"
 #include "server/limits/metadata_lease.h"
 #include "wire/manifest_pages.h"
 
 namespace qstore::server {
 
-absl::Status FillManifestPage(storage::ModelStore* store, ByteBudget* metadata,
-                              const v1::GetRevisionRequest& request,
-                              v1::GetRevisionResponse* response) {
+absl::Status GetRevision(storage::ModelStore* store, ByteBudget* metadata,
+                         CallFrame* call, const v1::GetRevisionRequest& request,
+                         v1::GetRevisionResponse* response) {
   QSTORE_ASSIGN_OR_RETURN(ModelReference reference,
-                          FromWire(request.reference()));
+                          call->Authorize(request.reference()));
   wire::PagePosition position;
   if (!request.page_token().empty()) {
     QSTORE_ASSIGN_OR_RETURN(const wire::ParsedPageToken token,
@@ -26,6 +25,7 @@ absl::Status FillManifestPage(storage::ModelStore* store, ByteBudget* metadata,
     position = token.position;
   }
   QSTORE_ASSIGN_OR_RETURN(const auto reader, store->OpenRevision(reference));
+  call->set_revision(reader->revision().revision);
   QSTORE_ASSIGN_OR_RETURN(const auto lease, LeaseMetadata(metadata, *reader));
   QSTORE_ASSIGN_OR_RETURN(std::vector<std::string> tags,
                           TagsOf(store, reader->revision()));
