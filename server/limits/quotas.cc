@@ -54,7 +54,7 @@ Quotas::Quotas(std::vector<QuotaLimit> limits) {
 
 absl::Status Quotas::Load(storage::ModelStore* store) {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (entries_.empty()) return absl::OkStatus();
   }
   QSTORE_ASSIGN_OR_RETURN(const auto models, store->ListModels());
@@ -77,7 +77,7 @@ absl::Status Quotas::Load(storage::ModelStore* store) {
 }
 
 void Quotas::Add(const std::string& model, int64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   for (Entry& entry : entries_) {
     if (model.starts_with(entry.limit.prefix)) entry.used_bytes += bytes;
   }
@@ -90,7 +90,7 @@ void Quotas::Subtract(const std::string& model, uint64_t stored_bytes) {
 absl::Status Quotas::Change(const std::string& model, uint64_t from_bytes,
                             uint64_t to_bytes) {
   const auto more = static_cast<int64_t>(to_bytes - from_bytes);
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   for (const Entry& entry : entries_) {
     const auto& [prefix, max_bytes] = entry.limit;
     if (more < 0 || !model.starts_with(prefix) ||

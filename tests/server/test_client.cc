@@ -271,7 +271,7 @@ v1::DownloadRequest MakeDownload(const v1::Reference& reference,
                                  codec::LayerNumber layer) {
   v1::DownloadRequest request;
   *request.mutable_reference() = reference;
-  request.set_layer(layer);
+  request.set_precision(wire::ToWire(model::Representation{layer}));
   return request;
 }
 

@@ -24,7 +24,7 @@ class ScrubTest : public EveryEngineTest {
       milliseconds interval = std::chrono::hours(1),
       uint64_t bytes_per_second = 1u << 30) {
     return std::make_unique<Scrubber>(
-        &daemon_->store(), &idle_,
+        &daemon_->store(), &idle_, &timer_,
         ScrubOptions{bytes_per_second, interval, state_path()});
   }
 
@@ -50,7 +50,9 @@ class ScrubTest : public EveryEngineTest {
     return storage::ObjectIdsOf((*reader)->revision());
   }
 
-  CallAdmission idle_{CallAdmission::Limits{}};
+  Timer timer_;
+  CancellationWatch watch_{&timer_};
+  CallAdmission idle_{CallAdmission::Limits{}, &timer_, &watch_};
 };
 
 TEST_P(ScrubTest, ChecksEachObjectOfEveryRevisionOnce) {
