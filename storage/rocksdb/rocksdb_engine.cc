@@ -83,6 +83,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = block_cache;
   table.checksum = rocksdb::kXXH3;
+  // Newer versions of RocksDB write another by default, which older ones cannot
+  // read and rocksdb_table_check.h does not know.
+  table.format_version = 5;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   rocksdb::ColumnFamilyOptions options;
   options.compression = rocksdb::kNoCompression;
