@@ -9,7 +9,6 @@
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
-#include <rocksdb/version.h>
 
 #include <array>
 #include <atomic>
@@ -29,6 +28,7 @@
 #include "storage/rocksdb/rocksdb_manifest_check.h"
 #include "storage/rocksdb/rocksdb_manifest_guard.h"
 #include "storage/rocksdb/rocksdb_status.h"
+#include "storage/rocksdb/rocksdb_versions.h"
 
 namespace qstore::storage {
 namespace {
@@ -83,6 +83,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = block_cache;
   table.checksum = rocksdb::kXXH3;
+  // Newer versions of RocksDB write another by default, which older ones cannot
+  // read and rocksdb_table_check.h does not know.
+  table.format_version = 5;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   rocksdb::ColumnFamilyOptions options;
   options.compression = rocksdb::kNoCompression;
@@ -384,9 +387,7 @@ class RocksDbEngine final : public Engine {
     if (any_left) QSTORE_RETURN_IF_ERROR(RewriteWithout(family, begin, end));
     // A reader in mid-call keeps the files of the state it began with, and what
     // replaced them does not look again; enabling deletions does.
-    if (db_.DisableFileDeletions().ok()) {
-      EnableFileDeletions();
-    }
+    if (db_.DisableFileDeletions().ok()) EnableFileDeletions(&db_);
     return absl::OkStatus();
   }
 
@@ -451,14 +452,6 @@ class RocksDbEngine final : public Engine {
     std::string path;
     KeyRange range;
   };
-
-  void EnableFileDeletions() {
-#if ROCKSDB_MAJOR >= 9
-    db_.EnableFileDeletions().PermitUncheckedError();
-#else
-    db_.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
-#endif
-  }
 
   std::unique_ptr<rocksdb::Iterator> NewIterator(
       Family family, const Slice* upper_bound) const {

@@ -21,6 +21,7 @@ using google::protobuf::io::CodedInputStream;
 constexpr uint64_t kFooterBytes = 53;
 constexpr int kHandlesBytes = 40;
 constexpr uint64_t kMagicNumber = 0x88E241B785F4CFF7;
+constexpr uint32_t kLastVersion = 5;
 constexpr uint8_t kXxh3 = 4;
 // After each block: type of compression u8, checksum u32.
 constexpr uint64_t kTrailerBytes = 5;
@@ -101,6 +102,8 @@ absl::Status CheckTableProperties(const ReadAt& read,
   if (footer.size() != kFooterBytes ||
       LoadAt<uint64_t>(footer, kFooterBytes - sizeof(uint64_t)) !=
           kMagicNumber ||
+      LoadAt<uint32_t>(footer, kFooterBytes - sizeof(uint64_t) -
+                                   sizeof(uint32_t)) > kLastVersion ||
       static_cast<uint8_t>(footer[0]) != kXxh3) {
     return absl::OkStatus();
   }
