@@ -27,7 +27,7 @@ absl::StatusOr<PinnedValue> GetChecked(const StoreState& state, Family family,
   const std::string key =
       DataKey{object_id, chunk_index, static_cast<uint8_t>(blob.subgroup())}
           .Encode();
-  absl::StatusOr<PinnedValue> value = state.engine->Get(family, key);
+  absl::StatusOr<PinnedValue> value = state.blobs().Get(family, key);
   if (!value.ok()) return AbsenceIsDamage(value.status());
   if (value->bytes().size() != blob.size_bytes()) {
     return absl::DataLossError(absl::StrCat(

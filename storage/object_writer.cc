@@ -14,20 +14,6 @@ namespace {
 
 constexpr uint64_t kSmallObjectBytes = 8u << 20;
 
-v1::Blob* NewBlob(Family family, v1::Chunk* chunk) {
-  switch (family) {
-    case Family::kInt8:
-      return chunk->has_int8() ? nullptr : chunk->mutable_int8();
-    case Family::kResidual:
-      return chunk->add_residual();
-    case Family::kPlain:
-      return chunk->has_plain() ? nullptr : chunk->mutable_plain();
-    case Family::kManifest:
-      break;
-  }
-  return nullptr;
-}
-
 absl::Status CheckOrder(std::span<const BlobToStore> blobs) {
   for (size_t i = 1; i < blobs.size(); ++i) {
     const auto previous =
@@ -71,7 +57,7 @@ absl::Status ObjectWriterImpl::AddBlob(const BlobToStore& blob,
         absl::StrCat("a blob of ", blob.bytes.size(),
                      " bytes is over the limit of ", kMaxBlobBytes));
   }
-  v1::Blob* record = NewBlob(blob.family, chunk);
+  v1::Blob* record = NewBlobRecord(blob.family, chunk);
   if (record == nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat("a chunk cannot have this blob of family ",
@@ -93,7 +79,7 @@ absl::Status ObjectWriterImpl::AddBlob(const BlobToStore& blob,
 
 absl::Status ObjectWriterImpl::MoveToOwnTable() {
   QSTORE_FAILPOINT("object.large");
-  QSTORE_ASSIGN_OR_RETURN(writer_, engine_.NewBulkWriter());
+  QSTORE_ASSIGN_OR_RETURN(writer_, blobs_.NewBulkWriter());
   chunks_.set_object_id(sink_.TakeLargeObjectId());
   for (const BufferedBlob& blob : std::exchange(buffered_, {})) {
     const DataKey key{chunks_.object_id(), blob.chunk_index, blob.subgroup};

@@ -33,8 +33,8 @@ class WrittenObjectSink {
 
 class ObjectWriterImpl final : public ObjectWriter {
  public:
-  ObjectWriterImpl(Engine* engine, WrittenObjectSink* sink)
-      : engine_(*engine), sink_(*sink) {}
+  ObjectWriterImpl(BlobStore* blobs, WrittenObjectSink* sink)
+      : blobs_(*blobs), sink_(*sink) {}
   ~ObjectWriterImpl() override { sink_.WriterDestroyed(); }
 
   absl::Status AddChunk(v1::Chunk chunk,
@@ -45,7 +45,7 @@ class ObjectWriterImpl final : public ObjectWriter {
   absl::Status AddBlob(const BlobToStore& blob, v1::Chunk* chunk);
   absl::Status MoveToOwnTable();
 
-  Engine& engine_;
+  BlobStore& blobs_;
   WrittenObjectSink& sink_;
   v1::Object chunks_;  // only `chunks` and, when large, the id are set
   std::vector<BufferedBlob> buffered_;

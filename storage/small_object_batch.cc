@@ -31,7 +31,7 @@ absl::StatusOr<uint64_t> SmallObjectBatch::Add(
     free_ids_.end = free_ids_.first + kIdBlock;
   }
   if (writer_ == nullptr) {
-    QSTORE_ASSIGN_OR_RETURN(writer_, state_.engine->NewBulkWriter());
+    QSTORE_ASSIGN_OR_RETURN(writer_, state_.blobs().NewBulkWriter());
   }
   const uint64_t id = free_ids_.first++;
   for (const BufferedBlob& blob : blobs) {

@@ -28,8 +28,6 @@ v1::BlobKind KindOf(storage::Family family) {
       return v1::BLOB_KIND_RESIDUAL;
     case storage::Family::kPlain:
       return v1::BLOB_KIND_PLAIN;
-    case storage::Family::kManifest:
-      break;
   }
   return v1::BLOB_KIND_UNSPECIFIED;
 }
@@ -44,7 +42,6 @@ void AddBytes(storage::Family family, bool opaque, uint64_t bytes,
       sum->set_residual(sum->residual() + bytes);
       return;
     case storage::Family::kPlain:
-    case storage::Family::kManifest:
       break;
   }
   if (opaque) {

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <utility>
 
-#include "storage/engine.h"
+#include "storage/pinned_value.h"
 
 namespace qstore::server {
 

@@ -9,7 +9,8 @@
 #include <map>
 #include <mutex>
 
-#include "storage/engine.h"
+#include "storage/family.h"
+#include "storage/pinned_value.h"
 
 namespace qstore::server {
 

@@ -74,7 +74,7 @@ TYPED_TEST(ModelStoreTest, NothingIsVisibleBeforeCommit) {
 }
 
 TYPED_TEST(ModelStoreTest, AbandonedUploadLeavesNothing) {
-  const uint64_t before_bytes = this->engine_->DiskBytes();
+  const uint64_t before_bytes = this->engine_.blobs->DiskBytes();
   {
     auto upload = this->store_->BeginUpload("org/m");
     ASSERT_TRUE(upload.ok());
@@ -84,9 +84,9 @@ TYPED_TEST(ModelStoreTest, AbandonedUploadLeavesNothing) {
     EXPECT_GT(this->DataKeyCount(), 0);
   }
   EXPECT_EQ(this->DataKeyCount(), 0);
-  EXPECT_LT(this->engine_->DiskBytes(), before_bytes + (1 << 20));
+  EXPECT_LT(this->engine_.blobs->DiskBytes(), before_bytes + (1 << 20));
   // The format version and the next id.
-  EXPECT_EQ(this->KeyCount(Family::kManifest), 2);
+  EXPECT_EQ(this->RecordCount(), 2);
 }
 
 TYPED_TEST(ModelStoreTest, UnfinishedObjectLeavesNothing) {
@@ -195,15 +195,25 @@ TYPED_TEST(ModelStoreTest, AccountsForStoredBytesAndTwoCopies) {
             original_bytes + weights + 64 * 4 + 800 + 500);
   // All that is in the store but the format version and the next id.
   uint64_t sum = 0;
-  for (int i = 0; i < kFamilyCount; ++i) {
-    ASSERT_TRUE(this->engine_
-                    ->Scan(static_cast<Family>(i), "", "\xff",
-                           [&sum](std::string_view key, ByteView value) {
-                             if (key.size() > 1 && key[0] != 't') {
-                               sum += key.size() + value.size();
-                             }
-                             return true;
-                           })
+  ASSERT_TRUE(this->engine_.records
+                  ->Scan("", "\xff",
+                         [&sum](std::string_view key, ByteView value) {
+                           if (key.size() > 1 && key[0] != 't') {
+                             sum += key.size() + value.size();
+                           }
+                           return true;
+                         })
+                  .ok());
+  for (const Family family : kAllFamilies) {
+    ASSERT_TRUE(this->engine_.blobs
+                    ->ListKeys(family, "", "\xff",
+                               [&](std::string_view key) {
+                                 const auto value =
+                                     this->engine_.blobs->Get(family, key);
+                                 EXPECT_TRUE(value.ok()) << value.status();
+                                 sum += key.size() + value->bytes().size();
+                                 return true;
+                               })
                     .ok());
   }
   const v1::StoredBytes& stored = revision.stored();
@@ -306,7 +316,7 @@ TYPED_TEST(ModelStoreTest, RefusesObjectsThatContradictThemselves) {
   EXPECT_THAT(AddSample(upload->get(), wrong_sum).status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
   SampleObject wrong_family = PlainSample(1);
-  wrong_family.chunks[0].blobs[0].family = Family::kManifest;
+  wrong_family.chunks[0].blobs[0].family = static_cast<Family>(9);
   EXPECT_THAT(AddSample(upload->get(), wrong_family).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "chunk 0"));
   SampleObject disordered = QuantizedSample(1);
