@@ -159,7 +159,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
 }
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
-    const ServerOptions& options, std::unique_ptr<storage::Engine> engine) {
+    const ServerOptions& options, storage::Engine engine) {
   QSTORE_RETURN_IF_ERROR(CheckOptions(options));
   auto store = storage::ModelStore::Open(std::move(engine),
                                          {.report_collection = LogCollection});

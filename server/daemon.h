@@ -39,7 +39,7 @@ class Daemon {
       const ServerOptions& options);
   // The same over an engine that is open already.
   static absl::StatusOr<std::unique_ptr<Daemon>> StartWithEngine(
-      const ServerOptions& options, std::unique_ptr<storage::Engine> engine);
+      const ServerOptions& options, storage::Engine engine);
 
   // Shuts down without grace if Shutdown was not called.
   ~Daemon();

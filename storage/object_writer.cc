@@ -98,7 +98,7 @@ absl::Status ObjectWriterImpl::AddBlob(codec::LayerNumber layer,
 
 absl::Status ObjectWriterImpl::MoveToOwnTable() {
   QSTORE_FAILPOINT("object.large");
-  QSTORE_ASSIGN_OR_RETURN(writer_, engine_.NewBulkWriter());
+  QSTORE_ASSIGN_OR_RETURN(writer_, blobs_.NewBulkWriter());
   object_id_ = sink_.TakeLargeObjectId();
   for (const BufferedBlob& blob : std::exchange(buffered_, {})) {
     QSTORE_RETURN_IF_ERROR(PutBlob(object_id_, blob.chunk_index, blob.layer,

@@ -39,8 +39,7 @@ class FlippedBytesTest : public ::testing::Test {
 
   static absl::StatusOr<std::unique_ptr<ModelStore>> Open(
       const fs::path& directory) {
-    QSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
-                            OpenRocksDbEngine(directory, {}));
+    QSTORE_ASSIGN_OR_RETURN(Engine engine, OpenRocksDbEngine(directory, {}));
     return ModelStore::Open(std::move(engine));
   }
 

@@ -2,6 +2,7 @@
 #include "storage/model_store.h"
 
 #include "tests/storage/store_fixture.h"
+#include "tests/storage/families.h"
 
 namespace qstore::storage {
 namespace {
@@ -77,7 +78,7 @@ TYPED_TEST(ModelStoreTest, NothingIsVisibleBeforeCommit) {
 }
 
 TYPED_TEST(ModelStoreTest, AbandonedUploadLeavesNothing) {
-  const uint64_t before_bytes = this->engine_->DiskBytes();
+  const uint64_t before_bytes = this->engine_.blobs->DiskBytes();
   {
     auto upload = this->store_->BeginUpload("org/m");
     ASSERT_TRUE(upload.ok());
@@ -87,9 +88,9 @@ TYPED_TEST(ModelStoreTest, AbandonedUploadLeavesNothing) {
     EXPECT_GT(this->DataKeyCount(), 0);
   }
   EXPECT_EQ(this->DataKeyCount(), 0);
-  EXPECT_LT(this->engine_->DiskBytes(), before_bytes + (1 << 20));
+  EXPECT_LT(this->engine_.blobs->DiskBytes(), before_bytes + (1 << 20));
   // The format version and the next id.
-  EXPECT_EQ(this->KeyCount(Family::kManifest), 2);
+  EXPECT_EQ(this->RecordCount(), 2);
 }
 
 TYPED_TEST(ModelStoreTest, UnfinishedObjectLeavesNothing) {
@@ -195,15 +196,25 @@ TYPED_TEST(ModelStoreTest, AccountsForStoredBytesAndTwoCopies) {
             original_bytes + weights + 64 * 4 + 800 + 500);
   // All that is in the store but the format version and the next id.
   uint64_t sum = 0;
-  for (int i = 0; i < kFamilyCount; ++i) {
-    ASSERT_TRUE(this->engine_
-                    ->Scan(static_cast<Family>(i), "", "\xff",
-                           [&sum](std::string_view key, ByteView value) {
-                             if (key.size() > 1 && key[0] != 't') {
-                               sum += key.size() + value.size();
-                             }
-                             return true;
-                           })
+  ASSERT_TRUE(this->engine_.records
+                  ->Scan("", "\xff",
+                         [&sum](std::string_view key, ByteView value) {
+                           if (key.size() > 1 && key[0] != 't') {
+                             sum += key.size() + value.size();
+                           }
+                           return true;
+                         })
+                  .ok());
+  for (const Family family : AllFamilies()) {
+    ASSERT_TRUE(this->engine_.blobs
+                    ->ListKeys(family, "", "\xff",
+                               [&](std::string_view key) {
+                                 const auto value =
+                                     this->engine_.blobs->Get(family, key);
+                                 EXPECT_TRUE(value.ok()) << value.status();
+                                 sum += key.size() + value->bytes().size();
+                                 return true;
+                               })
                     .ok());
   }
   EXPECT_EQ(revision.stored.total(), sum);
@@ -399,7 +410,7 @@ TYPED_TEST(ModelStoreTest, ManySmallObjectsCrossIdBlocks) {
   std::vector<SampleObject> tensors;
   for (uint64_t i = 0; i < 2500; ++i) tensors.push_back(PlainSample(i, 3));
   this->MustUpload("org/m", "main", tensors);
-  EXPECT_EQ(this->KeyCount(Family::kPlain), 2501);
+  EXPECT_EQ(this->KeyCount(kPlainFamily), 2501);
   this->Reopen();
   EXPECT_TRUE(this->Check("org/m:main").ok());
 }

@@ -9,6 +9,7 @@
 #include "codec/layers.h"
 #include "storage/records/keys.h"
 #include "tests/storage/store_fixture.h"
+#include "tests/storage/families.h"
 
 namespace qstore::storage {
 namespace {
@@ -106,7 +107,7 @@ TYPED_TEST(ValuesTest, BlobsAreCutIntoValues) {
       EXPECT_EQ(record.size_bytes, cases[i].blob_bytes);
       ASSERT_EQ(record.value_xxh3.size(), cases[i].value_bytes.size());
 
-      const auto stored = this->ValuesOfObject(Family::kPlain, object->id);
+      const auto stored = this->ValuesOfObject(kPlainFamily, object->id);
       EXPECT_EQ(stored.size(), cases[i].value_bytes.size() + (large ? 10 : 0));
       ByteVector joined;
       for (size_t v = 0; v < cases[i].value_bytes.size(); ++v) {
@@ -147,7 +148,7 @@ TYPED_TEST(ValuesTest, EachValueIsCheckedByItself) {
     const auto key_of = [&](uint16_t index) {
       return DataKey{object->id, chunk_index, 0, index}.Encode();
     };
-    const auto stored = this->ValuesOfObject(Family::kPlain, object->id);
+    const auto stored = this->ValuesOfObject(kPlainFamily, object->id);
     const std::string whole = stored.at(key_of(2));
     std::string flipped = whole;
     flipped[flipped.size() - 1] = static_cast<char>(flipped.back() ^ 1);
@@ -175,12 +176,12 @@ TYPED_TEST(ValuesTest, EachValueIsCheckedByItself) {
       }
     };
     for (const auto& [value, why] : damages) {
-      this->Overwrite(Family::kPlain, key_of(2), value);
+      this->Overwrite(kPlainFamily, key_of(2), value);
       expect_damage(why);
     }
-    this->Remove(Family::kPlain, key_of(2));
+    this->Remove(kPlainFamily, key_of(2));
     expect_damage("missing");
-    this->Overwrite(Family::kPlain, key_of(2), whole);
+    this->Overwrite(kPlainFamily, key_of(2), whole);
     EXPECT_TRUE(ReadAllValues(reader->get()).ok());
     // Found damaged, the object is not used again: an upload repairs.
     EXPECT_TRUE(UploadSamples(this->store_.get(), "org/m", "main",
@@ -208,7 +209,7 @@ TYPED_TEST(ValuesTest, BytesAddUpByLayer) {
   int key_count = 0;
   for (const codec::Layer* layer : codec::Layers()) {
     ASSERT_TRUE(this->engine_
-                    ->Scan(static_cast<Family>(layer->number), "", "\xff",
+                    ->Scan(FamilyOf(layer->number), "", "\xff",
                            [&](std::string_view key, ByteView value) {
                              ++key_count;
                              const uint64_t bytes = key.size() + value.size();
@@ -258,7 +259,7 @@ TYPED_TEST(ValuesTest, BytesAddUpByLayer) {
   ASSERT_TRUE(deleted.ok()) << deleted.status();
   EXPECT_EQ(deleted->stored_bytes, counted.total());
   for (const codec::Layer* layer : codec::Layers()) {
-    EXPECT_EQ(this->KeyCount(static_cast<Family>(layer->number)), 0);
+    EXPECT_EQ(this->KeyCount(FamilyOf(layer->number)), 0);
   }
 }
 

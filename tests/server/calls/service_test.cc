@@ -211,7 +211,7 @@ class StartTest : public ServerTest {};
 
 TEST_F(StartTest, BadOptionsAreSentences) {
   options_.ingest_memory_bytes = 1u << 20;
-  auto daemon = Daemon::StartWithEngine(options_, nullptr);
+  auto daemon = Daemon::StartWithEngine(options_, {});
   EXPECT_THAT(std::string(daemon.status().message()),
               HasSubstr("--ingest-memory is 1 MiB, but 8 uploads"));
   options_ = ServerOptions();
