@@ -100,6 +100,9 @@ function(qstore_test name)
     # sanitizer build, and a third of that is optimising them.
     target_compile_options(${name} PRIVATE -O0)
   endif()
+  if(QSTORE_SANITIZE STREQUAL "thread")
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/tsan_absl_mutex.cc)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
 

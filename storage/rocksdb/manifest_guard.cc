@@ -149,18 +149,18 @@ class GuardedDirectory final : public rocksdb::FSDirectoryWrapper {
 }  // namespace
 
 uint64_t ManifestGuard::failure_count() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return failure_count_;
 }
 
 bool ManifestGuard::DetachInDoubt() {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   detached_ = in_doubt_;
   return detached_;
 }
 
 bool ManifestGuard::detached() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return detached_;
 }
 
@@ -213,14 +213,14 @@ IOStatus ManifestGuard::DeleteFile(const std::string& path,
 
 bool ManifestGuard::Keeps(const std::string& path) {
   if (!path.ends_with(".sst") && !IsManifest(path)) return false;
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   if (in_doubt_) kept_.push_back(path);
   return in_doubt_;
 }
 
 void ManifestGuard::NoteFailure(const IOStatus& status) {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     ++failure_count_;
     if (std::exchange(in_doubt_, true)) return;
   }
@@ -233,7 +233,7 @@ void ManifestGuard::NoteFailure(const IOStatus& status) {
 void ManifestGuard::NoteNewManifest() {
   std::vector<std::string> settled;
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (!std::exchange(in_doubt_, false)) return;
     settled = std::exchange(kept_, {});
   }

@@ -7,12 +7,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 
 namespace qstore::storage {
 
@@ -86,11 +87,11 @@ class ManifestGuard final : public rocksdb::FileSystemWrapper {
   bool Keeps(const std::string& path);
 
   const Report report_;
-  mutable std::mutex mutex_;
-  bool in_doubt_ = false;
-  bool detached_ = false;
-  uint64_t failure_count_ = 0;
-  std::vector<std::string> kept_;
+  mutable absl::Mutex mutex_;
+  bool in_doubt_ ABSL_GUARDED_BY(mutex_) = false;
+  bool detached_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t failure_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::string> kept_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace qstore::storage

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <mutex>
 #include <thread>
 
 #include "tests/storage/store_fixture.h"
@@ -21,7 +20,7 @@ class CollectorTest : public StoreTest<Maker> {
  protected:
   void SetUp() override {
     this->options_.report_collection = [this](const absl::Status& status) {
-      const std::lock_guard lock(reports_mutex_);
+      const absl::MutexLock lock(&reports_mutex_);
       reports_.push_back(status);
     };
     StoreTest<Maker>::SetUp();
@@ -29,7 +28,7 @@ class CollectorTest : public StoreTest<Maker> {
   void TearDown() override { this->store_ = nullptr; }
 
   std::vector<absl::Status> Reports() {
-    const std::lock_guard lock(reports_mutex_);
+    const absl::MutexLock lock(&reports_mutex_);
     return reports_;
   }
 
@@ -56,8 +55,8 @@ class CollectorTest : public StoreTest<Maker> {
   }
 
  private:
-  std::mutex reports_mutex_;
-  std::vector<absl::Status> reports_;
+  absl::Mutex reports_mutex_;
+  std::vector<absl::Status> reports_ ABSL_GUARDED_BY(reports_mutex_);
 };
 TYPED_TEST_SUITE(CollectorTest, Makers);
 
