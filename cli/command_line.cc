@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "client/export/export_format.h"
 #include "codec/int8/int8_coder.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 constexpr char kFooter[] =
@@ -22,29 +23,31 @@ constexpr char kFooter[] =
 // What CLI11 fills in, before references are parsed.
 struct Arguments {
   CommandLine line;
-  UploadOptions upload;
-  DownloadOptions download;
-  ListOptions list;
-  TagOptions tag;
-  BackupOptions backup;
+  UploadCommand upload;
+  DownloadCommand download;
+  ListCommand list;
+  TagCommand tag;
+  BackupCommand backup;
   std::string reference;
 };
 
 void AddGlobalOptions(CLI::App* app, Arguments* arguments) {
-  app->add_option("--server", arguments->line.server, "Address of qstored")
+  app->add_option("--server", arguments->line.session.server,
+                  "Address of qstored")
       ->envname("QSTORE_SERVER")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   app->add_flag("--json", arguments->line.json,
                 "Print the result as one JSON document")
       ->envname("QSTORE_JSON");
-  app->add_option("--connect-timeout", arguments->line.connect_timeout_seconds,
+  app->add_option("--connect-timeout",
+                  arguments->line.session.connect_timeout_seconds,
                   "How long to wait for qstored to answer")
       ->envname("QSTORE_CONNECT_TIMEOUT")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.001, 86400.0))
       ->capture_default_str();
-  app->add_option("--retry-for", arguments->line.retry_seconds,
+  app->add_option("--retry-for", arguments->line.session.retry_seconds,
                   "How long to go on trying, without getting further, while "
                   "qstored is away or busy; 0: not at all")
       ->envname("QSTORE_RETRY_FOR")
@@ -74,7 +77,7 @@ std::vector<std::string> Int8CoderChoices() {
 void AddUpload(CLI::App* app, Arguments* arguments) {
   CLI::App* command = app->add_subcommand(
       "upload", "Store a model directory or a single .safetensors file");
-  UploadOptions& options = arguments->upload;
+  client::UploadOptions& options = arguments->upload.options;
   command
       ->add_option("DIR", options.source,
                    "A model directory, or one .safetensors file")
@@ -124,7 +127,7 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
                  "Also quantize weights that no Transformers config.json "
                  "governs, such as those of a lone .safetensors file")
       ->envname("QSTORE_QUANTIZE");
-  command->add_flag("--dry-run", options.dry_run,
+  command->add_flag("--dry-run", arguments->upload.dry_run,
                     "Send nothing; tell for each tensor what would happen and "
                     "why");
   command
@@ -134,13 +137,23 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
       ->envname("QSTORE_FORCE");
 }
 
+// A number without a unit would be taken for bytes, which nobody means. Empty:
+// it will do.
+std::string CheckMemory(const std::string& bytes) {
+  constexpr uint64_t kLeastBytes = uint64_t{1} << 20;
+  uint64_t value = 0;
+  if (absl::SimpleAtoi(bytes, &value) && value >= kLeastBytes) return "";
+  return absl::StrCat(bytes,
+                      " is less than 1 MiB: give a unit, as in 512MiB or 2GiB");
+}
+
 void AddDownload(CLI::App* app, Arguments* arguments) {
   CLI::App* command = AddReferenceCommand(
       app, "download", "Write a revision's files into a directory",
       "NAME[:TAG|@REVISION]", arguments);
-  DownloadOptions& options = arguments->download;
+  client::DownloadOptions& options = arguments->download.options;
   command
-      ->add_option("DIR", options.directory,
+      ->add_option("DIR", arguments->download.directory,
                    "Where to write; made if it does not exist")
       ->required()
       ->type_name("");
@@ -152,11 +165,11 @@ void AddDownload(CLI::App* app, Arguments* arguments) {
       ->check(CLI::IsMember({"original", "int8", "fp16", "bf16", "fp32"}))
       ->capture_default_str();
   command
-      ->add_option(
-          "--format", options.format,
-          "Layout of INT8 files: " + absl::StrJoin(ExportFormatNames(), ", "))
+      ->add_option("--format", options.format,
+                   "Layout of INT8 files: " +
+                       absl::StrJoin(client::ExportFormatNames(), ", "))
       ->envname("QSTORE_FORMAT")
-      ->check(CLI::IsMember(ExportFormatNames()))
+      ->check(CLI::IsMember(client::ExportFormatNames()))
       ->capture_default_str();
   command
       ->add_flag("--allow-original", options.allow_original,
@@ -171,12 +184,13 @@ void AddDownload(CLI::App* app, Arguments* arguments) {
       ->type_name("N")
       ->capture_default_str();
   command
-      ->add_option("--memory", options.memory_mib,
+      ->add_option("--memory", options.memory_bytes,
                    "Bound on chunks received and not yet written")
       ->envname("QSTORE_MEMORY")
-      ->check(CLI::Range(1, 1 << 20))
-      ->type_name("MiB")
-      ->capture_default_str();
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::Validator(CheckMemory, ""))
+      ->type_name("SIZE")
+      ->default_str("512MiB");
 }
 
 absl::Status CheckServer(const std::string& server) {
@@ -199,7 +213,7 @@ absl::Status CheckUploadTarget(const ModelReference& target) {
 absl::StatusOr<Command> BuildCommand(const std::string& name,
                                      Arguments* arguments) {
   if (name == "list") return Command(arguments->list);
-  if (name == "scrub-status") return Command(ScrubStatusOptions{});
+  if (name == "scrub-status") return Command(ScrubStatusCommand{});
   if (name == "backup") {
     QSTORE_RETURN_IF_ERROR(ValidateBackupName(arguments->backup.name));
     return Command(arguments->backup);
@@ -208,22 +222,22 @@ absl::StatusOr<Command> BuildCommand(const std::string& name,
                           ParseModelReference(arguments->reference));
   if (name == "upload") {
     QSTORE_RETURN_IF_ERROR(CheckUploadTarget(reference));
-    arguments->upload.model = reference.model;
-    arguments->upload.tag = reference.tag;
+    arguments->upload.options.model = reference.model;
+    arguments->upload.options.tag = reference.tag;
     return Command(arguments->upload);
   }
   if (name == "download") {
     arguments->download.reference = std::move(reference);
     return Command(arguments->download);
   }
-  if (name == "show") return Command(ShowOptions{std::move(reference)});
+  if (name == "show") return Command(ShowCommand{std::move(reference)});
   if (name == "tag") {
     QSTORE_RETURN_IF_ERROR(ValidateTag(arguments->tag.tag));
     arguments->tag.reference = std::move(reference);
     return Command(arguments->tag);
   }
-  if (name == "delete") return Command(DeleteOptions{std::move(reference)});
-  return Command(VerifyOptions{std::move(reference)});
+  if (name == "delete") return Command(DeleteCommand{std::move(reference)});
+  return Command(VerifyCommand{std::move(reference)});
 }
 
 // For mistakes that end parsing before --json is reached.
@@ -294,7 +308,7 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
     return parsed;
   }
   parsed.json = arguments.line.json;
-  absl::Status status = CheckServer(arguments.line.server);
+  absl::Status status = CheckServer(arguments.line.session.server);
   if (status.ok()) {
     absl::StatusOr<Command> command =
         BuildCommand(app.get_subcommands().front()->get_name(), &arguments);
@@ -310,4 +324,4 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
   return parsed;
 }
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -1,5 +1,3 @@
-#include "client/revision_query.h"
-
 #include <algorithm>
 #include <map>
 #include <set>
@@ -9,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
+#include "client/manifest_query.h"
+#include "client/reason.h"
 #include "client/unary_call.h"
 #include "model/dtype.h"
 
@@ -73,12 +73,13 @@ absl::StatusOr<v1::Precision> ResolvePrecision(
   if (stored == std::set<std::string>{std::string(DtypeName(wanted->second))}) {
     return v1::PRECISION_ORIGINAL;
   }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "model ", revision.model(), " cannot be had as ", precision,
-      stored.empty() ? std::string(": it has no floating-point weights")
-                     : absl::StrCat(": its weights were uploaded as ",
-                                    absl::StrJoin(stored, " and ")),
-      "; use --precision original or int8"));
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat(
+          "model ", revision.model(), " cannot be had as ", precision,
+          stored.empty() ? std::string(": it has no floating-point weights")
+                         : absl::StrCat(": its weights were uploaded as ",
+                                        absl::StrJoin(stored, " and ")))),
+      kReasonOtherPrecision);
 }
 
 absl::Status CheckHasInt8(const v1::GetRevisionResponse& revision) {
@@ -87,11 +88,12 @@ absl::Status CheckHasInt8(const v1::GetRevisionResponse& revision) {
       if (tensor.quantized()) return absl::OkStatus();
     }
   }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "model ", revision.model(),
-      " has no INT8, since none of its weights was quantized when it was "
-      "uploaded (upload --dry-run tells why); use --precision original, or "
-      "--allow-original to have it where there is no INT8"));
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat(
+          "model ", revision.model(),
+          " has no INT8, since none of its weights was quantized when it was "
+          "uploaded")),
+      kReasonNoInt8);
 }
 
 }  // namespace qstore::client

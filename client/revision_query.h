@@ -18,13 +18,13 @@ absl::StatusOr<v1::GetRevisionResponse> GetRevision(
     Connection* connection, const ModelReference& reference,
     Cancellation* cancellation);
 
-// Translates --precision. fp16, bf16 and fp32 stand for the original where it
-// has that type; FAILED_PRECONDITION says what it has otherwise.
+// fp16, bf16 and fp32 stand for the original where it has that type;
+// FAILED_PRECONDITION (kReasonOtherPrecision) says what it has otherwise.
 absl::StatusOr<v1::Precision> ResolvePrecision(
     const std::string& precision, const v1::GetRevisionResponse& revision);
 
-// FAILED_PRECONDITION when nothing of it is quantized: what would be written
-// would be the original.
+// FAILED_PRECONDITION (kReasonNoInt8) when nothing of it is quantized: what
+// would be written would be the original.
 absl::Status CheckHasInt8(const v1::GetRevisionResponse& revision);
 
 }  // namespace qstore::client

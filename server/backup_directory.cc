@@ -51,6 +51,15 @@ absl::Status RemovePartial(const fs::path& directory) {
                      "removing unfinished backups from " + directory.string());
 }
 
+absl::Status AnotherIsBeingMade() {
+  return WithRetryHint(
+      WithReason(absl::ResourceExhaustedError(
+                     absl::StrCat("another backup is being made; retry in ",
+                                  absl::FormatDuration(kBusyRetryDelay))),
+                 kReasonBackupRunning),
+      kBusyRetryDelay);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BackupDirectory>> BackupDirectory::Open(
@@ -84,15 +93,19 @@ BackupDirectory::~BackupDirectory() { close(lock_descriptor_); }
 absl::StatusOr<BackupDirectory::Backup> BackupDirectory::Create(
     storage::ModelStore* store, const std::string& name) {
   QSTORE_RETURN_IF_ERROR(ValidateBackupName(name));
-  const std::unique_lock lock(creating_, std::try_to_lock);
-  if (!lock.owns_lock()) {
-    return WithRetryHint(
-        WithReason(absl::ResourceExhaustedError(
-                       absl::StrCat("another backup is being made; retry in ",
-                                    absl::FormatDuration(kBusyRetryDelay))),
-                   kReasonBackupRunning),
-        kBusyRetryDelay);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (creating_) return AnotherIsBeingMade();
+    creating_ = true;
   }
+  absl::StatusOr<Backup> backup = CreateAlone(store, name);
+  const absl::MutexLock lock(&mutex_);
+  creating_ = false;
+  return backup;
+}
+
+absl::StatusOr<BackupDirectory::Backup> BackupDirectory::CreateAlone(
+    storage::ModelStore* store, const std::string& name) {
   const fs::path path = directory_ / name;
   std::error_code error;
   if (fs::symlink_status(path, error).type() != fs::file_type::not_found) {

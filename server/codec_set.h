@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "base/bytes.h"
 #include "codec/layer_stack.h"
 
@@ -42,8 +43,8 @@ class CodecPool {
   std::unique_ptr<CodecSet> Take();
   void GiveBack(std::unique_ptr<CodecSet> set);
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<CodecSet>> idle_;  // guarded by mutex_
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<CodecSet>> idle_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace qstore::server

@@ -48,7 +48,8 @@ constexpr absl::Duration kCollectionTimeout = absl::Seconds(2);
 
 std::unique_ptr<Scrubber> StartScrubber(const ServerOptions& options,
                                         storage::ModelStore* store,
-                                        const CallAdmission* admission) {
+                                        const CallAdmission* admission,
+                                        Timer* timer) {
   if (options.scrub_interval_hours == 0) return nullptr;
   ScrubOptions scrub;
   scrub.bytes_per_second = options.scrub_bytes_per_second;
@@ -58,7 +59,7 @@ std::unique_ptr<Scrubber> StartScrubber(const ServerOptions& options,
   if (std::filesystem::is_directory(options.data_dir, ignored)) {
     scrub.state_path = std::filesystem::path(options.data_dir) / "scrub-state";
   }
-  return std::make_unique<Scrubber>(store, admission, scrub);
+  return std::make_unique<Scrubber>(store, admission, timer, scrub);
 }
 
 // See EncodePipeline::Reserve: with less, uploads could wait for each other.
@@ -158,7 +159,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
 }
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
-    const ServerOptions& options, std::unique_ptr<storage::Engine> engine) {
+    const ServerOptions& options, storage::Engine engine) {
   QSTORE_RETURN_IF_ERROR(CheckOptions(options));
   auto store = storage::ModelStore::Open(std::move(engine),
                                          {.report_collection = LogCollection});
@@ -185,21 +186,24 @@ Daemon::Daemon(const ServerOptions& options,
     : options_(options),
       store_(std::move(store)),
       backups_(std::move(backups)),
-      ingest_budget_(options.ingest_memory_bytes),
+      cancellations_(&timer_),
+      ingest_budget_(options.ingest_memory_bytes, &cancellations_),
       metadata_budget_(options.metadata_memory_bytes),
-      verify_budget_(VerifyBytes(options)),
+      verify_budget_(VerifyBytes(options), &cancellations_),
       disk_reserve_(DiskSpaceOf(options), options.disk_reserve_bytes),
       quotas_(options.quotas),
-      stalls_(std::chrono::seconds(options.stall_timeout_seconds)),
+      stalls_(std::chrono::seconds(options.stall_timeout_seconds), &timer_),
       pinned_bytes_(std::make_shared<PinnedBytesGauge>()),
-      admission_(options.calls),
+      admission_(options.calls, &timer_, &cancellations_),
       encode_pool_(EncodeThreadCount(options),
                    kQueuedTasksPerThread * EncodeThreadCount(options)),
-      read_pool_(ReadThreadCount(options), options.calls.downloads),
-      scrubber_(StartScrubber(options, store_.get(), &admission_)),
+      // And the park's task.
+      read_pool_(ReadThreadCount(options), options.calls.downloads + 1),
+      scrubber_(StartScrubber(options, store_.get(), &admission_, &timer_)),
       upload_park_(
           {.window = std::chrono::seconds(options.resume_window_seconds),
-           .uploads = options.max_parked_uploads}),
+           .uploads = options.max_parked_uploads},
+          &timer_, &read_pool_),
       service_(store_.get(), Environment(),
                UploadResources{
                    .store = store_.get(),
@@ -211,7 +215,8 @@ Daemon::Daemon(const ServerOptions& options,
                                              .metadata = &metadata_budget_,
                                              .disk_reserve = &disk_reserve_,
                                              .quotas = &quotas_,
-                                             .cancelled = {}},
+                                             .cancelled = {},
+                                            .cancellations = &cancellations_},
                    .park = &upload_park_,
                    .stalls = &stalls_},
                DownloadResources{.store = store_.get(),

@@ -8,7 +8,9 @@
 
 #include "absl/status/statusor.h"
 #include "base/byte_budget.h"
+#include "base/cancellation_watch.h"
 #include "base/thread_pool.h"
+#include "base/timer.h"
 #include "grpcpp/server.h"
 #include "server/backup_directory.h"
 #include "server/calls/admin_service.h"
@@ -37,7 +39,7 @@ class Daemon {
       const ServerOptions& options);
   // The same over an engine that is open already.
   static absl::StatusOr<std::unique_ptr<Daemon>> StartWithEngine(
-      const ServerOptions& options, std::unique_ptr<storage::Engine> engine);
+      const ServerOptions& options, storage::Engine engine);
 
   // Shuts down without grace if Shutdown was not called.
   ~Daemon();
@@ -73,6 +75,8 @@ class Daemon {
   // Destroyed from the last to the first: nothing may outlive what it uses.
   std::unique_ptr<storage::ModelStore> store_;
   const std::unique_ptr<BackupDirectory> backups_;  // null: off
+  Timer timer_;
+  CancellationWatch cancellations_;
   ByteBudget ingest_budget_;
   ByteBudget metadata_budget_;
   ByteBudget verify_budget_;

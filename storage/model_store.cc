@@ -25,9 +25,24 @@ namespace {
 
 constexpr uint32_t kFormatVersion = 2;
 
+absl::StatusOr<bool> IsEmpty(const Engine& engine) {
+  bool is_empty = true;
+  QSTORE_RETURN_IF_ERROR(
+      engine.records->Scan("", "\xff", [&](std::string_view, ByteView) {
+        is_empty = false;
+        return false;
+      }));
+  for (const Family family : AllFamilies()) {
+    const absl::Status status = engine.blobs->LastKey(family).status();
+    if (status.ok()) is_empty = false;
+    if (!absl::IsNotFound(status)) QSTORE_RETURN_IF_ERROR(status);
+  }
+  return is_empty;
+}
+
 // Creates the version record in an empty store, checks it in any other.
-absl::Status CheckFormatVersion(Engine* engine) {
-  RecordTable records(engine);
+absl::Status CheckFormatVersion(const Engine& engine) {
+  RecordTable records(engine.records.get());
   const absl::StatusOr<uint32_t> version = records.FormatVersion();
   if (version.ok()) {
     if (*version == kFormatVersion) return absl::OkStatus();
@@ -43,10 +58,8 @@ absl::Status CheckFormatVersion(Engine* engine) {
         "empty data directory"));
   }
   if (!absl::IsNotFound(version.status())) return version.status();
-  for (const Family family : kAllFamilies) {
-    const absl::Status status = engine->LastKey(family).status();
-    if (absl::IsNotFound(status)) continue;
-    QSTORE_RETURN_IF_ERROR(status);
+  QSTORE_ASSIGN_OR_RETURN(const bool is_empty, IsEmpty(engine));
+  if (!is_empty) {
     return absl::FailedPreconditionError(
         "the store has records but no format version: it was not made by this "
         "project, or its manifest is damaged");
@@ -59,7 +72,7 @@ absl::Status CheckFormatVersion(Engine* engine) {
 
 class ModelStoreImpl final : public ModelStore {
  public:
-  ModelStoreImpl(std::unique_ptr<Engine> engine, uint64_t next_id,
+  ModelStoreImpl(Engine engine, uint64_t next_id,
                  const ModelStoreOptions& options)
       : state_(std::move(engine), next_id),
         sweep_report_(Sweep(&state_)),
@@ -134,7 +147,12 @@ class ModelStoreImpl final : public ModelStore {
   }
 
   absl::Status Checkpoint(const std::filesystem::path& directory) override {
-    return state_.engine->Checkpoint(directory);
+    if (state_.engine.checkpoint == nullptr) {
+      return absl::UnimplementedError(
+          "this storage engine keeps no files that could be copied; start "
+          "qstored with --engine rocksdb");
+    }
+    return state_.engine.checkpoint(directory);
   }
 
   absl::Status WaitForCollection(absl::Duration timeout) override {
@@ -145,7 +163,6 @@ class ModelStoreImpl final : public ModelStore {
   }
 
   const SweepReport& sweep_report() const override { return sweep_report_; }
-  const Engine& engine() const override { return *state_.engine; }
 
  private:
   // Under the mutex, so that all they read is of one moment.
@@ -340,11 +357,11 @@ absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ModelStore>> ModelStore::Open(
-    std::unique_ptr<Engine> engine, const ModelStoreOptions& options) {
+    Engine engine, const ModelStoreOptions& options) {
   QSTORE_RETURN_IF_ERROR(
-      Annotate(CheckFormatVersion(engine.get()), "opening the store"));
+      Annotate(CheckFormatVersion(engine), "opening the store"));
   QSTORE_FAILPOINT("open.next_id");
-  QSTORE_ASSIGN_OR_RETURN(const uint64_t next_id, FindNextId(engine.get()));
+  QSTORE_ASSIGN_OR_RETURN(const uint64_t next_id, FindNextId(engine));
   return std::make_unique<ModelStoreImpl>(std::move(engine), next_id, options);
 }
 

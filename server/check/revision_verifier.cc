@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "model/chunk_layers.h"
@@ -35,7 +36,10 @@ RevisionVerifier::RevisionVerifier(storage::RevisionReader* reader,
 
 absl::Status RevisionVerifier::Run(const Reporter& report,
                                    VerifyProgress* progress) {
-  progress_.total_objects = manifest_.object_count();
+  {
+    const absl::MutexLock lock(&mutex_);
+    progress_.total_objects = manifest_.object_count();
+  }
   absl::Status status = ReadManifest();
   if (status.ok()) status = VerifyChunks(report);
   WaitForTasks();
@@ -59,7 +63,7 @@ absl::Status RevisionVerifier::VerifyChunks(const Reporter& report) {
   const auto advance_to = [&](size_t next) {
     const bool moved = next > object_index;
     object_index = next;
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     progress_.checked_objects = object_index;
     return moved;
   };
@@ -102,10 +106,7 @@ absl::Status RevisionVerifier::VerifyChunk(const model::PlannedChunk& planned) {
     const uint64_t checked_bytes = stored.size();
     ByteVector().swap(stored);
     held->Release();
-    const std::lock_guard lock(mutex_);
-    progress_.checked_bytes += checked_bytes;
-    --tasks_;
-    task_ended_.notify_all();
+    EndTask(checked_bytes);
   });
   return absl::OkStatus();
 }
@@ -120,7 +121,7 @@ absl::Status RevisionVerifier::Note(const absl::Status& status,
 }
 
 void RevisionVerifier::AddProblem(const std::string& problem) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   if (progress_.problems.size() < kMaxReportedProblems) {
     progress_.problems.push_back(problem);
   } else {
@@ -129,18 +130,32 @@ void RevisionVerifier::AddProblem(const std::string& problem) {
 }
 
 void RevisionVerifier::BeginTask() {
-  std::unique_lock lock(mutex_);
-  task_ended_.wait(lock, [&] { return tasks_ < 2 * pool_->thread_count(); });
-  ++tasks_;
+  const absl::MutexLock lock(&mutex_);
+  const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return task_count_ < 2 * pool_->thread_count();
+  };
+  mutex_.Await(absl::Condition(&has_room));
+  ++task_count_;
+}
+
+// The last one's waiter may destroy the verifier as soon as the lock is free.
+void RevisionVerifier::EndTask(uint64_t checked_bytes) {
+  const absl::MutexLock lock(&mutex_);
+  QSTORE_DCHECK(task_count_ > 0);
+  progress_.checked_bytes += checked_bytes;
+  --task_count_;
 }
 
 void RevisionVerifier::WaitForTasks() {
-  std::unique_lock lock(mutex_);
-  task_ended_.wait(lock, [&] { return tasks_ == 0; });
+  const absl::MutexLock lock(&mutex_);
+  const auto are_over = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return task_count_ == 0;
+  };
+  mutex_.Await(absl::Condition(&are_over));
 }
 
 VerifyProgress RevisionVerifier::Snapshot() {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   VerifyProgress snapshot = progress_;
   if (unreported_problems_ > 0) {
     snapshot.problems.push_back(

@@ -1,14 +1,14 @@
 // Reads back, decodes and checks every stored byte of a revision.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "base/byte_budget.h"
 #include "base/thread_pool.h"
 #include "model/read_plan.h"
@@ -33,7 +33,7 @@ class RevisionVerifier {
  public:
   // All outlive the verifier. Chunks whose decoding is under way are at most
   // twice as many as the pool has threads, and have leases from `budget`.
-  // `cancelled` is asked on the calling thread, before every chunk.
+  // `cancelled` is asked before every chunk, and by the budget's watch.
   RevisionVerifier(storage::RevisionReader* reader, ThreadPool* pool,
                    CodecPool* codecs, ByteBudget* budget,
                    std::function<bool()> cancelled);
@@ -59,6 +59,7 @@ class RevisionVerifier {
   absl::Status Note(const absl::Status& status, const std::string& where);
   void AddProblem(const std::string& problem);
   void BeginTask();
+  void EndTask(uint64_t checked_bytes);
   void WaitForTasks();
   VerifyProgress Snapshot();
 
@@ -69,11 +70,10 @@ class RevisionVerifier {
   ByteBudget* const budget_;
   const std::function<bool()> cancelled_;
 
-  std::mutex mutex_;
-  std::condition_variable task_ended_;
-  size_t tasks_ = 0;                  // guarded by mutex_
-  VerifyProgress progress_;           // guarded by mutex_
-  uint64_t unreported_problems_ = 0;  // guarded by mutex_
+  absl::Mutex mutex_;
+  size_t task_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  VerifyProgress progress_ ABSL_GUARDED_BY(mutex_);
+  uint64_t unreported_problems_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace qstore::server

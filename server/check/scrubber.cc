@@ -28,19 +28,19 @@ int64_t UnixNow() { return static_cast<int64_t>(std::time(nullptr)); }
 }  // namespace
 
 Scrubber::Scrubber(storage::ModelStore* store, const CallAdmission* foreground,
-                   const ScrubOptions& options)
+                   Timer* timer, const ScrubOptions& options)
     : store_(store),
       foreground_(foreground),
       options_(options),
       ledger_(options.state_path),
       pace_(options.bytes_per_second),
+      end_of_rest_(timer, [this] { EndRest(); }),
       thread_([this] { Run(); }) {}
 
 void Scrubber::Stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    stopped_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -187,9 +187,20 @@ bool Scrubber::Spend(uint64_t bytes) {
 }
 
 bool Scrubber::SleepUntil(steady_clock::time_point time) {
-  std::unique_lock lock(mutex_);
-  stopped_.wait_until(lock, time, [&] { return stopping_; });
+  const absl::MutexLock lock(&mutex_);
+  if (stopping_ || time <= steady_clock::now()) return !stopping_;
+  rested_ = false;
+  end_of_rest_.SetNoLaterThan(time);
+  const auto may_go_on = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return rested_ || stopping_;
+  };
+  mutex_.Await(absl::Condition(&may_go_on));
   return !stopping_;
+}
+
+void Scrubber::EndRest() {
+  const absl::MutexLock lock(&mutex_);
+  rested_ = true;
 }
 
 void Scrubber::Save() {

@@ -37,9 +37,9 @@ DownloadCall* DownloadCall::Start(const DownloadResources& resources,
   if (parsed.ok()) {
     call->Enqueue();
   } else {
-    std::unique_lock lock(call->mutex_);
+    call->mutex_.Lock();
     call->status_ = std::move(parsed);
-    call->Advance(std::move(lock));
+    call->Advance();
   }
   return call;
 }
@@ -63,7 +63,7 @@ absl::Status DownloadCall::Parse(const grpc::ByteBuffer& request_bytes) {
 
 void DownloadCall::Enqueue() {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     waiting_ = true;
   }
   const uint64_t ticket = admission_->EnterLater(
@@ -72,23 +72,26 @@ void DownloadCall::Enqueue() {
         Admitted(std::move(answer));
       });
   // The call is still here: gRPC tells it of nothing before Start returns.
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   ticket_ = ticket;
 }
 
 void DownloadCall::Admitted(absl::StatusOr<CallAdmission::Permit> answer) {
-  std::unique_lock lock(mutex_);
+  mutex_.Lock();
   waiting_ = false;
   if (answer.ok()) {
     permit_ = *std::move(answer);
   } else if (status_.ok()) {
     status_ = answer.status();
   }
-  Advance(std::move(lock));
+  Advance();
 }
 
-void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
-  if (finishing_ || waiting_) return;
+void DownloadCall::Advance() {
+  if (finishing_ || waiting_) {
+    mutex_.Unlock();
+    return;
+  }
   if (!status_.ok()) ready_.clear();
   const bool write = !writing_ && !ready_.empty();
   if (write) {
@@ -114,13 +117,14 @@ void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
     finishing_ = !writing_ && ready_.empty();
   }
   const bool finish = finishing_;
+  const absl::Status status = finish ? status_ : absl::OkStatus();
   // gRPC is called without the lock, since its reactions take it. Until the
   // write or the end is reported, nobody else starts one.
-  lock.unlock();
+  mutex_.Unlock();
   if (write) {
     StartWrite(&writing_message_);
   } else if (finish) {
-    Finish(frame_.End(status_));
+    Finish(frame_.End(status));
   }
 }
 
@@ -142,7 +146,7 @@ absl::StatusOr<std::optional<grpc::ByteBuffer>> DownloadCall::NextMessage() {
 void DownloadCall::Produce() {
   while (true) {
     absl::StatusOr<std::optional<grpc::ByteBuffer>> message = NextMessage();
-    std::unique_lock lock(mutex_);
+    mutex_.Lock();
     if (!message.ok()) {
       if (status_.ok()) status_ = message.status();
     } else if (message->has_value()) {
@@ -153,10 +157,14 @@ void DownloadCall::Produce() {
     // Stays producing_ while it goes on, so that the call outlives the loop.
     producing_ = status_.ok() && !exhausted_ && WindowHasRoom();
     if (!producing_) {
-      Advance(std::move(lock));
+      Advance();
       return;
     }
-    if (!writing_) Advance(std::move(lock));
+    if (writing_) {
+      mutex_.Unlock();
+    } else {
+      Advance();
+    }
   }
 }
 
@@ -192,7 +200,7 @@ absl::Status DownloadCall::ClientGone() const {
 }
 
 void DownloadCall::OnWriteDone(bool ok) {
-  std::unique_lock lock(mutex_);
+  mutex_.Lock();
   writing_ = false;
   stall_.EndWait();
   const bool slow =
@@ -201,20 +209,21 @@ void DownloadCall::OnWriteDone(bool ok) {
       slow ? 1 : std::min(window_messages_ + 1, kMaxWindowMessages);
   writing_message_.Clear();
   if (!ok && status_.ok()) status_ = ClientGone();
-  Advance(std::move(lock));
+  Advance();
 }
 
 void DownloadCall::OnCancel() {
-  std::unique_lock lock(mutex_);
+  mutex_.Lock();
   if (status_.ok() && !finishing_) status_ = ClientGone();
   if (waiting_) {
-    lock.unlock();
-    const bool forgotten = admission_->Forget(CallKind::kDownload, ticket_);
-    lock.lock();
+    const uint64_t ticket = ticket_;
+    mutex_.Unlock();
+    const bool forgotten = admission_->Forget(CallKind::kDownload, ticket);
+    mutex_.Lock();
     // If not, the answer is on its way and brings the end.
     if (forgotten) waiting_ = false;
   }
-  Advance(std::move(lock));
+  Advance();
 }
 
 void DownloadCall::OnDone() { delete this; }

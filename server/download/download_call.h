@@ -12,10 +12,11 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "base/byte_budget.h"
 #include "base/thread_pool.h"
 #include "grpcpp/server_context.h"
@@ -71,16 +72,16 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void Enqueue();
   void Admitted(absl::StatusOr<CallAdmission::Permit> answer);
   // Does what can be done next: a write, a read, or the end of the call. Takes
-  // the lock from the caller: the change that the caller made and the decision
-  // are one step, after which the call may be gone.
-  void Advance(std::unique_lock<std::mutex> lock);
+  // the lock over from the caller and gives it up: the change that the caller
+  // made and the decision are one step, after which the call may be gone.
+  void Advance() ABSL_UNLOCK_FUNCTION(mutex_);
   // On the read pool: makes messages while the window has room.
   void Produce();
   absl::StatusOr<std::optional<grpc::ByteBuffer>> NextMessage();
   absl::Status OpenSource();
-  void CloseSource();
+  void CloseSource() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ClientGone() const;
-  bool WindowHasRoom() const;
+  bool WindowHasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const DownloadResources resources_;
   CallAdmission* const admission_;
@@ -95,18 +96,22 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   std::unique_ptr<DownloadSource> source_;
   ByteBudget::Lease metadata_lease_;
 
-  std::mutex mutex_;  // guards what follows
-  std::deque<grpc::ByteBuffer> ready_;
-  grpc::ByteBuffer writing_message_;  // in use by gRPC while writing_
-  bool waiting_ = false;              // for its turn
-  uint64_t ticket_ = 0;               // in the queue, while waiting_
-  bool writing_ = false;
-  std::chrono::steady_clock::time_point write_began_;  // of writing_message_
-  size_t window_messages_ = 1;
-  bool producing_ = false;
-  bool exhausted_ = false;  // the source has no more messages
-  bool finishing_ = false;
-  absl::Status status_;  // the first error
+  absl::Mutex mutex_;
+  std::deque<grpc::ByteBuffer> ready_ ABSL_GUARDED_BY(mutex_);
+  // In use by gRPC while writing_, and else under mutex_.
+  grpc::ByteBuffer writing_message_;
+  bool waiting_ ABSL_GUARDED_BY(mutex_) = false;  // for its turn
+  // In the queue, while waiting_.
+  uint64_t ticket_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of writing_message_.
+  std::chrono::steady_clock::time_point write_began_ ABSL_GUARDED_BY(mutex_);
+  size_t window_messages_ ABSL_GUARDED_BY(mutex_) = 1;
+  bool producing_ ABSL_GUARDED_BY(mutex_) = false;
+  // The source has no more messages.
+  bool exhausted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finishing_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);  // the first error
 };
 
 }  // namespace qstore::server

@@ -2,29 +2,39 @@
 
 #include <utility>
 
+#include "absl/time/time.h"
+#include "base/check.h"
+
 namespace qstore::server {
 
 void PinnedBytesGauge::Add(uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   bytes_ += bytes;
-  ++values_;
+  ++value_count_;
 }
 
 void PinnedBytesGauge::Subtract(uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
+  QSTORE_DCHECK(value_count_ > 0 && bytes <= bytes_);
   bytes_ -= bytes;
-  if (--values_ == 0) zero_.notify_all();
+  --value_count_;
+  QSTORE_DCHECK(value_count_ > 0 || bytes_ == 0);
 }
 
 uint64_t PinnedBytesGauge::bytes() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return bytes_;
 }
 
 bool PinnedBytesGauge::WaitUntilZero(
     std::chrono::steady_clock::time_point deadline) {
-  std::unique_lock lock(mutex_);
-  return zero_.wait_until(lock, deadline, [&] { return values_ == 0; });
+  const absl::MutexLock lock(&mutex_);
+  const auto is_zero = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return value_count_ == 0;
+  };
+  return mutex_.AwaitWithTimeout(
+      absl::Condition(&is_zero),
+      absl::FromChrono(deadline - std::chrono::steady_clock::now()));
 }
 
 CountedValue::CountedValue(storage::PinnedValue value,

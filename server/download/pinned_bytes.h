@@ -2,13 +2,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 
-#include "storage/engine.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/pinned_value.h"
 
 namespace qstore::server {
 
@@ -23,10 +23,9 @@ class PinnedBytesGauge {
   bool WaitUntilZero(std::chrono::steady_clock::time_point deadline);
 
  private:
-  mutable std::mutex mutex_;
-  std::condition_variable zero_;
-  uint64_t bytes_ = 0;   // guarded by mutex_
-  uint64_t values_ = 0;  // guarded by mutex_
+  mutable absl::Mutex mutex_;
+  uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t value_count_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // A pinned value that is counted while it lives.

@@ -9,6 +9,7 @@
 #include "codec/chunk_codec.h"
 #include "codec/plain/plain_codec.h"
 #include "gtest/gtest.h"
+#include "model/chunk_description.h"
 #include "model/safetensors.h"
 
 namespace qstore::client {
@@ -207,7 +208,7 @@ FakeModel::Object FakeModel::EncodePlain(v1::ObjectKind kind,
   codec::PlainCodec codec;
   ByteVector blob;
   const absl::Status status =
-      codec.Encode(codec::PlainLayoutFor(dtype), AsBytes(contents), &blob);
+      codec.Encode(model::PlainLayoutFor(dtype), AsBytes(contents), &blob);
   EXPECT_TRUE(status.ok()) << status;
   v1::ChunkManifest* chunk = object.manifest.add_chunks();
   chunk->set_raw_bytes(contents.size());

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using Call = FaultyEngine::Call;
+using Call = Faults::Call;
 
 template <typename Maker>
 class CollectorTest : public StoreTest<Maker> {
@@ -36,13 +36,13 @@ class CollectorTest : public StoreTest<Maker> {
   // Without asking for a collection.
   bool HasData() {
     bool found = false;
-    for (const Family family : kDataFamilies) {
-      EXPECT_TRUE(this->engine_
-                      ->Scan(family, "", "\xff",
-                             [&found](std::string_view, ByteView) {
-                               found = true;
-                               return false;
-                             })
+    for (const Family family : AllFamilies()) {
+      EXPECT_TRUE(this->engine_.blobs
+                      ->ListKeys(family, "", "\xff",
+                                 [&found](std::string_view) {
+                                   found = true;
+                                   return false;
+                                 })
                       .ok());
     }
     return found;
@@ -169,7 +169,7 @@ TYPED_TEST(CollectorTest, ManyObjectsGoInSeveralBatches) {
   this->MustUpload("org/m", "main", samples);
   ASSERT_TRUE(this->store_->Delete(Ref("org/m:main")).ok());
   EXPECT_EQ(this->DataKeyCount(), 0);
-  EXPECT_EQ(this->KeyCount(Family::kManifest), 2);
+  EXPECT_EQ(this->RecordCount(), 2);
 }
 
 }  // namespace

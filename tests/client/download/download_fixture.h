@@ -2,13 +2,14 @@
 #pragma once
 
 #include <memory>
-#include <sstream>
 #include <string>
 
-#include "client/download/download.h"
+#include "client/session.h"
+#include "client/sinks/directory_sink.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_model.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/recorded_events.h"
 #include "tests/client/temporary_directory.h"
 
 namespace qstore::client {
@@ -53,25 +54,27 @@ class DownloadTest : public ::testing::Test {
 
   absl::StatusOr<DownloadResult> Fetch(const std::string& precision,
                                        const std::string& directory = "out") {
-    DownloadOptions options;
-    options.reference.model = "org/model";
-    options.reference.tag = "latest";
-    options.directory = directory_.path() / directory;
-    options.precision = precision;
-    options.threads = 2;
-    options.memory_mib = 1;
-    options.allow_original = allow_original_;
-    Progress progress(&stderr_, ProgressStyle::kHidden);
-    const std::unique_ptr<Connection> connection = server_.Connect();
-    Retrier retrier(RetryOptions(), &stderr_, &progress, &cancellation_);
-    return Download(options, &retrier, connection.get(), &progress,
-                    &cancellation_);
+    DirectorySink sink(directory_.path() / directory);
+    return FetchTo(&sink, precision);
+  }
+
+  absl::StatusOr<DownloadResult> FetchTo(Sink* sink,
+                                         const std::string& precision) {
+    Session session({.retry_seconds = retry_seconds_}, server_.Connect());
+    return session.Download(
+        {.model = "org/model", .tag = "latest", .revision_prefix = ""},
+        {.precision = precision,
+         .allow_original = allow_original_,
+         .threads = 2,
+         .memory_bytes = uint64_t{1} << 20},
+        sink, {.events = &events_, .cancellation = &cancellation_});
   }
 
   TemporaryDirectory directory_;
   FakeServer server_;
   Cancellation cancellation_;
-  std::ostringstream stderr_;
+  RecordedEvents events_;
+  double retry_seconds_ = 0;
   bool allow_original_ = false;
 };
 

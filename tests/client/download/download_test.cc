@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "client/reason.h"
+#include "codec/layers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/safetensors.h"
@@ -25,10 +27,9 @@ TEST_F(DownloadTest, GivesTheOriginalBack) {
   EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
   EXPECT_EQ(result->file_count, model.contents().size());
   EXPECT_EQ(result->format, "");
-  EXPECT_EQ(result->received.int8() + result->received.residual() +
-                result->received.plain() + result->received.other(),
-            result->bytes_received);
-  EXPECT_GT(result->received.residual(), 0u);
+  const Transfer& transfer = result->transfer;
+  EXPECT_EQ(transfer.received.total(), transfer.bytes_received);
+  EXPECT_GT(transfer.received.of(codec::kResidualLayer.number), 0u);
   EXPECT_EQ(server_.download_request.reference().revision(),
             std::string(64, 'a'));
 }
@@ -50,7 +51,7 @@ TEST_F(DownloadTest, ExportsInt8) {
   const auto result = Fetch("int8");
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->format, "compressed-tensors");
-  EXPECT_EQ(result->received.residual(), 0u);
+  EXPECT_EQ(result->transfer.received.of(codec::kResidualLayer.number), 0u);
   EXPECT_EQ(server_.download_request.precision(), v1::PRECISION_INT8);
   const auto files = ReadTree(directory_.path() / "out");
   for (const char* same :
@@ -111,6 +112,7 @@ TEST_F(DownloadTest, Int8WithNothingQuantizedIsAClearNo) {
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused.status().message()),
               HasSubstr("has no INT8"));
+  EXPECT_EQ(ReasonOf(refused.status()), kReasonNoInt8);
   EXPECT_TRUE(fs::is_empty(directory_.path()));
   allow_original_ = true;
   const auto result = Fetch("int8");
@@ -139,6 +141,7 @@ TEST_F(DownloadTest, TakesThePrecisionThatWasUploaded) {
   EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(other.status().message()),
               HasSubstr("uploaded as F16"));
+  EXPECT_EQ(ReasonOf(other.status()), kReasonOtherPrecision);
   EXPECT_TRUE(fs::is_empty(directory_.path()));
   ASSERT_TRUE(Fetch("fp16").ok());
   EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
@@ -223,9 +226,9 @@ TEST_F(DownloadTest, AnIndexThatCannotBeReadStaysAsItIs) {
   EXPECT_EQ(ReadFile(directory_.path() / "out/m.safetensors.index.json"), "");
   EXPECT_EQ(ReadFile(directory_.path() / "out/n.safetensors.index.json"),
             R"({"weight_map": {"a": 1}})");
-  EXPECT_THAT(stderr_.str(),
-              HasSubstr("note: index \"m.safetensors.index.json\" stays as it "
-                        "is: it is not a JSON object"));
+  EXPECT_THAT(events_.notes(), ::testing::Contains(HasSubstr(
+                                   "index \"m.safetensors.index.json\" stays "
+                                   "as it is: it is not a JSON object")));
 }
 
 // Stored before such names were refused.
