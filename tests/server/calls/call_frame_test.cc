@@ -3,37 +3,25 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
-#include <memory>
 #include <set>
-#include <sstream>
 #include <string>
 
 #include "base/error_reason.h"
 #include "qstore/v1/admin.pb.h"
 #include "qstore/v1/model_store.pb.h"
 #include "tests/server/calls/call_server.h"
+#include "tests/server/calls/log_lines.h"
 
 namespace qstore::server {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 
-// Each test's log lines, in place of stderr.
 class CallFrameTest : public ::testing::Test {
  protected:
-  CallFrameTest() {
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines_)));
-  }
-  ~CallFrameTest() override { spdlog::set_default_logger(before_); }
-
-  const std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
-  std::ostringstream lines_;
+  LogLines lines_;
   CallServer server_;
 };
 
@@ -170,7 +158,7 @@ TEST_F(CallFrameTest, OneLineInTheLogForEachCall) {
   EXPECT_THAT(lines_.str(), HasSubstr("OK, "));
   EXPECT_THAT(lines_.str(), HasSubstr("request " + id + "\n"));
   EXPECT_EQ(CountOf("\n", lines_.str()), 1u);
-  lines_.str("");
+  lines_.clear();
   server_.Call(kDeleteMethod, [&](CallFrame* call) {
     id = call->request_id();
     return WithReason(absl::NotFoundError("no tag"), kReasonTagNotFound);
@@ -178,7 +166,7 @@ TEST_F(CallFrameTest, OneLineInTheLogForEachCall) {
   EXPECT_THAT(lines_.str(), HasSubstr("NOT_FOUND: no tag (TAG_NOT_FOUND)"));
   EXPECT_THAT(lines_.str(), HasSubstr("[warning]"));
   EXPECT_THAT(lines_.str(), HasSubstr("request " + id + "\n"));
-  lines_.str("");
+  lines_.clear();
   server_.Call(kDeleteMethod,
                [&](CallFrame*) { return absl::InternalError("disk"); });
   EXPECT_THAT(lines_.str(), HasSubstr("[error]"));

@@ -30,7 +30,7 @@ std::string AnswerTo(CallServer* server, const std::vector<std::string>& ids,
   EXPECT_EQ(metadata.count(kRequestIdKey), 1u);
   const auto found = metadata.find(kRequestIdKey);
   if (found == metadata.end()) return "";
-  const std::string told(found->second.data(), found->second.size());
+  std::string told(found->second.data(), found->second.size());
   EXPECT_EQ(told, seen);
   return told;
 }
