@@ -392,4 +392,18 @@ grpc::Status Verify(v1::ModelStore::Stub& stub, const v1::Reference& reference,
   return reader->Finish();
 }
 
+model::LayerBytes PayloadBytes(const model::Object& object) {
+  model::LayerBytes sum;
+  for (const model::Chunk& chunk : object.chunks) {
+    for (const model::LayerBlobs& layer : chunk.layers) {
+      if (object.is_tensor()) {
+        sum.Add(layer.layer, layer.size_bytes());
+      } else {
+        sum.AddOther(layer.size_bytes());
+      }
+    }
+  }
+  return sum;
+}
+
 }  // namespace qstore::server

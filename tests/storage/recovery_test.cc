@@ -10,8 +10,8 @@
 #include "storage/records/keys.h"
 #include "storage/records/record_table.h"
 #include "storage/records/records.h"
-#include "tests/storage/store_fixture.h"
 #include "tests/storage/families.h"
+#include "tests/storage/store_fixture.h"
 
 namespace qstore::storage {
 namespace {
@@ -413,8 +413,8 @@ TYPED_TEST(DamageTest, FormatVersionsAreChecked) {
                                "that wrote it"));
   {
     WriteBatch batch;
-    batch.Put(Family::kManifest, FormatVersionKey(), "1");
-    ASSERT_TRUE(this->maker_.Open()->Commit(batch).ok());
+    batch.Put(FormatVersionKey(), "1");
+    ASSERT_TRUE(this->maker_.Open().records->Commit(batch).ok());
   }
   EXPECT_THAT(open(), StatusIs(absl::StatusCode::kFailedPrecondition,
                                "version 1; this build reads 2: to carry it "

@@ -8,8 +8,8 @@
 #include "base/hash.h"
 #include "codec/layers.h"
 #include "storage/records/keys.h"
-#include "tests/storage/store_fixture.h"
 #include "tests/storage/families.h"
+#include "tests/storage/store_fixture.h"
 
 namespace qstore::storage {
 namespace {
@@ -43,14 +43,20 @@ class ValuesTest : public StoreTest<Maker> {
   // Of an object, by key.
   Values ValuesOfObject(Family family, uint64_t object_id) {
     Values values;
-    EXPECT_TRUE(this->engine_
-                    ->Scan(family, DataKeyBound(object_id),
-                           DataKeyBound(object_id + 1),
-                           [&values](std::string_view key, ByteView value) {
-                             values.emplace(key, AsStringView(value));
-                             return true;
-                           })
+    BlobStore& blobs = *this->engine_.blobs;
+    EXPECT_TRUE(blobs
+                    .ListKeys(family, DataKeyBound(object_id),
+                              DataKeyBound(object_id + 1),
+                              [&](std::string_view key) {
+                                values.emplace(key, "");
+                                return true;
+                              })
                     .ok());
+    for (auto& [key, value] : values) {
+      const absl::StatusOr<PinnedValue> stored = blobs.Get(family, key);
+      EXPECT_TRUE(stored.ok()) << stored.status();
+      if (stored.ok()) value = AsStringView(stored->bytes());
+    }
     return values;
   }
 
@@ -61,15 +67,18 @@ class ValuesTest : public StoreTest<Maker> {
         reader->revision().files[0].segments[segment_index].object_id);
   }
 
-  void Overwrite(Family family, const std::string& key, std::string value) {
-    WriteBatch batch;
-    batch.Put(family, key, std::move(value));
-    ASSERT_TRUE(this->engine_->Commit(batch).ok());
+  void Overwrite(Family family, const std::string& key,
+                 const std::string& value) {
+    Remove(family, key);
+    auto writer = this->engine_.blobs->NewBulkWriter();
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    ASSERT_TRUE((*writer)->Put(family, key, AsBytes(value)).ok());
+    ASSERT_TRUE((*writer)->Ingest().ok());
   }
   void Remove(Family family, const std::string& key) {
-    WriteBatch batch;
-    batch.Delete(family, key);
-    ASSERT_TRUE(this->engine_->Commit(batch).ok());
+    ASSERT_TRUE(this->engine_.blobs
+                    ->DeleteRange(family, key, key + std::string(1, '\0'))
+                    .ok());
   }
 };
 TYPED_TEST_SUITE(ValuesTest, Makers);
@@ -208,21 +217,28 @@ TYPED_TEST(ValuesTest, BytesAddUpByLayer) {
   model::LayerBytes counted;
   int key_count = 0;
   for (const codec::Layer* layer : codec::Layers()) {
-    ASSERT_TRUE(this->engine_
-                    ->Scan(FamilyOf(layer->number), "", "\xff",
-                           [&](std::string_view key, ByteView value) {
-                             ++key_count;
-                             const uint64_t bytes = key.size() + value.size();
-                             EXPECT_EQ(key.size(), kDataKeyBytes);
-                             EXPECT_LE(value.size(), model::kMaxValueBytes);
-                             if (LeadingId(key) == file_id) {
-                               counted.AddOther(bytes);
-                             } else {
-                               counted.Add(layer->number, bytes);
-                             }
-                             return true;
-                           })
+    const Family family = FamilyOf(layer->number);
+    std::vector<std::string> keys;
+    ASSERT_TRUE(this->engine_.blobs
+                    ->ListKeys(family, "", "\xff",
+                               [&keys](std::string_view key) {
+                                 keys.emplace_back(key);
+                                 return true;
+                               })
                     .ok());
+    for (const std::string& key : keys) {
+      ++key_count;
+      const auto value = this->engine_.blobs->Get(family, key);
+      ASSERT_TRUE(value.ok()) << value.status();
+      const uint64_t bytes = key.size() + value->bytes().size();
+      EXPECT_EQ(key.size(), kDataKeyBytes);
+      EXPECT_LE(value->bytes().size(), model::kMaxValueBytes);
+      if (LeadingId(key) == file_id) {
+        counted.AddOther(bytes);
+      } else {
+        counted.Add(layer->number, bytes);
+      }
+    }
   }
   int expected_count = OpaqueSample(1).value_count();
   uint64_t original_bytes = OpaqueSample(1).object.raw_bytes;
@@ -231,8 +247,8 @@ TYPED_TEST(ValuesTest, BytesAddUpByLayer) {
     original_bytes += sample.object.raw_bytes;
   }
   EXPECT_EQ(key_count, expected_count);
-  ASSERT_TRUE(this->engine_
-                  ->Scan(Family::kManifest, "", "\xff",
+  ASSERT_TRUE(this->engine_.records
+                  ->Scan("", "\xff",
                          [&counted](std::string_view key, ByteView value) {
                            // Neither version, next id nor tags.
                            if (key.size() > 1 && key[0] != 't') {

@@ -43,7 +43,8 @@ bool HasRetryInfo(const grpc::Status& status) {
 
 CallServer::CallServer(const Rights* rights)
     : rights_(rights != nullptr ? rights : &allow_all_),
-      admission_(CallAdmission::Limits{}) {
+      watch_(&timer_),
+      admission_(CallAdmission::Limits{}, &timer_, &watch_) {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/cancellation_watch.h"
+#include "base/timer.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "grpcpp/server.h"
@@ -45,6 +47,8 @@ class CallServer final : public v1::Admin::Service {
 
   const AllowAll allow_all_;
   const Rights* const rights_;
+  Timer timer_;
+  CancellationWatch watch_;
   CallAdmission admission_;
   CallCounts counts_;
   // Of the call that runs.
