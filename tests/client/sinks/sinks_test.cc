@@ -170,7 +170,7 @@ TEST_F(SinksTest, OneSessionServesSeveralThreads) {
                  .Download({.model = "org/model",
                             .tag = "latest",
                             .revision_prefix = ""},
-                           {.selection = {}, .threads = 2}, &sink)
+                           {.threads = 2}, &sink)
                  .ok() &&
              Contents(sink) == model.contents();
     }));
