@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "model/model_files.h"
 #include "model/safetensors.h"
 
 namespace qstore::client {
@@ -53,13 +54,17 @@ absl::StatusOr<SafetensorsHeader> ParseHeader(ByteView header,
   if (header.size() < kSafetensorsLengthBytes) {
     return HeaderContradiction("its header is too short");
   }
-  QSTORE_ASSIGN_OR_RETURN(const uint64_t json_bytes,
-                          ParseSafetensorsLength(header, file_bytes));
   const ByteView json = header.subspan(kSafetensorsLengthBytes);
-  if (json.size() != json_bytes) {
+  const auto json_bytes = ParseSafetensorsLength(header, file_bytes);
+  if (!json_bytes.ok() || json.size() != *json_bytes) {
     return HeaderContradiction("its header has another length than it says");
   }
-  return ParseSafetensorsHeader(json, file_bytes - header.size());
+  absl::StatusOr<SafetensorsHeader> parsed =
+      ParseSafetensorsHeader(json, file_bytes - header.size());
+  if (!parsed.ok()) {
+    return HeaderContradiction(std::string(parsed.status().message()));
+  }
+  return parsed;
 }
 
 // What the header says of the tensors must be what the manifest says.
@@ -127,8 +132,12 @@ absl::Status DownloadLayout::PlaceFile(const model::PlannedFile& planned) {
     placed.rows = wanted.rows;
     placed.place.offset_bytes = offset_bytes;
     offset_bytes += segment.raw_bytes;
-    uses_[segment.object_index].push_back(
-        {file_index, file.segments.size() - 1});
+    std::vector<Use>& uses = uses_[segment.object_index];
+    // What is copied is read where it was written first, and a sink does not
+    // have documents that a format rewrites (held_documents.h).
+    const bool held = format_ != nullptr && model::IsModelDocument(file.path);
+    uses.insert(held ? uses.begin() : uses.end(),
+                {file_index, file.segments.size() - 1});
     if (segment.tensor_name.empty() || !object.is_tensor()) continue;
     placed.tensor_index = file.tensors.size();
     const ExportTensor& tensor = file.tensors.emplace_back(

@@ -66,7 +66,8 @@ class DownloadLayout {
   const std::vector<File>& files() const { return files_; }
   std::vector<std::string> Paths() const;
 
-  // All uses of an object, the first one first.
+  // All uses of an object; to the first one it is written, from there copied to
+  // the others. Under a format, documents come before other files.
   const std::vector<Use>& uses(size_t object_index) const {
     return uses_[object_index];
   }

@@ -70,7 +70,8 @@ TEST_F(SinksTest, DocumentsAndTheirCopies) {
   model.AddFile("z-copy.txt", config);
   server_.Serve(model);
   MemorySink memory;
-  ASSERT_TRUE(FetchTo(&memory, "int8").ok());
+  const auto in_memory = FetchTo(&memory, "int8");
+  ASSERT_TRUE(in_memory.ok()) << in_memory.status();
   auto contents = Contents(memory);
   EXPECT_EQ(contents["a-copy.txt"], config);
   EXPECT_EQ(contents["z-copy.txt"], config);
