@@ -17,8 +17,6 @@ ServerOptions ServerTest::SmallOptions() {
   ServerOptions options;
   options.listen = "127.0.0.1:0";
   options.threads = 2;
-  // Several parts per blob already with small models.
-  options.message_bytes = 4096;
   // Tests of what is read and pinned want no other reader.
   options.scrub_interval_hours = 0;
   return options;
@@ -50,7 +48,6 @@ std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub() {
   grpc::ChannelArguments arguments;
   // Differing arguments keep gRPC from sharing one connection.
   arguments.SetInt("qstore.test.channel", ++number);
-  arguments.SetMaxReceiveMessageSize(-1);
   return v1::ModelStore::NewStub(grpc::CreateCustomChannel(
       daemon_->address(), grpc::InsecureChannelCredentials(), arguments));
 }
@@ -96,8 +93,7 @@ int ServerTest::DataKeyCount() {
       daemon_->store().WaitForCollection(absl::Minutes(1));
   EXPECT_FALSE(absl::IsDeadlineExceeded(collected)) << collected;
   int count = 0;
-  for (const auto family : {storage::Family::kInt8, storage::Family::kResidual,
-                            storage::Family::kPlain}) {
+  for (const storage::Family family : storage::kDataFamilies) {
     EXPECT_TRUE(engine_
                     ->Scan(family, "", "\xff\xff\xff\xff",
                            [&](std::string_view, ByteView) {
@@ -107,6 +103,23 @@ int ServerTest::DataKeyCount() {
                     .ok());
   }
   return count;
+}
+
+void ServerTest::DamageReads(codec::LayerNumber layer) {
+  faults_->DamageReads(static_cast<storage::Family>(layer));
+}
+
+uint64_t ServerTest::ValuesRead(codec::LayerNumber layer) {
+  return engine_->Counters().keys_read[layer];
+}
+
+uint64_t ServerTest::ValuesRead() {
+  const storage::EngineCounters counters = engine_->Counters();
+  uint64_t sum = 0;
+  for (const storage::Family family : storage::kDataFamilies) {
+    sum += counters.keys_read[storage::FamilyIndex(family)];
+  }
+  return sum;
 }
 
 void ServerTest::ExpectIdle() {

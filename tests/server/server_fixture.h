@@ -53,7 +53,14 @@ class ServerTest : public ::testing::Test {
   grpc::Status UploadFileFails(const std::string& path,
                                const std::string& content);
 
+  // Stored values of all layers.
   int DataKeyCount();
+  // From now on a bit of every value of the layer that is read is wrong.
+  void DamageReads(codec::LayerNumber layer);
+  // Values of the layer that were read since the engine was opened.
+  uint64_t ValuesRead(codec::LayerNumber layer);
+  // Of all layers.
+  uint64_t ValuesRead();
   // Waits until no call runs, no chunk is in memory and no value is pinned.
   void ExpectIdle();
 

@@ -10,7 +10,7 @@
 namespace qstore::server {
 namespace {
 
-std::shared_ptr<const CountedValue> Value(
+std::shared_ptr<const CountedValue> Counted(
     const std::shared_ptr<std::string>& owner,
     const std::shared_ptr<PinnedBytesGauge>& gauge) {
   return std::make_shared<const CountedValue>(
@@ -25,25 +25,49 @@ v1::DownloadResponse Parse(grpc::ByteBuffer message) {
   return response;
 }
 
-TEST(BlobMessage, IsWhatTheGeneratedClassWrites) {
+// Where a value belongs.
+struct Place {
+  uint64_t object_index = 0;
+  uint32_t chunk_index = 0;
+  uint8_t layer = 0;
+  uint8_t subgroup = 0;
+  uint16_t value_index = 0;
+};
+
+grpc::ByteBuffer MessageOf(const Place& place,
+                           std::shared_ptr<const CountedValue> value) {
+  model::ValueAddress address;
+  address.layer = place.layer;
+  address.subgroup = place.subgroup;
+  address.value_index = place.value_index;
+  address.size_bytes = value->bytes().size();
+  return ValueMessage(place.object_index, place.chunk_index, address,
+                      std::move(value));
+}
+
+TEST(ValueMessage, IsWhatTheGeneratedClassWrites) {
   const auto gauge = std::make_shared<PinnedBytesGauge>();
-  const auto owner = std::make_shared<std::string>(300'000, 'x');
-  (*owner)[150'000] = 'y';
   constexpr uint32_t kMax32 = std::numeric_limits<uint32_t>::max();
-  const BlobPosition positions[] = {
-      {0, 0, 0}, {1, 2, 3}, {127, 128, 16'384}, {~uint64_t{0}, kMax32, kMax32}};
-  for (const BlobPosition& position : positions) {
-    for (const auto& [offset, size] : std::vector<std::pair<size_t, size_t>>{
-             {0, 1}, {0, 127}, {5, 128}, {0, 300'000}, {149'999, 3}}) {
-      grpc::ByteBuffer message =
-          BlobMessage(position, Value(owner, gauge), offset, size);
+  constexpr uint16_t kMax16 = std::numeric_limits<uint16_t>::max();
+  const Place places[] = {{0, 0, 0, 0, 0},
+                          {1, 2, 3, 4, 5},
+                          {127, 128, 127, 128, 16'384},
+                          {~uint64_t{0}, kMax32, 255, 255, kMax16}};
+  for (const Place& place : places) {
+    for (const size_t size :
+         {size_t{1}, size_t{127}, size_t{128}, size_t{16'383}, size_t{300'000},
+          size_t{model::kMaxValueBytes}}) {
+      const auto owner = std::make_shared<std::string>(size, 'x');
+      (*owner)[size / 2] = 'y';
+      grpc::ByteBuffer message = MessageOf(place, Counted(owner, gauge));
       v1::DownloadResponse expected;
-      v1::BlobPart* part = expected.mutable_blob();
-      part->set_object_index(position.object_index);
-      part->set_chunk_index(position.chunk_index);
-      part->set_blob_index(position.blob_index);
-      part->set_offset_bytes(offset);
-      part->set_payload(owner->substr(offset, size));
+      v1::Value* value = expected.mutable_value();
+      value->set_object_index(place.object_index);
+      value->set_chunk_index(place.chunk_index);
+      value->set_layer(place.layer);
+      value->set_subgroup(place.subgroup);
+      value->set_value_index(place.value_index);
+      value->set_payload(*owner);
 
       std::vector<grpc::Slice> slices;
       ASSERT_TRUE(message.Dump(&slices).ok());
@@ -58,35 +82,40 @@ TEST(BlobMessage, IsWhatTheGeneratedClassWrites) {
   }
 }
 
-TEST(BlobMessage, PayloadIsTheStoredValueItself) {
+TEST(ValueMessage, PayloadIsTheStoredValueItself) {
   const auto gauge = std::make_shared<PinnedBytesGauge>();
   auto owner = std::make_shared<std::string>(5000, 'x');
   const std::weak_ptr<std::string> watch = owner;
   const auto* first = reinterpret_cast<const uint8_t*>(owner->data());
-  auto value = Value(owner, gauge);
+  auto value = Counted(owner, gauge);
   owner.reset();
-  grpc::ByteBuffer first_part = BlobMessage({1, 2, 3}, value, 0, 2000);
-  grpc::ByteBuffer second_part = BlobMessage({1, 2, 3}, value, 2000, 3000);
+  grpc::ByteBuffer message = MessageOf({1, 2, 3, 4, 5}, value);
+  grpc::ByteBuffer once_more = MessageOf({1, 2, 3, 4, 6}, value);
   value.reset();
-  {
+  for (const grpc::ByteBuffer* each : {&message, &once_more}) {
     std::vector<grpc::Slice> slices;
-    ASSERT_TRUE(first_part.Dump(&slices).ok());
+    ASSERT_TRUE(each->Dump(&slices).ok());
     ASSERT_EQ(slices.size(), 2u);
     EXPECT_EQ(slices[1].begin(), first);
-    EXPECT_EQ(slices[1].size(), 2000u);
-    slices.clear();
-    ASSERT_TRUE(second_part.Dump(&slices).ok());
-    EXPECT_EQ(slices[1].begin(), first + 2000);
+    EXPECT_EQ(slices[1].size(), 5000u);
   }
   // Counted once, and pinned until the last message is gone.
   EXPECT_EQ(gauge->bytes(), 5000u);
-  first_part.Clear();
+  message.Clear();
   EXPECT_FALSE(watch.expired());
+  EXPECT_EQ(gauge->bytes(), 5000u);
   EXPECT_FALSE(gauge->WaitUntilZero(std::chrono::steady_clock::now()));
-  second_part.Clear();
+  once_more.Clear();
   EXPECT_TRUE(watch.expired());
   EXPECT_EQ(gauge->bytes(), 0u);
   EXPECT_TRUE(gauge->WaitUntilZero(std::chrono::steady_clock::now()));
+}
+
+TEST(ValueMessage, OtherMessagesAreSerialized) {
+  v1::DownloadResponse response;
+  response.mutable_end()->mutable_sent()->set_other(7);
+  EXPECT_EQ(Parse(SerializedMessage(response)).SerializeAsString(),
+            response.SerializeAsString());
 }
 
 }  // namespace

@@ -90,10 +90,10 @@ void CheckStored(storage::ModelStore* store, const v1::UploadResponse& done) {
   const auto reader = store->OpenRevision(reference);
   QSTORE_FUZZ_CHECK(reader.ok());
   uint64_t file_bytes = 0;
-  for (const auto& file : (*reader)->revision().files()) {
-    file_bytes += file.size_bytes();
-    for (const auto& segment : file.segments()) {
-      QSTORE_FUZZ_CHECK((*reader)->GetObject(segment.object_id()).ok());
+  for (const storage::StoredFile& file : (*reader)->revision().files) {
+    file_bytes += file.size_bytes;
+    for (const storage::StoredSegment& segment : file.segments) {
+      QSTORE_FUZZ_CHECK((*reader)->GetObject(segment.object_id).ok());
     }
   }
   QSTORE_FUZZ_CHECK(file_bytes == done.received_bytes());
