@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "client/export/export_format.h"
 #include "codec/int8/int8_coder.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 constexpr char kFooter[] =
@@ -22,29 +23,32 @@ constexpr char kFooter[] =
 // What CLI11 fills in, before references are parsed.
 struct Arguments {
   CommandLine line;
-  UploadOptions upload;
-  DownloadOptions download;
-  ListOptions list;
-  TagOptions tag;
-  BackupOptions backup;
+  UploadCommand upload;
+  DownloadCommand download;
+  std::vector<std::string> tensors;  // of download, as they were typed
+  ListCommand list;
+  TagCommand tag;
+  BackupCommand backup;
   std::string reference;
 };
 
 void AddGlobalOptions(CLI::App* app, Arguments* arguments) {
-  app->add_option("--server", arguments->line.server, "Address of qstored")
+  app->add_option("--server", arguments->line.session.server,
+                  "Address of qstored")
       ->envname("QSTORE_SERVER")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   app->add_flag("--json", arguments->line.json,
                 "Print the result as one JSON document")
       ->envname("QSTORE_JSON");
-  app->add_option("--connect-timeout", arguments->line.connect_timeout_seconds,
+  app->add_option("--connect-timeout",
+                  arguments->line.session.connect_timeout_seconds,
                   "How long to wait for qstored to answer")
       ->envname("QSTORE_CONNECT_TIMEOUT")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.001, 86400.0))
       ->capture_default_str();
-  app->add_option("--retry-for", arguments->line.retry_seconds,
+  app->add_option("--retry-for", arguments->line.session.retry_seconds,
                   "How long to go on trying, without getting further, while "
                   "qstored is away or busy; 0: not at all")
       ->envname("QSTORE_RETRY_FOR")
@@ -74,7 +78,7 @@ std::vector<std::string> Int8CoderChoices() {
 void AddUpload(CLI::App* app, Arguments* arguments) {
   CLI::App* command = app->add_subcommand(
       "upload", "Store a model directory or a single .safetensors file");
-  UploadOptions& options = arguments->upload;
+  client::UploadOptions& options = arguments->upload.options;
   command
       ->add_option("DIR", options.source,
                    "A model directory, or one .safetensors file")
@@ -124,7 +128,7 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
                  "Also quantize weights that no Transformers config.json "
                  "governs, such as those of a lone .safetensors file")
       ->envname("QSTORE_QUANTIZE");
-  command->add_flag("--dry-run", options.dry_run,
+  command->add_flag("--dry-run", arguments->upload.dry_run,
                     "Send nothing; tell for each tensor what would happen and "
                     "why");
   command
@@ -134,13 +138,46 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
       ->envname("QSTORE_FORCE");
 }
 
+// A number without a unit would be taken for bytes, which nobody means. Empty:
+// it will do.
+std::string CheckMemory(const std::string& bytes) {
+  constexpr uint64_t kLeastBytes = uint64_t{1} << 20;
+  uint64_t value = 0;
+  if (absl::SimpleAtoi(bytes, &value) && value >= kLeastBytes) return "";
+  return absl::StrCat(bytes,
+                      " is less than 1 MiB: give a unit, as in 512MiB or 2GiB");
+}
+
+// "NAME*" or "NAME*[FIRST:END]", rows as a slice of Python names them.
+absl::StatusOr<model::TensorPattern> ParseTensorPattern(
+    const std::string& text) {
+  model::TensorPattern pattern;
+  pattern.pattern = text;
+  const size_t open = text.rfind('[');
+  const size_t colon = text.rfind(':');
+  if (!text.ends_with(']') || open == std::string::npos ||
+      colon == std::string::npos || colon < open) {
+    return pattern;
+  }
+  model::RowRange rows;
+  if (!absl::SimpleAtoi(text.substr(open + 1, colon - open - 1), &rows.first) ||
+      !absl::SimpleAtoi(text.substr(colon + 1, text.size() - colon - 2),
+                        &rows.end)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--tensor ", text, ": rows are two numbers, as in weight[0:128]"));
+  }
+  pattern.pattern = text.substr(0, open);
+  pattern.rows = rows;
+  return pattern;
+}
+
 void AddDownload(CLI::App* app, Arguments* arguments) {
   CLI::App* command = AddReferenceCommand(
       app, "download", "Write a revision's files into a directory",
       "NAME[:TAG|@REVISION]", arguments);
-  DownloadOptions& options = arguments->download;
+  client::DownloadOptions& options = arguments->download.options;
   command
-      ->add_option("DIR", options.directory,
+      ->add_option("DIR", arguments->download.directory,
                    "Where to write; made if it does not exist")
       ->required()
       ->type_name("");
@@ -152,11 +189,27 @@ void AddDownload(CLI::App* app, Arguments* arguments) {
       ->check(CLI::IsMember({"original", "int8", "fp16", "bf16", "fp32"}))
       ->capture_default_str();
   command
+      ->add_option("--file", options.selection.files,
+                   "Only files whose paths fit (*, ?); may be repeated")
+      ->envname("QSTORE_FILE")
+      ->type_name("GLOB")
+      ->type_size(1)
+      ->delimiter(',');
+  command
       ->add_option(
-          "--format", options.format,
-          "Layout of INT8 files: " + absl::StrJoin(ExportFormatNames(), ", "))
+          "--tensor", arguments->tensors,
+          "Only tensors whose names fit, of these only some rows where "
+          "it ends in [FIRST:END]; may be repeated")
+      ->envname("QSTORE_TENSOR")
+      ->type_name("GLOB")
+      ->type_size(1)
+      ->delimiter(',');
+  command
+      ->add_option("--format", options.format,
+                   "Layout of INT8 files: " +
+                       absl::StrJoin(client::ExportFormatNames(), ", "))
       ->envname("QSTORE_FORMAT")
-      ->check(CLI::IsMember(ExportFormatNames()))
+      ->check(CLI::IsMember(client::ExportFormatNames()))
       ->capture_default_str();
   command
       ->add_flag("--allow-original", options.allow_original,
@@ -171,12 +224,13 @@ void AddDownload(CLI::App* app, Arguments* arguments) {
       ->type_name("N")
       ->capture_default_str();
   command
-      ->add_option("--memory", options.memory_mib,
+      ->add_option("--memory", options.memory_bytes,
                    "Bound on chunks received and not yet written")
       ->envname("QSTORE_MEMORY")
-      ->check(CLI::Range(1, 1 << 20))
-      ->type_name("MiB")
-      ->capture_default_str();
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::Validator(CheckMemory, ""))
+      ->type_name("SIZE")
+      ->default_str("512MiB");
 }
 
 absl::Status CheckServer(const std::string& server) {
@@ -199,7 +253,7 @@ absl::Status CheckUploadTarget(const ModelReference& target) {
 absl::StatusOr<Command> BuildCommand(const std::string& name,
                                      Arguments* arguments) {
   if (name == "list") return Command(arguments->list);
-  if (name == "scrub-status") return Command(ScrubStatusOptions{});
+  if (name == "scrub-status") return Command(ScrubStatusCommand{});
   if (name == "backup") {
     QSTORE_RETURN_IF_ERROR(ValidateBackupName(arguments->backup.name));
     return Command(arguments->backup);
@@ -208,22 +262,29 @@ absl::StatusOr<Command> BuildCommand(const std::string& name,
                           ParseModelReference(arguments->reference));
   if (name == "upload") {
     QSTORE_RETURN_IF_ERROR(CheckUploadTarget(reference));
-    arguments->upload.model = reference.model;
-    arguments->upload.tag = reference.tag;
+    arguments->upload.options.model = reference.model;
+    arguments->upload.options.tag = reference.tag;
     return Command(arguments->upload);
   }
   if (name == "download") {
     arguments->download.reference = std::move(reference);
+    model::Selection& selection = arguments->download.options.selection;
+    for (const std::string& typed : arguments->tensors) {
+      QSTORE_ASSIGN_OR_RETURN(model::TensorPattern pattern,
+                              ParseTensorPattern(typed));
+      selection.tensors.push_back(std::move(pattern));
+    }
+    QSTORE_RETURN_IF_ERROR(model::ValidateSelection(selection));
     return Command(arguments->download);
   }
-  if (name == "show") return Command(ShowOptions{std::move(reference)});
+  if (name == "show") return Command(ShowCommand{std::move(reference)});
   if (name == "tag") {
     QSTORE_RETURN_IF_ERROR(ValidateTag(arguments->tag.tag));
     arguments->tag.reference = std::move(reference);
     return Command(arguments->tag);
   }
-  if (name == "delete") return Command(DeleteOptions{std::move(reference)});
-  return Command(VerifyOptions{std::move(reference)});
+  if (name == "delete") return Command(DeleteCommand{std::move(reference)});
+  return Command(VerifyCommand{std::move(reference)});
 }
 
 // For mistakes that end parsing before --json is reached.
@@ -294,7 +355,7 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
     return parsed;
   }
   parsed.json = arguments.line.json;
-  absl::Status status = CheckServer(arguments.line.server);
+  absl::Status status = CheckServer(arguments.line.session.server);
   if (status.ok()) {
     absl::StatusOr<Command> command =
         BuildCommand(app.get_subcommands().front()->get_name(), &arguments);
@@ -310,4 +371,4 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
   return parsed;
 }
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -11,44 +11,53 @@
 #include "client/options.h"
 #include "model/names.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 
-struct ListOptions {
+struct UploadCommand {
+  client::UploadOptions options;
+  bool dry_run = false;  // tell what would happen, send nothing
+};
+
+struct DownloadCommand {
+  ModelReference reference;
+  std::filesystem::path directory;
+  client::DownloadOptions options;
+};
+
+struct ListCommand {
   std::string prefix;
 };
 
-struct ShowOptions {
+struct ShowCommand {
   ModelReference reference;
 };
 
-struct TagOptions {
+struct TagCommand {
   ModelReference reference;
   std::string tag;
 };
 
-struct DeleteOptions {
+struct DeleteCommand {
   ModelReference reference;
 };
 
-struct VerifyOptions {
+struct VerifyCommand {
   ModelReference reference;
 };
 
-struct BackupOptions {
+struct BackupCommand {
   std::string name;
 };
 
-struct ScrubStatusOptions {};
+struct ScrubStatusCommand {};
 
-using Command = std::variant<UploadOptions, DownloadOptions, ListOptions,
-                             ShowOptions, TagOptions, DeleteOptions,
-                             VerifyOptions, BackupOptions, ScrubStatusOptions>;
+using Command = std::variant<UploadCommand, DownloadCommand, ListCommand,
+                             ShowCommand, TagCommand, DeleteCommand,
+                             VerifyCommand, BackupCommand, ScrubStatusCommand>;
 
 struct CommandLine {
-  std::string server = "127.0.0.1:7350";
+  client::SessionOptions session;
   bool json = false;
-  double connect_timeout_seconds = 10;
-  double retry_seconds = 60;
   Command command;
 };
 
@@ -70,4 +79,4 @@ struct ParsedCommandLine {
 // Reads arguments first, then QSTORE_… environment variables.
 ParsedCommandLine ParseCommandLine(int argc, const char* const* argv);
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -2,14 +2,15 @@
 #pragma once
 
 #include <ostream>
+#include <string>
 
 #include "absl/status/status.h"
 #include "cli/command_line.h"
+#include "cli/progress.h"
 #include "client/cancellation.h"
-#include "client/connection.h"
-#include "client/progress.h"
+#include "client/session.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 
 // Where a command prints: results to `out`, notes and errors to `err`.
 struct Terminal {
@@ -19,11 +20,12 @@ struct Terminal {
 };
 
 // Returns the exit code. Prints the result, or one sentence on `err` and, with
-// --json, {"error": …} on `out`.
-int RunCommand(const CommandLine& line, Connection* connection,
-               Cancellation* cancellation, const Terminal& terminal);
+// --json, {"error": …} on `out`. `session` is one of line.session.
+int RunCommand(const CommandLine& line, client::Session* session,
+               client::Cancellation* cancellation, const Terminal& terminal);
 
 // Prints an error as above.
-void PrintError(const absl::Status& error, bool json, const Terminal& terminal);
+void PrintError(const absl::Status& error, const std::string& server, bool json,
+                const Terminal& terminal);
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -8,10 +8,10 @@
 #include "base/status.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "cli/signal_watcher.h"
 #include "client/cancellation.h"
-#include "client/connection.h"
-#include "client/progress.h"
+#include "client/session.h"
 
 namespace {
 
@@ -30,7 +30,7 @@ void KeepLargeBlocks() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  using namespace qstore::client;  // NOLINT(google-build-using-namespace)
+  using namespace qstore::cli;  // NOLINT(google-build-using-namespace)
   KeepLargeBlocks();
   // A reader of our output that went away is an error of a write, not a death.
   signal(SIGPIPE, SIG_IGN);
@@ -41,16 +41,16 @@ int main(int argc, char** argv) {
   if (!parsed.command_line.has_value()) {
     std::cout << parsed.output << std::flush;
     if (parsed.exit_code != kExitOk) {
-      PrintError(absl::InvalidArgumentError(parsed.error), parsed.json,
-                 terminal);
+      PrintError(absl::InvalidArgumentError(parsed.error), /*server=*/"",
+                 parsed.json, terminal);
     }
     return parsed.exit_code;
   }
-  Cancellation cancellation;
+  qstore::client::Cancellation cancellation;
   const SignalWatcher signals(&cancellation);
-  Connection connection(parsed.command_line->server);
+  qstore::client::Session session(parsed.command_line->session);
   const int exit_code =
-      RunCommand(*parsed.command_line, &connection, &cancellation, terminal);
+      RunCommand(*parsed.command_line, &session, &cancellation, terminal);
   if (exit_code == kExitOk) {
     // What could not be printed was not delivered.
     return std::cout.good() ? kExitOk : kExitFailure;

@@ -2,27 +2,22 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "client/download/download.h"
-#include "client/upload/upload.h"
-#include "qstore/v1/model_store.pb.h"
+#include "client/listing.h"
+#include "client/results.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 
-// The first digits of a revision; enough to name it again.
-std::string ShortRevision(const std::string& revision);
-
-// "2026-11-24 09:00:00 UTC"
-std::string FormatTime(int64_t unix_seconds);
-
-std::string DescribeUpload(const UploadResult& result);
-std::string DescribeDownload(const DownloadResult& result,
+std::string DescribeUpload(const client::UploadResult& result);
+std::string DescribeDownload(const client::DownloadResult& result,
                              const std::string& directory);
-std::string DescribeList(const v1::ListModelsResponse& response);
-std::string DescribeRevision(const v1::GetRevisionResponse& revision);
+std::string DescribeList(const std::vector<client::ModelListing>& models);
 std::string DescribeDelete(const std::string& model,
-                           const v1::DeleteResponse& response);
+                           const client::DeleteResult& result);
 std::string DescribeVerify(const std::string& reference,
-                           const v1::VerifyResponse& response);
+                           const client::VerifyResult& result);
+std::string DescribeBackup(const std::string& name,
+                           const client::BackupResult& result);
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -1,166 +1,178 @@
 #include "cli/result_json.h"
 
-#include <string>
-
+#include "absl/strings/str_cat.h"
 #include "cli/two_copies.h"
-#include "client/rpc_status.h"
+#include "client/reason.h"
+#include "codec/layers.h"
 #include "model/dtype.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json BytesJson(const v1::BytesByKind& bytes) {
-  return {{"int8", bytes.int8()},
-          {"residual", bytes.residual()},
-          {"plain", bytes.plain()},
-          {"other", bytes.other()}};
+// A key for every layer, also for those that have nothing.
+ordered_json LayersJson(const model::LayerBytes& bytes) {
+  ordered_json document = ordered_json::object();
+  for (const codec::Layer* layer : codec::Layers()) {
+    document[std::string(layer->name)] = bytes.of(layer->number);
+  }
+  document["other"] = bytes.other();
+  return document;
+}
+
+// The same as "int8_bytes", …, beside other keys.
+void AddLayerKeys(const model::LayerBytes& bytes, ordered_json* document) {
+  for (const codec::Layer* layer : codec::Layers()) {
+    (*document)[std::string(layer->name) + "_bytes"] = bytes.of(layer->number);
+  }
+}
+
+void AddTransferKeys(const client::Transfer& transfer, ordered_json* document) {
+  (*document)["bytes_sent"] = transfer.bytes_sent;
+  (*document)["bytes_received"] = transfer.bytes_received;
+  (*document)["received_bytes"] = LayersJson(transfer.received);
+  (*document)["resumed_bytes"] = transfer.resumed_bytes;
+  (*document)["attempts"] = transfer.attempts;
+  (*document)["seconds"] = transfer.seconds;
 }
 
 ordered_json TensorJson(const std::string& file,
-                        const v1::TensorSummary& tensor) {
-  return {{"name", tensor.name()},
-          {"file", file},
-          {"dtype", tensor.dtype()},
-          {"shape", ordered_json(tensor.shape())},
-          {"quantized", tensor.quantized()},
-          {"int8_coder", tensor.int8_coder().empty()
-                             ? ordered_json(nullptr)
-                             : ordered_json(tensor.int8_coder())},
-          {"raw_bytes", tensor.raw_bytes()},
-          {"int8_bytes", tensor.int8_bytes()},
-          {"residual_bytes", tensor.residual_bytes()},
-          {"plain_bytes", tensor.plain_bytes()},
-          {"two_copies_bytes", TwoCopiesBytes(tensor)}};
+                        const client::TensorListing& tensor) {
+  ordered_json document = {
+      {"name", tensor.name},
+      {"file", file},
+      {"dtype", std::string(DtypeName(tensor.dtype))},
+      {"shape", ordered_json(tensor.shape)},
+      {"quantized", tensor.quantized},
+      {"int8_coder", tensor.int8_coder.empty()
+                         ? ordered_json(nullptr)
+                         : ordered_json(tensor.int8_coder)},
+      {"raw_bytes", tensor.raw_bytes}};
+  AddLayerKeys(tensor.stored, &document);
+  document["two_copies_bytes"] = TwoCopiesBytes(tensor);
+  return document;
 }
 
 }  // namespace
 
-ordered_json ToJson(const UploadResult& result) {
-  const v1::UploadResponse& response = result.response;
-  v1::BytesByKind received;
-  received.set_other(result.bytes_received);
-  return {{"model", response.model()},
-          {"tag", response.tag()},
-          {"revision", response.revision()},
-          {"created", response.created()},
-          {"quantizer", result.quantizer},
-          {"quantized_tensors", result.quantized_tensors},
-          {"files", result.file_count},
-          {"file_bytes", result.file_bytes},
-          {"stored_bytes", BytesJson(response.stored())},
-          {"two_copies_bytes", response.two_copies_bytes()},
-          {"bytes_sent", result.bytes_sent},
-          {"bytes_received", result.bytes_received},
-          {"received_bytes", BytesJson(received)},
-          {"resumed_bytes", result.resumed_bytes},
-          {"attempts", result.attempts},
-          {"seconds", result.seconds}};
+ordered_json ToJson(const client::UploadResult& result) {
+  ordered_json document = {{"model", result.model},
+                           {"tag", result.tag},
+                           {"revision", result.revision},
+                           {"created", result.created},
+                           {"quantizer", result.quantizer},
+                           {"quantized_tensors", result.quantized_tensors},
+                           {"files", result.file_count},
+                           {"file_bytes", result.file_bytes},
+                           {"stored_bytes", LayersJson(result.stored)},
+                           {"two_copies_bytes", result.two_copies_bytes}};
+  AddTransferKeys(result.transfer, &document);
+  return document;
 }
 
-ordered_json ToJson(const UploadPlan& plan) {
-  ordered_json tensors = ordered_json::array();
-  for (size_t i = 0; i < plan.quantization.files.size(); ++i) {
-    const model::WeightFile& file = plan.model.weights[i];
-    for (size_t j = 0; j < file.tensors.size(); ++j) {
-      const model::TensorPlan& planned = plan.quantization.files[i].tensors[j];
-      tensors.push_back(
-          {{"name", file.tensors[j].name},
-           {"file", file.path},
-           {"dtype", std::string(DtypeName(file.tensors[j].dtype))},
-           {"shape", ordered_json(file.tensors[j].shape)},
-           {"quantized", planned.quantized},
-           {"rule", planned.rule},
-           {"reason", planned.reason}});
-    }
-  }
-  return {{"dry_run", true},
-          {"files", plan.files.size()},
-          {"quantized_tensors", plan.quantization.quantized_count},
-          {"notes", NotesOf(plan)},
-          {"tensors", tensors}};
+ordered_json ToJson(const client::DownloadResult& result) {
+  ordered_json document = {
+      {"model", result.model},
+      {"revision", result.revision},
+      {"precision", result.precision},
+      {"format", result.format.empty() ? ordered_json(nullptr)
+                                       : ordered_json(result.format)},
+      {"files", result.file_count},
+      {"file_bytes", result.file_bytes}};
+  AddTransferKeys(result.transfer, &document);
+  return document;
 }
 
-ordered_json ToJson(const DownloadResult& result) {
-  return {{"model", result.model},
-          {"revision", result.revision},
-          {"precision", result.precision},
-          {"format", result.format.empty() ? ordered_json(nullptr)
-                                           : ordered_json(result.format)},
-          {"files", result.file_count},
-          {"file_bytes", result.file_bytes},
-          {"bytes_sent", result.bytes_sent},
-          {"bytes_received", result.bytes_received},
-          {"received_bytes", BytesJson(result.received)},
-          {"resumed_bytes", result.resumed_bytes},
-          {"attempts", result.attempts},
-          {"seconds", result.seconds}};
-}
-
-ordered_json ToJson(const v1::ListModelsResponse& response) {
-  ordered_json models = ordered_json::array();
-  for (const v1::ModelSummary& model : response.models()) {
+ordered_json ToJson(const std::vector<client::ModelListing>& models) {
+  ordered_json list = ordered_json::array();
+  for (const client::ModelListing& model : models) {
     ordered_json tags = ordered_json::object();
-    for (const v1::TagSummary& tag : model.tags()) {
-      tags[tag.name()] = tag.revision();
+    for (const auto& [tag, revision] : model.revision_by_tag) {
+      tags[tag] = revision;
     }
-    models.push_back({{"name", model.name()},
-                      {"tags", tags},
-                      {"revisions", ordered_json(model.revisions())}});
+    list.push_back({{"name", model.name},
+                    {"tags", tags},
+                    {"revisions", ordered_json(model.revisions)}});
   }
-  return {{"models", models}};
+  return {{"models", list}};
 }
 
-ordered_json ToJson(const v1::GetRevisionResponse& response) {
+ordered_json ToJson(const client::RevisionListing& revision) {
   ordered_json files = ordered_json::array();
   ordered_json tensors = ordered_json::array();
-  for (const v1::FileSummary& file : response.files()) {
-    files.push_back({{"path", file.path()},
-                     {"size_bytes", file.size_bytes()},
-                     {"other_bytes", file.other_bytes()}});
-    for (const v1::TensorSummary& tensor : file.tensors()) {
-      tensors.push_back(TensorJson(file.path(), tensor));
+  for (const client::FileListing& file : revision.files) {
+    files.push_back({{"path", file.path},
+                     {"size_bytes", file.size_bytes},
+                     {"other_bytes", file.other_bytes}});
+    for (const client::TensorListing& tensor : file.tensors) {
+      tensors.push_back(TensorJson(file.path, tensor));
     }
   }
-  const QuantizedTotals quantized = SumQuantized(response);
-  return {{"model", response.model()},
-          {"revision", response.revision()},
-          {"tags", ordered_json(response.tags())},
-          {"created_unix_seconds", response.created_unix_seconds()},
-          {"quantizer", response.quantizer()},
-          {"original_bytes", response.original_bytes()},
-          {"stored_bytes", BytesJson(response.stored())},
-          {"two_copies_bytes", response.two_copies_bytes()},
-          {"quantized",
-           {{"tensors", quantized.tensor_count},
-            {"weights", quantized.weight_count},
-            {"int8_bytes", quantized.int8_bytes},
-            {"residual_bytes", quantized.residual_bytes},
-            {"two_copies_bytes", quantized.two_copies_bytes}}},
+  const QuantizedTotals totals = SumQuantized(revision);
+  ordered_json quantized = {{"tensors", totals.tensor_count},
+                            {"weights", totals.weight_count}};
+  AddLayerKeys(totals.stored, &quantized);
+  quantized["two_copies_bytes"] = totals.two_copies_bytes;
+  return {{"model", revision.model},
+          {"revision", revision.revision},
+          {"tags", ordered_json(revision.tags)},
+          {"created_unix_seconds", revision.created_unix_seconds},
+          {"quantizer", revision.quantizer},
+          {"original_bytes", revision.original_bytes},
+          {"stored_bytes", LayersJson(revision.stored)},
+          {"two_copies_bytes", revision.two_copies_bytes},
+          {"quantized", quantized},
           {"files", files},
           {"tensors", tensors}};
 }
 
-ordered_json ToJson(const v1::DeleteResponse& response) {
-  return {{"revision", response.revision()},
-          {"removed_tags", ordered_json(response.removed_tags())},
-          {"revision_deleted", response.revision_deleted()},
-          {"reclaimed_bytes", response.reclaimed_bytes()}};
+ordered_json ToJson(const client::DeleteResult& result) {
+  return {{"revision", result.revision},
+          {"removed_tags", ordered_json(result.removed_tags)},
+          {"revision_deleted", result.revision_deleted},
+          {"reclaimed_bytes", result.reclaimed_bytes}};
 }
 
-ordered_json ToJson(const v1::VerifyResponse& response) {
-  return {{"revision", response.revision()},
-          {"ok", response.problems().empty()},
-          {"checked_objects", response.checked_objects()},
-          {"total_objects", response.total_objects()},
-          {"checked_bytes", response.checked_bytes()},
-          {"problems", ordered_json(response.problems())}};
+ordered_json ToJson(const client::VerifyResult& result) {
+  return {{"revision", result.revision},
+          {"ok", result.problems.empty()},
+          {"checked_objects", result.checked_objects},
+          {"total_objects", result.total_objects},
+          {"checked_bytes", result.checked_bytes},
+          {"problems", ordered_json(result.problems)}};
 }
 
-ordered_json ToJson(const absl::Status& error) {
-  return {{"code", StatusCodeName(error.code())},
-          {"message", std::string(error.message())}};
+ordered_json ToJson(const client::BackupResult& result) {
+  return {{"path", result.path}, {"bytes", result.size_bytes}};
 }
 
-}  // namespace qstore::client
+ordered_json ToJson(const client::ScrubStatus& scrub) {
+  ordered_json damage = ordered_json::array();
+  for (const client::Damage& one : scrub.damage) {
+    damage.push_back({{"model", one.model},
+                      {"revision", one.revision},
+                      {"problem", one.problem},
+                      {"first_seen_unix_seconds", one.first_seen_unix_seconds},
+                      {"last_seen_unix_seconds", one.last_seen_unix_seconds}});
+  }
+  return {{"enabled", scrub.enabled},
+          {"running", scrub.running},
+          {"started_unix_seconds", scrub.started_unix_seconds},
+          {"finished_unix_seconds", scrub.finished_unix_seconds},
+          {"checked_objects", scrub.checked_objects},
+          {"checked_bytes", scrub.checked_bytes},
+          {"damage", damage},
+          {"unlisted_damage_count", scrub.unlisted_damage_count}};
+}
+
+ordered_json ErrorJson(const absl::Status& error, const std::string& message) {
+  ordered_json document = {
+      {"code", std::string(absl::StatusCodeToString(error.code()))},
+      {"message", message}};
+  const std::string reason = client::ReasonOf(error);
+  if (!reason.empty()) document["reason"] = reason;
+  return document;
+}
+
+}  // namespace qstore::cli

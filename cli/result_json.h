@@ -2,22 +2,28 @@
 // bytes, revisions have all their digits.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "absl/status/status.h"
-#include "client/download/download.h"
-#include "client/upload/upload.h"
+#include "client/listing.h"
+#include "client/results.h"
 #include "nlohmann/json.hpp"
-#include "qstore/v1/model_store.pb.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 
-nlohmann::ordered_json ToJson(const UploadResult& result);
-nlohmann::ordered_json ToJson(const UploadPlan& plan);
-nlohmann::ordered_json ToJson(const DownloadResult& result);
-nlohmann::ordered_json ToJson(const v1::ListModelsResponse& response);
-nlohmann::ordered_json ToJson(const v1::GetRevisionResponse& response);
-nlohmann::ordered_json ToJson(const v1::DeleteResponse& response);
-nlohmann::ordered_json ToJson(const v1::VerifyResponse& response);
-// {"code": "NOT_FOUND", "message": "..."}
-nlohmann::ordered_json ToJson(const absl::Status& error);
+nlohmann::ordered_json ToJson(const client::UploadResult& result);
+nlohmann::ordered_json ToJson(const client::DownloadResult& result);
+nlohmann::ordered_json ToJson(const std::vector<client::ModelListing>& models);
+nlohmann::ordered_json ToJson(const client::RevisionListing& revision);
+nlohmann::ordered_json ToJson(const client::DeleteResult& result);
+nlohmann::ordered_json ToJson(const client::VerifyResult& result);
+nlohmann::ordered_json ToJson(const client::BackupResult& result);
+nlohmann::ordered_json ToJson(const client::ScrubStatus& scrub);
 
-}  // namespace qstore::client
+// {"code": "NOT_FOUND", "message": "...", "reason": "..."}; the reason where
+// there is one. `message`: as people read it.
+nlohmann::ordered_json ErrorJson(const absl::Status& error,
+                                 const std::string& message);
+
+}  // namespace qstore::cli

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 // Wakes the watching thread up when the process ends without a signal.
@@ -12,7 +12,7 @@ constexpr int kSignalExitBase = 128;
 
 }  // namespace
 
-SignalWatcher::SignalWatcher(Cancellation* cancellation)
+SignalWatcher::SignalWatcher(client::Cancellation* cancellation)
     : cancellation_(cancellation) {
   sigemptyset(&signals_);
   sigaddset(&signals_, SIGINT);
@@ -38,4 +38,4 @@ void SignalWatcher::Run() {
   }
 }
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -7,13 +7,13 @@
 
 #include "client/cancellation.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 
 // Must be made before any other thread, which then inherits its signal mask.
 // The first signal cancels; a second one ends the process at once.
 class SignalWatcher {
  public:
-  explicit SignalWatcher(Cancellation* cancellation);
+  explicit SignalWatcher(client::Cancellation* cancellation);
   ~SignalWatcher();
   SignalWatcher(const SignalWatcher&) = delete;
   SignalWatcher& operator=(const SignalWatcher&) = delete;
@@ -24,10 +24,10 @@ class SignalWatcher {
  private:
   void Run();
 
-  Cancellation* const cancellation_;
+  client::Cancellation* const cancellation_;
   sigset_t signals_ = {};
   std::atomic<int> signal_number_ = 0;
   std::thread thread_;
 };
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

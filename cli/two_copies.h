@@ -3,29 +3,22 @@
 
 #include <cstdint>
 
-#include "qstore/v1/model_store.pb.h"
+#include "client/listing.h"
+#include "model/layer_bytes.h"
 
-namespace qstore::client {
-
-uint64_t StoredBytes(const v1::BytesByKind& stored);
-uint64_t StoredBytes(const v1::TensorSummary& tensor);
-
-uint64_t ElementCount(const v1::TensorSummary& tensor);
+namespace qstore::cli {
 
 // Of a quantized tensor: its bytes and one byte a weight. Of any other: its
 // bytes twice, since it is in both directories.
-uint64_t TwoCopiesBytes(const v1::TensorSummary& tensor);
+uint64_t TwoCopiesBytes(const client::TensorListing& tensor);
 
 // The quantized tensors of a revision together.
 struct QuantizedTotals {
   uint64_t tensor_count = 0;
   uint64_t weight_count = 0;
-  uint64_t int8_bytes = 0;
-  uint64_t residual_bytes = 0;
+  model::LayerBytes stored;
   uint64_t two_copies_bytes = 0;
-
-  uint64_t stored_bytes() const { return int8_bytes + residual_bytes; }
 };
-QuantizedTotals SumQuantized(const v1::GetRevisionResponse& revision);
+QuantizedTotals SumQuantized(const client::RevisionListing& revision);
 
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -5,25 +5,25 @@
 namespace qstore::client {
 
 void Cancellation::Cancel() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   if (cancelled_.exchange(true)) return;
-  if (action_) action_();
+  for (const auto& [scope, action] : actions_) action();
 }
 
 Cancellation::Scope::Scope(Cancellation* cancellation,
                            std::function<void()> action)
     : cancellation_(cancellation) {
-  const std::lock_guard<std::mutex> lock(cancellation_->mutex_);
+  const absl::MutexLock lock(&cancellation_->mutex_);
   if (cancellation_->cancelled_) {
     action();
   } else {
-    cancellation_->action_ = std::move(action);
+    cancellation_->actions_.emplace(this, std::move(action));
   }
 }
 
 Cancellation::Scope::~Scope() {
-  const std::lock_guard<std::mutex> lock(cancellation_->mutex_);
-  cancellation_->action_ = nullptr;
+  const absl::MutexLock lock(&cancellation_->mutex_);
+  cancellation_->actions_.erase(this);
 }
 
 }  // namespace qstore::client

@@ -1,9 +1,12 @@
-// Lets a signal stop work that runs on other threads.
+// Lets another thread, or a signal, stop work that is under way.
 #pragma once
 
 #include <atomic>
 #include <functional>
-#include <mutex>
+#include <map>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 
 namespace qstore::client {
 
@@ -14,11 +17,12 @@ class Cancellation {
   Cancellation(const Cancellation&) = delete;
   Cancellation& operator=(const Cancellation&) = delete;
 
-  void Cancel();
+  void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
   bool cancelled() const { return cancelled_; }
 
-  // While it lives, Cancel runs `action` (at once if it has happened already).
-  // At most one lives at a time. The destructor waits for a running action.
+  // While it lives, Cancel runs `action` (at once if it has happened already),
+  // which must not touch scopes itself. The destructor waits for a running
+  // action.
   class Scope {
    public:
     Scope(Cancellation* cancellation, std::function<void()> action);
@@ -32,8 +36,9 @@ class Cancellation {
 
  private:
   std::atomic<bool> cancelled_ = false;
-  std::mutex mutex_;
-  std::function<void()> action_;  // guarded by mutex_
+  absl::Mutex mutex_;
+  std::map<const Scope*, std::function<void()>> actions_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace qstore::client

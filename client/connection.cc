@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
-#include "client/rpc_status.h"
+#include "client/reason.h"
 #include "grpc/compression.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -90,17 +90,18 @@ absl::Status Connection::Connect(double timeout_seconds) {
         state == GRPC_CHANNEL_SHUTDOWN) {
       const grpc::Status failure = ConnectionFailure(stub_.get());
       if (failure.error_code() != grpc::StatusCode::UNAVAILABLE) break;
-      return MakeStatus(absl::StatusCode::kUnavailable,
-                        absl::StrCat("cannot reach qstored at ", server_, " (",
-                                     failure.error_message(),
-                                     "): ", StartServerAdvice(server_)));
+      return WithReason(
+          MakeStatus(absl::StatusCode::kUnavailable,
+                     absl::StrCat("cannot reach qstored at ", server_, " (",
+                                  failure.error_message(), ")")),
+          kReasonUnreachable);
     }
     if (!channel_->WaitForStateChange(state, deadline)) {
-      return MakeStatus(
-          absl::StatusCode::kUnavailable,
-          absl::StrFormat("qstored at %s did not answer within %g s: %s",
-                          server_, timeout_seconds,
-                          StartServerAdvice(server_)));
+      return WithReason(
+          MakeStatus(absl::StatusCode::kUnavailable,
+                     absl::StrFormat("qstored at %s did not answer within %g s",
+                                     server_, timeout_seconds)),
+          kReasonUnreachable);
     }
     state = channel_->GetState(/*try_to_connect=*/true);
   }

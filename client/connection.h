@@ -22,9 +22,9 @@ class Connection {
   // Over a channel that a test made.
   Connection(std::string server, std::shared_ptr<grpc::Channel> channel);
 
-  // Waits until the server accepts connections. UNAVAILABLE, naming the address
-  // and what to do: at once when it refuses, after `timeout_seconds` when it
-  // does not answer.
+  // Waits until the server accepts connections. UNAVAILABLE with
+  // kReasonUnreachable, naming the address: at once when it refuses, after
+  // `timeout_seconds` when it does not answer.
   absl::Status Connect(double timeout_seconds);
 
   const std::string& server() const { return server_; }

@@ -1,15 +1,11 @@
 #include "client/retry.h"
 
 #include <algorithm>
-#include <cmath>
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "client/rpc_status.h"
-#include "client/text_table.h"
 
 namespace qstore::client {
 namespace {
@@ -22,16 +18,10 @@ constexpr milliseconds kLongestWait{15'000};
 constexpr milliseconds kLongestHint{60'000};
 
 void SleepUnlessCancelled(Cancellation* cancellation, milliseconds wait) {
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool cancelled = false;
-  const Cancellation::Scope scope(cancellation, [&] {
-    const std::lock_guard<std::mutex> lock(mutex);
-    cancelled = true;
-    changed.notify_all();
-  });
-  std::unique_lock<std::mutex> lock(mutex);
-  changed.wait_for(lock, wait, [&] { return cancelled; });
+  absl::Notification cancelled;
+  const Cancellation::Scope scope(cancellation,
+                                  [&cancelled] { cancelled.Notify(); });
+  cancelled.WaitForNotificationWithTimeout(absl::FromChrono(wait));
 }
 
 double Seconds(std::chrono::steady_clock::duration duration) {
@@ -40,20 +30,17 @@ double Seconds(std::chrono::steady_clock::duration duration) {
 
 }  // namespace
 
-Retrier::Retrier(const RetryOptions& options, std::ostream* notes,
-                 Progress* progress, Cancellation* cancellation)
-    : Retrier(options, notes, progress, cancellation,
-              std::chrono::steady_clock::now,
+Retrier::Retrier(const RetryOptions& options, Events* events,
+                 Cancellation* cancellation)
+    : Retrier(options, events, cancellation, std::chrono::steady_clock::now,
               [cancellation](milliseconds wait) {
                 SleepUnlessCancelled(cancellation, wait);
               }) {}
 
-Retrier::Retrier(const RetryOptions& options, std::ostream* notes,
-                 Progress* progress, Cancellation* cancellation, Clock clock,
-                 Sleep sleep)
+Retrier::Retrier(const RetryOptions& options, Events* events,
+                 Cancellation* cancellation, Clock clock, Sleep sleep)
     : options_(options),
-      notes_(notes),
-      progress_(progress),
+      events_(events),
       cancellation_(cancellation),
       clock_(std::move(clock)),
       sleep_(std::move(sleep)),
@@ -84,11 +71,6 @@ absl::Status Retrier::RunOnce(const std::function<absl::Status()>& connect,
 
 void Retrier::Progressed() { waits_ = 0; }
 
-void Retrier::Note(const std::string& sentence) {
-  progress_->End();
-  *notes_ << "note: " << Printable(sentence) << std::endl;
-}
-
 bool Retrier::WaitAfter(const absl::Status& error) {
   if (options_.retry_seconds <= 0 || cancellation_->cancelled()) return false;
   const auto now = clock_();
@@ -97,9 +79,9 @@ bool Retrier::WaitAfter(const absl::Status& error) {
       options_.retry_seconds - Seconds(now - failing_since_);
   const milliseconds wait = NextWait(error);
   if (Seconds(wait) >= left_seconds) return false;
-  Note(absl::StrCat(std::string(error.message()),
-                    absl::StrFormat("; trying again in %.1f s, for %.0f s more",
-                                    Seconds(wait), std::ceil(left_seconds))));
+  events_->Retry({.error = error,
+                  .wait_seconds = Seconds(wait),
+                  .left_seconds = left_seconds});
   sleep_(wait);
   ++attempts_;
   return !cancellation_->cancelled();

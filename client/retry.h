@@ -3,14 +3,13 @@
 
 #include <chrono>
 #include <functional>
-#include <ostream>
 #include <random>
 #include <string>
 
 #include "absl/status/status.h"
 #include "client/cancellation.h"
 #include "client/connection.h"
-#include "client/progress.h"
+#include "client/events.h"
 
 namespace qstore::client {
 
@@ -20,19 +19,18 @@ struct RetryOptions {
   double retry_seconds = 0;
 };
 
-// Of one command. One thread at a time.
+// Of one call of the library. One thread at a time.
 class Retrier {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
-  // Returns early when the command is cancelled.
+  // Returns early when the call is cancelled.
   using Sleep = std::function<void(std::chrono::milliseconds)>;
 
-  // Writes a line to `notes` before it waits; `progress` is taken off the
-  // screen for it.
-  Retrier(const RetryOptions& options, std::ostream* notes, Progress* progress,
+  // Tells `events` before it waits. Both must outlive this.
+  Retrier(const RetryOptions& options, Events* events,
           Cancellation* cancellation);
   // For tests.
-  Retrier(const RetryOptions& options, std::ostream* notes, Progress* progress,
+  Retrier(const RetryOptions& options, Events* events,
           Cancellation* cancellation, Clock clock, Sleep sleep);
 
   // Runs `attempt` until it succeeds, fails for good (IsTransient) or the time
@@ -45,9 +43,6 @@ class Retrier {
 
   // The work got further: the time begins anew, and waits are short again.
   void Progressed();
-  // Tells the person something in a line of its own.
-  void Note(const std::string& sentence);
-
   absl::Status Connect(Connection* connection) const {
     return connection->Connect(options_.connect_timeout_seconds);
   }
@@ -60,8 +55,7 @@ class Retrier {
   std::chrono::milliseconds NextWait(const absl::Status& error);
 
   const RetryOptions options_;
-  std::ostream* const notes_;
-  Progress* const progress_;
+  Events* const events_;
   Cancellation* const cancellation_;
   const Clock clock_;
   const Sleep sleep_;

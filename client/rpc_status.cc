@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "client/reason.h"
 
 namespace qstore::client {
 namespace {
@@ -18,6 +20,9 @@ using google::protobuf::UnknownField;
 using google::protobuf::UnknownFieldSet;
 
 constexpr char kRetryInfoUrl[] = "type.googleapis.com/google.rpc.RetryInfo";
+constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
+// As google.rpc.ErrorInfo bounds it.
+constexpr size_t kMaxReasonBytes = 63;
 
 // The fields `number` that hold bytes, of a message whose generated code we
 // need for nothing else.
@@ -35,16 +40,30 @@ std::vector<std::string> BytesFields(const std::string& message, int number) {
   return found;
 }
 
-// Keeps google.rpc.RetryInfo, a detail (Any: 1 type_url, 2 value) of
-// google.rpc.Status (3 details).
-void KeepRetryInfo(const grpc::Status& from, absl::Status* status) {
+bool IsReason(const std::string& text) {
+  return !text.empty() && text.size() <= kMaxReasonBytes &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_isupper(static_cast<unsigned char>(c)) ||
+                  absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
+                  c == '_';
+         });
+}
+
+// Keeps google.rpc.RetryInfo and the reason of google.rpc.ErrorInfo (1 reason),
+// details (Any: 1 type_url, 2 value) of google.rpc.Status (3 details).
+void KeepDetails(const grpc::Status& from, absl::Status* status) {
   for (const std::string& any : BytesFields(from.error_details(), 3)) {
     const std::vector<std::string> url = BytesFields(any, 1);
     const std::vector<std::string> value = BytesFields(any, 2);
-    if (url.size() != 1 || value.size() != 1 || url[0] != kRetryInfoUrl) {
-      continue;
+    if (url.size() != 1 || value.size() != 1) continue;
+    if (url[0] == kRetryInfoUrl) {
+      status->SetPayload(kRetryInfoUrl, absl::Cord(value[0]));
+    } else if (url[0] == kErrorInfoUrl) {
+      const std::vector<std::string> reason = BytesFields(value[0], 1);
+      if (reason.size() == 1 && IsReason(reason[0])) {
+        *status = WithReason(*status, reason[0]);
+      }
     }
-    status->SetPayload(kRetryInfoUrl, absl::Cord(value[0]));
   }
 }
 
@@ -85,7 +104,7 @@ absl::Status FromGrpcStatus(const grpc::Status& status,
                             const std::string& server) {
   if (status.ok()) return absl::OkStatus();
   absl::Status translated = Translate(status, server);
-  KeepRetryInfo(status, &translated);
+  KeepDetails(status, &translated);
   return translated;
 }
 
@@ -117,12 +136,6 @@ bool IsTransient(const absl::Status& status) {
     default:
       return false;
   }
-}
-
-std::string StartServerAdvice(const std::string& server) {
-  return absl::StrCat("start it with `qstored --listen ", server,
-                      " --data-dir DIR`, or name another one with --server "
-                      "HOST:PORT or QSTORE_SERVER");
 }
 
 std::string StatusCodeName(absl::StatusCode code) {

@@ -11,7 +11,8 @@
 namespace qstore::client {
 
 // `server`: address for messages about the connection itself, which also say
-// what to do. All other messages are the server's own sentence.
+// what to do. All other messages are the server's own sentence. Keeps the
+// server's reason (reason.h) and its RetryInfo.
 absl::Status FromGrpcStatus(const grpc::Status& status,
                             const std::string& server);
 
@@ -22,9 +23,6 @@ std::optional<absl::Duration> RetryDelay(const absl::Status& status);
 // Whether the error may go away by itself and says nothing about what was asked
 // for: the connection or the server went away, or the server is busy.
 bool IsTransient(const absl::Status& status);
-
-// How to start a daemon or point to one, for the end of a message.
-std::string StartServerAdvice(const std::string& server);
 
 // "NOT_FOUND", as in the gRPC specification.
 std::string StatusCodeName(absl::StatusCode code);

@@ -86,10 +86,15 @@ absl::Status ValidateBlobs(const LayerBlobs& layer) {
           ", in values of ", kMaxValueBytes));
     }
   }
+  const codec::Layer* known = codec::FindLayer(layer.layer);
+  if (known != nullptr && known->single_blob &&
+      (layer.blobs.size() != 1 || layer.blobs[0].subgroup != 0)) {
+    return InvalidObject("it is one blob, of subgroup 0");
+  }
   return absl::OkStatus();
 }
 
-absl::Status ValidateLayers(const Chunk& chunk) {
+absl::Status ValidateLayers(const Object& object, const Chunk& chunk) {
   std::vector<codec::LayerNumber> numbers;
   numbers.reserve(chunk.layers.size());
   uint64_t stored_bytes = 0;
@@ -104,7 +109,26 @@ absl::Status ValidateLayers(const Chunk& chunk) {
                                       " bytes, more than a chunk may (",
                                       kMaxChunkStoredBytes, ")"));
   }
-  return codec::CheckStack(numbers);
+  QSTORE_RETURN_IF_ERROR(codec::CheckStack(numbers));
+  if (!codec::FindLayer(numbers.back())->gives_original) {
+    return InvalidObject("its layers do not give the original");
+  }
+  // Quantized is what has a lower precision to give.
+  if (codec::FindLayer(numbers.front())->gives_original == object.quantized()) {
+    return InvalidObject(absl::StrCat(
+        "layer ", numbers.front(), " is not one of ",
+        object.quantized() ? "a quantized tensor" : "what is not quantized"));
+  }
+  // What nobody could compare with what was uploaded would be taken unseen.
+  for (const LayerBlobs& layer : chunk.layers) {
+    const bool original = codec::FindLayer(layer.layer)->gives_original;
+    if (layer.decoded_xxh3.empty() == original) continue;
+    return InvalidObject(absl::StrCat(
+        "layer ", layer.layer,
+        original ? " has checksums, though the chunk has that of the original"
+                 : " has no checksums of what it decodes to"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ValidateChunks(const Object& object) {
@@ -116,7 +140,7 @@ absl::Status ValidateChunks(const Object& object) {
     if (chunk.raw_bytes == 0) return InvalidObject(where + " has no bytes");
     QSTORE_RETURN_IF_ERROR(
         Annotate(DescribeChunk(object, chunk).status(), where));
-    QSTORE_RETURN_IF_ERROR(Annotate(ValidateLayers(chunk), where));
+    QSTORE_RETURN_IF_ERROR(Annotate(ValidateLayers(object, chunk), where));
     if (!object.quantized() && chunk.rows != 0) {
       return InvalidObject(where + ": only quantized chunks have rows");
     }
@@ -151,14 +175,18 @@ absl::Status ValidateObject(const Object& object) {
   return ValidateChunks(object);
 }
 
-LayerBytes PayloadBytes(const Object& object) {
+LayerBytes StoredValueBytes(const Object& object) {
   LayerBytes sum;
   for (const Chunk& chunk : object.chunks) {
     for (const LayerBlobs& layer : chunk.layers) {
+      uint64_t bytes = 0;
+      for (const Blob& blob : layer.blobs) {
+        bytes += blob.size_bytes + kValueKeyBytes * blob.value_xxh3.size();
+      }
       if (object.is_tensor()) {
-        sum.Add(layer.layer, layer.size_bytes());
+        sum.Add(layer.layer, bytes);
       } else {
-        sum.AddOther(layer.size_bytes());
+        sum.AddOther(bytes);
       }
     }
   }

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/error_reason.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -51,10 +52,12 @@ absl::Status RemovePartial(const fs::path& directory) {
 }
 
 absl::Status AnotherIsBeingMade() {
-  return WithRetryHint(absl::ResourceExhaustedError(absl::StrCat(
-                           "another backup is being made; retry in ",
-                           absl::FormatDuration(kBusyRetryDelay))),
-                       kBusyRetryDelay);
+  return WithRetryHint(
+      WithReason(absl::ResourceExhaustedError(
+                     absl::StrCat("another backup is being made; retry in ",
+                                  absl::FormatDuration(kBusyRetryDelay))),
+                 kReasonBackupRunning),
+      kBusyRetryDelay);
 }
 
 }  // namespace
@@ -106,9 +109,10 @@ absl::StatusOr<BackupDirectory::Backup> BackupDirectory::CreateAlone(
   const fs::path path = directory_ / name;
   std::error_code error;
   if (fs::symlink_status(path, error).type() != fs::file_type::not_found) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("there is a backup ", Quoted(name), " in ",
-                     directory_.string(), ": choose another name"));
+    return WithReason(absl::AlreadyExistsError(absl::StrCat(
+                          "there is a backup ", Quoted(name), " in ",
+                          directory_.string(), ": choose another name")),
+                      kReasonBackupExists);
   }
   const fs::path partial = directory_ / (kPartialPrefix + name);
   absl::Status status = store->Checkpoint(partial);

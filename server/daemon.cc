@@ -159,7 +159,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
 }
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
-    const ServerOptions& options, std::unique_ptr<storage::Engine> engine) {
+    const ServerOptions& options, storage::Engine engine) {
   QSTORE_RETURN_IF_ERROR(CheckOptions(options));
   auto store = storage::ModelStore::Open(std::move(engine),
                                          {.report_collection = LogCollection});
@@ -204,27 +204,40 @@ Daemon::Daemon(const ServerOptions& options,
           {.window = std::chrono::seconds(options.resume_window_seconds),
            .uploads = options.max_parked_uploads},
           &timer_, &read_pool_),
-      service_(store_.get(), &admission_,
-               IngestResources{.encode_pool = &encode_pool_,
-                               .codecs = &codecs_,
-                               .budget = &ingest_budget_,
-                               .verify = options.verify_ingest,
-                               .limits = options.ingest_limits,
-                               .metadata = &metadata_budget_,
-                               .disk_reserve = &disk_reserve_,
-                               .quotas = &quotas_,
-                               .cancelled = {},
-                               .cancellations = &cancellations_},
-               &upload_park_,
+      service_(store_.get(), Environment(),
+               UploadResources{
+                   .store = store_.get(),
+                   .ingest = IngestResources{.encode_pool = &encode_pool_,
+                                             .codecs = &codecs_,
+                                             .budget = &ingest_budget_,
+                                             .verify = options.verify_ingest,
+                                             .limits = options.ingest_limits,
+                                             .metadata = &metadata_budget_,
+                                             .disk_reserve = &disk_reserve_,
+                                             .quotas = &quotas_,
+                                             .cancelled = {},
+                                            .cancellations = &cancellations_},
+                   .park = &upload_park_,
+                   .stalls = &stalls_},
                DownloadResources{.store = store_.get(),
                                  .read_pool = &read_pool_,
                                  .gauge = pinned_bytes_,
                                  .pin_bytes = options.download_buffer_bytes,
                                  .metadata = &metadata_budget_,
                                  .stalls = &stalls_},
-               &verify_budget_),
-      admin_service_(store_.get(), &admission_, backups_.get(),
+               VerifyResources{.store = store_.get(),
+                               .pool = &encode_pool_,
+                               .codecs = &codecs_,
+                               .budget = &verify_budget_,
+                               .metadata = &metadata_budget_,
+                               .stalls = &stalls_}),
+      admin_service_(store_.get(), Environment(), backups_.get(),
                      scrubber_.get()) {}
+
+CallEnvironment Daemon::Environment() {
+  return {
+      .admission = &admission_, .rights = &rights_, .counts = &call_counts_};
+}
 
 absl::Status Daemon::Serve() {
   const size_t colon = options_.listen.rfind(':');
@@ -279,6 +292,7 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   server_->Shutdown(std::chrono::system_clock::now() +
                     std::min(grace, kAnswerTimeout));
   server_.reset();
+  spdlog::debug("calls until shutdown: {}", call_counts_.Summary());
   if (!pinned_bytes_->WaitUntilZero(std::chrono::steady_clock::now() +
                                     kUnpinTimeout)) {
     spdlog::error("{} bytes of stored values are still in use at shutdown",

@@ -14,6 +14,9 @@
 #include "grpcpp/server.h"
 #include "server/backup_directory.h"
 #include "server/calls/admin_service.h"
+#include "server/calls/call_counts.h"
+#include "server/calls/call_frame.h"
+#include "server/calls/rights.h"
 #include "server/calls/service.h"
 #include "server/check/scrubber.h"
 #include "server/codec_set.h"
@@ -36,7 +39,7 @@ class Daemon {
       const ServerOptions& options);
   // The same over an engine that is open already.
   static absl::StatusOr<std::unique_ptr<Daemon>> StartWithEngine(
-      const ServerOptions& options, std::unique_ptr<storage::Engine> engine);
+      const ServerOptions& options, storage::Engine engine);
 
   // Shuts down without grace if Shutdown was not called.
   ~Daemon();
@@ -56,6 +59,7 @@ class Daemon {
   const ByteBudget& ingest_budget() const { return ingest_budget_; }
   const ByteBudget& metadata_budget() const { return metadata_budget_; }
   const ByteBudget& verify_budget() const { return verify_budget_; }
+  const CallCounts& call_counts() const { return call_counts_; }
   const UploadPark& upload_park() const { return upload_park_; }
   const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
 
@@ -64,6 +68,7 @@ class Daemon {
          std::unique_ptr<storage::ModelStore> store,
          std::unique_ptr<BackupDirectory> backups);
   absl::Status Serve();
+  CallEnvironment Environment();
 
   const ServerOptions options_;
   std::string address_;
@@ -81,6 +86,8 @@ class Daemon {
   CodecPool codecs_;
   const std::shared_ptr<PinnedBytesGauge> pinned_bytes_;
   CallAdmission admission_;
+  const AllowAll rights_;
+  CallCounts call_counts_;
   ThreadPool encode_pool_;
   ThreadPool read_pool_;
   std::unique_ptr<Scrubber> scrubber_;  // null: off

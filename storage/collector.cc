@@ -37,7 +37,7 @@ absl::Status DeleteDoomedData(StoreState* state,
   std::vector<IdRange> left;
   for (const IdRange& range : ranges) {
     absl::Status status = absl::CancelledError("the store is being closed");
-    if (!stopping()) status = DeleteObjectData(state->engine.get(), range);
+    if (!stopping()) status = DeleteObjectData(&state->blobs(), range);
     if (!status.ok()) left.push_back(range);
     first_failure.Update(status);
   }
@@ -48,13 +48,13 @@ absl::Status DeleteDoomedData(StoreState* state,
 
 }  // namespace
 
-absl::Status DeleteObjectData(Engine* engine, const IdRange& range) {
+absl::Status DeleteObjectData(BlobStore* blobs, const IdRange& range) {
   QSTORE_FAILPOINT("collect.data");
   const std::string begin = DataKeyBound(range.first);
   const std::string end = DataKeyBound(range.end);
   absl::Status first_failure;
-  for (const Family family : kDataFamilies) {
-    first_failure.Update(engine->DeleteRange(family, begin, end));
+  for (const Family family : AllFamilies()) {
+    first_failure.Update(blobs->DeleteRange(family, begin, end));
   }
   return first_failure;
 }

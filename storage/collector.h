@@ -16,8 +16,8 @@
 
 namespace qstore::storage {
 
-// Deletes the data of `range` in every data family.
-absl::Status DeleteObjectData(Engine* engine, const IdRange& range);
+// Deletes the data of `range` in every family.
+absl::Status DeleteObjectData(BlobStore* blobs, const IdRange& range);
 
 // Deletes what is garbage now: first the records, some hundreds of objects at a
 // time, then the data. The mutex is held while records are deleted, not while

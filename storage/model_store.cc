@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "base/error_reason.h"
 #include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -24,9 +25,24 @@ namespace {
 
 constexpr uint32_t kFormatVersion = 2;
 
+absl::StatusOr<bool> IsEmpty(const Engine& engine) {
+  bool is_empty = true;
+  QSTORE_RETURN_IF_ERROR(
+      engine.records->Scan("", "\xff", [&](std::string_view, ByteView) {
+        is_empty = false;
+        return false;
+      }));
+  for (const Family family : AllFamilies()) {
+    const absl::Status status = engine.blobs->LastKey(family).status();
+    if (status.ok()) is_empty = false;
+    if (!absl::IsNotFound(status)) QSTORE_RETURN_IF_ERROR(status);
+  }
+  return is_empty;
+}
+
 // Creates the version record in an empty store, checks it in any other.
-absl::Status CheckFormatVersion(Engine* engine) {
-  RecordTable records(engine);
+absl::Status CheckFormatVersion(const Engine& engine) {
+  RecordTable records(engine.records.get());
   const absl::StatusOr<uint32_t> version = records.FormatVersion();
   if (version.ok()) {
     if (*version == kFormatVersion) return absl::OkStatus();
@@ -42,10 +58,8 @@ absl::Status CheckFormatVersion(Engine* engine) {
         "empty data directory"));
   }
   if (!absl::IsNotFound(version.status())) return version.status();
-  for (const Family family : kAllFamilies) {
-    const absl::Status status = engine->LastKey(family).status();
-    if (absl::IsNotFound(status)) continue;
-    QSTORE_RETURN_IF_ERROR(status);
+  QSTORE_ASSIGN_OR_RETURN(const bool is_empty, IsEmpty(engine));
+  if (!is_empty) {
     return absl::FailedPreconditionError(
         "the store has records but no format version: it was not made by this "
         "project, or its manifest is damaged");
@@ -58,7 +72,7 @@ absl::Status CheckFormatVersion(Engine* engine) {
 
 class ModelStoreImpl final : public ModelStore {
  public:
-  ModelStoreImpl(std::unique_ptr<Engine> engine, uint64_t next_id,
+  ModelStoreImpl(Engine engine, uint64_t next_id,
                  const ModelStoreOptions& options)
       : state_(std::move(engine), next_id),
         sweep_report_(Sweep(&state_)),
@@ -133,7 +147,12 @@ class ModelStoreImpl final : public ModelStore {
   }
 
   absl::Status Checkpoint(const std::filesystem::path& directory) override {
-    return state_.engine->Checkpoint(directory);
+    if (state_.engine.checkpoint == nullptr) {
+      return absl::UnimplementedError(
+          "this storage engine keeps no files that could be copied; start "
+          "qstored with --engine rocksdb");
+    }
+    return state_.engine.checkpoint(directory);
   }
 
   absl::Status WaitForCollection(absl::Duration timeout) override {
@@ -144,7 +163,6 @@ class ModelStoreImpl final : public ModelStore {
   }
 
   const SweepReport& sweep_report() const override { return sweep_report_; }
-  const Engine& engine() const override { return *state_.engine; }
 
  private:
   // Under the mutex, so that all they read is of one moment.
@@ -179,8 +197,10 @@ class ModelStoreImpl final : public ModelStore {
 };
 
 absl::Status ModelStoreImpl::UnknownModel(const std::string& model) {
-  return absl::NotFoundError(absl::StrCat(
-      "no model ", Quoted(model), ": list the models to see which there are"));
+  return WithReason(absl::NotFoundError(absl::StrCat(
+                        "no model ", Quoted(model),
+                        ": list the models to see which there are")),
+                    kReasonModelNotFound);
 }
 
 absl::StatusOr<std::string> ModelStoreImpl::Resolve(
@@ -200,11 +220,14 @@ absl::StatusOr<std::string> ModelStoreImpl::ResolveTag(
   if (model.revisions.empty()) return UnknownModel(reference.model);
   std::vector<std::string> tags;
   for (const ModelSummary::Tag& tag : model.tags) tags.push_back(tag.name);
-  return absl::NotFoundError(absl::StrCat(
-      "model ", reference.model, " has no tag ", reference.tag, "; ",
-      tags.empty() ? absl::StrCat("name a revision, the newest is ",
-                                  model.revisions.front())
-                   : absl::StrCat("its tags are ", absl::StrJoin(tags, ", "))));
+  return WithReason(
+      absl::NotFoundError(absl::StrCat(
+          "model ", reference.model, " has no tag ", reference.tag, "; ",
+          tags.empty()
+              ? absl::StrCat("name a revision, the newest is ",
+                             model.revisions.front())
+              : absl::StrCat("its tags are ", absl::StrJoin(tags, ", ")))),
+      kReasonTagNotFound);
 }
 
 absl::StatusOr<std::string> ModelStoreImpl::ResolvePrefix(
@@ -215,16 +238,19 @@ absl::StatusOr<std::string> ModelStoreImpl::ResolvePrefix(
                           state_.records.RevisionsOf(reference.model, prefix));
   if (matches.size() == 1) return matches.front().first;
   if (matches.size() > 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "model ", reference.model, " has ", matches.size(),
-        " revisions that start with ", prefix, ", among them ",
-        matches[0].first, " and ", matches[1].first, ": give more digits"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "model ", reference.model, " has ", matches.size(),
+            " revisions that start with ", prefix, ", among them ",
+            matches[0].first, " and ", matches[1].first, ": give more digits")),
+        kReasonAmbiguousRevision);
   }
   QSTORE_ASSIGN_OR_RETURN(const ModelSummary model, Summarize(reference.model));
   if (model.revisions.empty()) return UnknownModel(reference.model);
-  return absl::NotFoundError(
-      absl::StrCat("model ", reference.model, " has no revision ", prefix,
-                   "; its newest is ", model.revisions.front()));
+  return WithReason(absl::NotFoundError(absl::StrCat(
+                        "model ", reference.model, " has no revision ", prefix,
+                        "; its newest is ", model.revisions.front())),
+                    kReasonRevisionNotFound);
 }
 
 absl::StatusOr<StoredRevision> ModelStoreImpl::NamedRevision(
@@ -331,11 +357,11 @@ absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ModelStore>> ModelStore::Open(
-    std::unique_ptr<Engine> engine, const ModelStoreOptions& options) {
+    Engine engine, const ModelStoreOptions& options) {
   QSTORE_RETURN_IF_ERROR(
-      Annotate(CheckFormatVersion(engine.get()), "opening the store"));
+      Annotate(CheckFormatVersion(engine), "opening the store"));
   QSTORE_FAILPOINT("open.next_id");
-  QSTORE_ASSIGN_OR_RETURN(const uint64_t next_id, FindNextId(engine.get()));
+  QSTORE_ASSIGN_OR_RETURN(const uint64_t next_id, FindNextId(engine));
   return std::make_unique<ModelStoreImpl>(std::move(engine), next_id, options);
 }
 

@@ -179,7 +179,7 @@ class ModelStore {
   // that this build reads) and deletes data that no revision names, of which
   // sweep_report() tells.
   static absl::StatusOr<std::unique_ptr<ModelStore>> Open(
-      std::unique_ptr<Engine> engine, const ModelStoreOptions& options = {});
+      Engine engine, const ModelStoreOptions& options = {});
   // Ends the collection with the step that it is at: what remains is swept by
   // the next Open.
   virtual ~ModelStore() = default;
@@ -213,7 +213,8 @@ class ModelStore {
   virtual absl::StatusOr<std::vector<ObjectUse>> UsesOf(uint64_t object_id,
                                                         size_t max_count) = 0;
 
-  // Copies the store as it is at one moment, as Engine::Checkpoint says.
+  // Copies the store as it is at one moment, as Engine::checkpoint says;
+  // UNIMPLEMENTED when the engine keeps no files.
   // Uploads that run are not part of the copy; Open sweeps what they had added
   // so far.
   virtual absl::Status Checkpoint(const std::filesystem::path& directory) = 0;
@@ -226,8 +227,6 @@ class ModelStore {
 
   // Of Open; for the log.
   virtual const SweepReport& sweep_report() const = 0;
-
-  virtual const Engine& engine() const = 0;
 };
 
 }  // namespace qstore::storage

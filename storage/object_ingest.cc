@@ -65,18 +65,18 @@ class Ingestion {
 
   bool any_new() const { return any_new_; }
 
-  // Data and records become visible in one step.
-  absl::Status Ingest(BulkWriter* writer) {
+  // The data first, and synced: whoever finds a record finds its data. Between
+  // the two a crash leaves data without records, for the next sweep.
+  absl::Status Ingest(std::unique_ptr<BulkWriter> writer) {
     RecordBatch records;
     for (size_t i = 0; i < objects_.size(); ++i) {
       if (!found_[i].has_value()) records.PutObject(objects_[i]);
     }
-    for (const WriteBatch::Operation* put : LastOperations(records.writes())) {
-      QSTORE_RETURN_IF_ERROR(
-          writer->Put(Family::kManifest, put->key, AsBytes(put->value)));
-    }
     ingest_tried_ = true;
     QSTORE_RETURN_IF_ERROR(writer->Ingest());
+    QSTORE_RETURN_IF_ERROR(Annotate(state_.records.Commit(records),
+                                    "recording objects that were added"));
+    writer = nullptr;
     QSTORE_FAILPOINT("object.ingested");
     const absl::MutexLock lock(&state_.mutex);
     for (size_t i = 0; i < objects_.size(); ++i) {
@@ -117,7 +117,7 @@ absl::StatusOr<std::vector<ObjectSummary>> IngestObjects(
   QSTORE_RETURN_IF_ERROR(ingestion.Begin());
   QSTORE_FAILPOINT("object.claimed");
   if (ingestion.any_new()) {
-    QSTORE_RETURN_IF_ERROR(ingestion.Ingest(writer.get()));
+    QSTORE_RETURN_IF_ERROR(ingestion.Ingest(std::move(writer)));
   }
   return ingestion.Succeed();
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "storage/engine.h"
+#include "storage/blobs/blob_store.h"
 #include "storage/store_state.h"
 
 namespace qstore::storage {

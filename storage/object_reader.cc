@@ -19,11 +19,11 @@ absl::Status AbsenceIsDamage(const absl::Status& status) {
 absl::StatusOr<PinnedValue> GetChecked(const StoreState& state,
                                        uint64_t object_id, uint32_t chunk_index,
                                        const model::ValueAddress& expected) {
-  const auto family = static_cast<Family>(expected.layer);
+  const auto family = FamilyOf(expected.layer);
   const std::string key =
       DataKey{object_id, chunk_index, expected.subgroup, expected.value_index}
           .Encode();
-  absl::StatusOr<PinnedValue> value = state.engine->Get(family, key);
+  absl::StatusOr<PinnedValue> value = state.blobs().Get(family, key);
   if (!value.ok()) return AbsenceIsDamage(value.status());
   if (value->bytes().size() != expected.size_bytes) {
     return absl::DataLossError(absl::StrCat(

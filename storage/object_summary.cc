@@ -1,7 +1,10 @@
 #include "storage/object_summary.h"
 
+#include <map>
+
 #include "codec/layers.h"
 #include "model/chunk_description.h"
+#include "model/manifest.h"
 #include "storage/records/keys.h"
 #include "storage/records/record_messages.h"
 #include "storage/records/records.h"
@@ -9,16 +12,26 @@
 namespace qstore::storage {
 namespace {
 
+// Chunks of one lowest layer are counted as one long chunk: a scale that the
+// whole tensor shares comes with each of them, but a file has it once.
 uint64_t LowPrecisionBytes(const model::Object& object) {
-  uint64_t sum = 0;
+  std::map<codec::LayerNumber, codec::ChunkDescription> by_lowest;
   for (const model::Chunk& chunk : object.chunks) {
     const auto description = model::DescribeChunk(object, chunk);
-    const codec::Layer* lowest = codec::FindLayer(chunk.layers.front().layer);
-    sum += description.ok() && lowest != nullptr
-               ? lowest->decoded_bytes(*description)
-               : chunk.raw_bytes;
+    if (!description.ok()) return object.raw_bytes;
+    const auto [sum, is_new] =
+        by_lowest.emplace(chunk.layers.front().layer, *description);
+    if (is_new) continue;
+    sum->second.raw_bytes += chunk.raw_bytes;
+    if (sum->second.shape.has_value()) sum->second.shape->rows += chunk.rows;
   }
-  return sum;
+  uint64_t bytes = 0;
+  for (const auto& [number, description] : by_lowest) {
+    const codec::Layer* layer = codec::FindLayer(number);
+    bytes += layer == nullptr ? description.raw_bytes
+                              : layer->decoded_bytes(description);
+  }
+  return bytes;
 }
 
 // The object's record and its entry in the index of content hashes.
@@ -27,25 +40,9 @@ uint64_t RecordBytes(const model::Object& object) {
          kSealBytes + HashKey({}).size() + sizeof(uint64_t) + kSealBytes;
 }
 
-}  // namespace
+static_assert(kDataKeyBytes == model::kValueKeyBytes);
 
-model::LayerBytes StoredValueBytes(const model::Object& object) {
-  model::LayerBytes sum;
-  for (const model::Chunk& chunk : object.chunks) {
-    for (const model::LayerBlobs& layer : chunk.layers) {
-      uint64_t bytes = 0;
-      for (const model::Blob& blob : layer.blobs) {
-        bytes += blob.size_bytes + kDataKeyBytes * blob.value_xxh3.size();
-      }
-      if (object.is_tensor()) {
-        sum.Add(layer.layer, bytes);
-      } else {
-        sum.AddOther(bytes);
-      }
-    }
-  }
-  return sum;
-}
+}  // namespace
 
 ObjectSummary Summarize(const model::Object& object) {
   ObjectSummary summary;
@@ -53,7 +50,7 @@ ObjectSummary Summarize(const model::Object& object) {
   summary.content_hash = object.content_hash;
   summary.raw_bytes = object.raw_bytes;
   summary.low_precision_bytes = LowPrecisionBytes(object);
-  summary.stored = StoredValueBytes(object);
+  summary.stored = model::StoredValueBytes(object);
   summary.stored.AddOther(RecordBytes(object));
   return summary;
 }

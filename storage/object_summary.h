@@ -24,7 +24,4 @@ struct ObjectSummary {
 // `object` is valid (model::ValidateObject).
 ObjectSummary Summarize(const model::Object& object);
 
-// What its values and their keys take, by layer; of what is no tensor, `other`.
-model::LayerBytes StoredValueBytes(const model::Object& object);
-
 }  // namespace qstore::storage

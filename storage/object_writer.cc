@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/failpoint.h"
 #include "base/status.h"
+#include "codec/layers.h"
 #include "storage/records/keys.h"
 #include "storage/records/validate_records.h"
 
@@ -51,6 +52,11 @@ absl::Status ObjectWriterImpl::AddChunk(model::Chunk chunk,
 
 absl::Status ObjectWriterImpl::AddLayer(const LayerToStore& layer,
                                         model::Chunk* chunk) {
+  // Its number is that of a key space.
+  if (codec::FindLayer(layer.layer) == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no layer ", layer.layer));
+  }
   if (!chunk->layers.empty() && chunk->layers.back().layer >= layer.layer) {
     return absl::InvalidArgumentError(absl::StrCat("layer ", layer.layer,
                                                    " comes after layer ",
@@ -92,7 +98,7 @@ absl::Status ObjectWriterImpl::AddBlob(codec::LayerNumber layer,
 
 absl::Status ObjectWriterImpl::MoveToOwnTable() {
   QSTORE_FAILPOINT("object.large");
-  QSTORE_ASSIGN_OR_RETURN(writer_, engine_.NewBulkWriter());
+  QSTORE_ASSIGN_OR_RETURN(writer_, blobs_.NewBulkWriter());
   object_id_ = sink_.TakeLargeObjectId();
   for (const BufferedBlob& blob : std::exchange(buffered_, {})) {
     QSTORE_RETURN_IF_ERROR(PutBlob(object_id_, blob.chunk_index, blob.layer,

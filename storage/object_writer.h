@@ -33,8 +33,8 @@ class WrittenObjectSink {
 
 class ObjectWriterImpl final : public ObjectWriter {
  public:
-  ObjectWriterImpl(Engine* engine, WrittenObjectSink* sink)
-      : engine_(*engine), sink_(*sink) {}
+  ObjectWriterImpl(BlobStore* blobs, WrittenObjectSink* sink)
+      : blobs_(*blobs), sink_(*sink) {}
   ~ObjectWriterImpl() override { sink_.WriterDestroyed(); }
 
   absl::Status AddChunk(model::Chunk chunk,
@@ -47,7 +47,7 @@ class ObjectWriterImpl final : public ObjectWriter {
                        const codec::EncodedBlob& blob);
   absl::Status MoveToOwnTable();
 
-  Engine& engine_;
+  BlobStore& blobs_;
   WrittenObjectSink& sink_;
   std::vector<model::Chunk> chunks_;
   uint64_t object_id_ = 0;  // once it is large

@@ -48,6 +48,7 @@ struct StoredRevision {
   uint64_t two_copies_bytes = 0;
 
   std::string name() const { return model + "@" + revision; }
+  bool operator==(const StoredRevision&) const = default;
 };
 
 // A revision as a manifest whose objects have yet to be read: `object_ids` has

@@ -28,6 +28,12 @@ absl::Status FillSegment(const HeldObjects& held, StoredSegment* segment) {
         absl::StrCat("the segment has ", segment->raw_bytes,
                      " bytes, its object has ", object->raw_bytes));
   }
+  // All zeros: the draft does not say.
+  if (segment->content_hash != Sha256Digest{} &&
+      segment->content_hash != object->content_hash) {
+    return absl::InvalidArgumentError(
+        "the segment's content hash is not its object's");
+  }
   segment->object_id = object->object_id;
   segment->content_hash = object->content_hash;
   return absl::OkStatus();

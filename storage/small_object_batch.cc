@@ -26,7 +26,7 @@ absl::Status PutBlob(uint64_t object_id, uint32_t chunk_index,
     const ByteView value = bytes.subspan(i * model::kMaxValueBytes,
                                          model::ValueBytes(bytes.size(), i));
     QSTORE_RETURN_IF_ERROR(
-        writer->Put(static_cast<Family>(layer), key.Encode(), value));
+        writer->Put(FamilyOf(layer), key.Encode(), value));
   }
   return absl::OkStatus();
 }
@@ -46,7 +46,7 @@ absl::StatusOr<uint64_t> SmallObjectBatch::Add(
     free_ids_.end = free_ids_.first + kIdBlock;
   }
   if (writer_ == nullptr) {
-    QSTORE_ASSIGN_OR_RETURN(writer_, state_.engine->NewBulkWriter());
+    QSTORE_ASSIGN_OR_RETURN(writer_, state_.blobs().NewBulkWriter());
   }
   const uint64_t id = free_ids_.first++;
   for (const BufferedBlob& blob : blobs) {

@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "storage/engine.h"
+#include "storage/blobs/blob_store.h"
 #include "storage/store_state.h"
 
 namespace qstore::storage {

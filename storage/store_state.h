@@ -1,7 +1,7 @@
 // What the store's classes share.
 #pragma once
 
-#include <memory>
+#include <cstdint>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -13,12 +13,14 @@
 namespace qstore::storage {
 
 struct StoreState {
-  StoreState(std::unique_ptr<Engine> engine_in, uint64_t next_id)
+  StoreState(Engine engine_in, uint64_t next_id)
       : engine(std::move(engine_in)),
-        records(engine.get()),
+        records(engine.records.get()),
         objects(&records, next_id) {}
 
-  const std::unique_ptr<Engine> engine;
+  BlobStore& blobs() const { return *engine.blobs; }
+
+  const Engine engine;
   // Lookups at any time. What decides whether an object stays is committed
   // under `mutex`.
   RecordTable records;

@@ -12,6 +12,6 @@ namespace qstore::storage {
 SweepReport Sweep(StoreState* state);
 
 // An id above every id in use.
-absl::StatusOr<uint64_t> FindNextId(Engine* engine);
+absl::StatusOr<uint64_t> FindNextId(const Engine& engine);
 
 }  // namespace qstore::storage

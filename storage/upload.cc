@@ -60,7 +60,7 @@ absl::StatusOr<std::unique_ptr<ObjectWriter>> UploadImpl::AddObject() {
         "the upload's previous object writer still exists");
   }
   WrittenObjectSink* sink = this;
-  return std::make_unique<ObjectWriterImpl>(state_.engine.get(), sink);
+  return std::make_unique<ObjectWriterImpl>(&state_.blobs(), sink);
 }
 
 uint64_t UploadImpl::TakeLargeObjectId() {

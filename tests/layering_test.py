@@ -5,7 +5,7 @@
     base, codec            <- client
                                             proto/qstore/scrub/v1 <- server
 
-Also: only storage/rocksdb_* knows RocksDB, only server and client know
+Also: only storage/rocksdb/ knows RocksDB, only server and client know
 gRPC, base, model and codec use no library but those listed here, headers are named
 from the repository root, and no file is longer than MAX_LINES.
 """
@@ -160,7 +160,7 @@ class CheckerTest(unittest.TestCase):
         allowed = {
             "base/a.cc": "#include <sys/stat.h>\n#include <vector>\n#include <openssl/evp.h>\n",
             "codec/a.cc": '#include <zstd.h>\n#include <hwy/highway.h>\n#include "base/bytes.h"\n',
-            "storage/rocksdb/rocksdb_engine.cc": "#include <rocksdb/db.h>\n",
+            "storage/rocksdb/engine.cc": "#include <rocksdb/db.h>\n",
             "storage/a.cc": '#include "qstore/storage/v2/manifest.pb.h"\n#include "codec/chunk.h"\n',
             "server/a.cc": '#include <grpcpp/grpcpp.h>\n#include "qstore/v1/model_store.grpc.pb.h"\n',
             "client/a.cc": '#include "qstore/v1/model_store.pb.h"\n#include <CLI/CLI.hpp>\n',

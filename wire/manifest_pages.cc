@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/bytes.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "model/names.h"
@@ -31,9 +32,11 @@ absl::StatusOr<ParsedPageToken> ParsePageToken(std::string_view token) {
       (parts[1] != "f" && parts[1] != "o") ||
       !absl::SimpleAtoi(parts[2], &parsed.position.index) ||
       !absl::SimpleAtoi(parts[3], &parsed.position.inner)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the page token ", Quoted(token),
-        " is not one that an answer had: begin again without a token"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "the page token ", Quoted(token),
+            " is not one that an answer had: begin again without a token")),
+        kReasonInvalidPageToken);
   }
   parsed.revision = parts[0];
   parsed.position.objects = parts[1] == "o";

@@ -1,6 +1,7 @@
 #include "wire/read_request.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/status.h"
 #include "codec/layers.h"
 
@@ -14,9 +15,11 @@ absl::Status CheckEntries(const v1::Held& held) {
     entries += static_cast<size_t>(chunks.chunk_indices_size());
   }
   if (entries <= kMaxHeldEntries) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the client lists ", entries, " ranges and chunks that it has, but at ",
-      "most ", kMaxHeldEntries, " are allowed"));
+  return WithReason(absl::InvalidArgumentError(
+                        absl::StrCat("the client lists ", entries,
+                                     " ranges and chunks that it has, but at ",
+                                     "most ", kMaxHeldEntries, " are allowed")),
+                    kReasonInvalidSelection);
 }
 
 absl::StatusOr<model::Selection> SelectionFromWire(
@@ -45,9 +48,10 @@ absl::StatusOr<model::Representation> RepresentationOf(
       return representation;
     }
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("precision ", static_cast<int>(precision),
-                   " is not known; ask for the original or int8"));
+  return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                        "precision ", static_cast<int>(precision),
+                        " is not known; ask for the original or int8")),
+                    kReasonInvalidSelection);
 }
 
 }  // namespace

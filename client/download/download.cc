@@ -2,234 +2,263 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <memory>
-#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/file.h"
+#include "base/hash.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "client/download/download_job.h"
-#include "client/download/download_journal.h"
 #include "client/download/download_layout.h"
 #include "client/download/download_stream.h"
-#include "client/download/manifest_check.h"
-#include "client/download/output_files.h"
-#include "client/download/staging.h"
+#include "client/download/held_documents.h"
 #include "client/export/documents.h"
-#include "client/revision_query.h"
+#include "client/manifest_query.h"
 #include "client/rpc_status.h"
+#include "client/sinks/download_journal.h"
+#include "wire/read_request.h"
 
 namespace qstore::client {
 namespace {
-
-namespace fs = std::filesystem;
 
 size_t ThreadCount(uint32_t wanted) {
   if (wanted > 0) return wanted;
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// The first message of the stream.
-absl::StatusOr<v1::RevisionManifest> ReceiveManifest(
-    DownloadStream* stream, const v1::GetRevisionResponse& revision,
+// The messages of the stream up to the last page.
+absl::StatusOr<model::Manifest> ReceiveManifest(
+    DownloadStream* stream, const ResolvedRevision& revision,
     uint64_t* message_bytes) {
-  DownloadEvent event;
-  QSTORE_ASSIGN_OR_RETURN(const bool received, stream->Next(&event));
-  auto* manifest =
-      received ? std::get_if<v1::RevisionManifest>(&event.event) : nullptr;
-  if (manifest == nullptr) {
-    return absl::InternalError(
-        "the server did not begin the download with a revision manifest");
+  wire::ManifestAssembler assembler;
+  while (!assembler.complete()) {
+    DownloadEvent event;
+    QSTORE_ASSIGN_OR_RETURN(const bool received, stream->Next(&event));
+    if (!received) {
+      return absl::DataLossError(
+          "the download ended before the last page of its manifest: try again");
+    }
+    const auto* page = std::get_if<v1::ManifestPage>(&event.event);
+    if (page == nullptr) {
+      return absl::InternalError(
+          "the server did not begin the download with a whole manifest");
+    }
+    *message_bytes += event.message_bytes;
+    QSTORE_RETURN_IF_ERROR(AddPage(*page, &assembler));
   }
-  if (manifest->revision() != revision.revision()) {
-    return absl::InternalError(
-        absl::StrCat("the server sent revision ", Quoted(manifest->revision()),
-                     " instead of ", Quoted(revision.revision())));
+  QSTORE_ASSIGN_OR_RETURN(model::Manifest manifest, TakeManifest(&assembler));
+  if (manifest.revision != revision.revision ||
+      manifest.model != revision.model) {
+    return absl::InternalError(absl::StrCat(
+        "the server sent revision ", Quoted(manifest.name()), " instead of ",
+        Quoted(revision.model), "@", Quoted(revision.revision)));
   }
-  QSTORE_RETURN_IF_ERROR(CheckRevisionManifest(*manifest));
-  *message_bytes = event.message_bytes;
-  return std::move(*manifest);
+  return manifest;
 }
 
-uint64_t TotalBytes(const v1::BytesByKind& bytes) {
-  return bytes.int8() + bytes.residual() + bytes.plain() + bytes.other();
-}
-
-void AddTo(v1::BytesByKind* sum, const v1::BytesByKind& bytes) {
-  sum->set_int8(sum->int8() + bytes.int8());
-  sum->set_residual(sum->residual() + bytes.residual());
-  sum->set_plain(sum->plain() + bytes.plain());
-  sum->set_other(sum->other() + bytes.other());
+// One line, as far as it tells one selection from another.
+std::string DescribeSelection(const model::Selection& selection) {
+  if (selection.all()) return "";
+  v1::Selection message;
+  wire::ToWire(selection, &message);
+  return absl::StrCat(" part ",
+                      absl::Hex(Xxh3(AsBytes(message.SerializeAsString()))));
 }
 
 // Works with one revision, whatever happens to its tag meanwhile, in as many
 // attempts as it takes.
 class Downloader {
  public:
-  Downloader(const DownloadOptions& options,
-             const v1::GetRevisionResponse& revision, Retrier* retrier,
-             Connection* connection, Progress* progress,
-             Cancellation* cancellation, DownloadResult* result)
-      : options_(options),
+  Downloader(const std::string& name, const DownloadOptions& options,
+             const ResolvedRevision& revision, Sink* sink, const Call& call,
+             DownloadResult* result)
+      : name_(name),
+        options_(options),
         revision_(revision),
-        retrier_(*retrier),
-        connection_(connection),
-        progress_(progress),
-        cancellation_(cancellation),
+        sink_(sink),
+        call_(call),
         result_(*result) {}
+  ~Downloader() { Abandon(keep_); }
+  Downloader(const Downloader&) = delete;
+  Downloader& operator=(const Downloader&) = delete;
 
   absl::Status Run();
 
  private:
-  absl::Status RunAs(v1::Precision precision);
+  absl::Status RunAs(const model::Representation& representation);
   absl::Status Attempt();
-  // Makes a staging directory, or takes over what an earlier download left.
-  absl::Status Stage();
+  absl::Status OpenSink();
+  void Abandon(bool keep);
   // One call of Download, down to the published files.
   absl::Status Fetch();
-  absl::Status FetchInto(DownloadLayout* layout, DownloadStream* stream);
+  absl::Status CheckManifest(const model::Manifest& manifest) const;
+  absl::Status FetchInto(const model::Manifest& manifest,
+                         const model::ReadPlan& plan, DownloadLayout* layout,
+                         FileWriter* output, DownloadStream* stream);
   // Feeds the job until the server has ended the stream.
   absl::Status Receive(DownloadStream* stream, DownloadJob* job);
-  absl::Status Publish(const DownloadLayout& layout);
-  absl::Status CheckCancelled() const {
-    if (!cancellation_->cancelled()) return absl::OkStatus();
-    return absl::CancelledError("interrupted");
-  }
+  // Writes the documents of exported files, which the sink does not have yet.
+  absl::Status ExportInto(const model::Manifest& manifest,
+                          HeldDocuments* documents);
+  absl::Status Publish(const DownloadLayout& layout,
+                       const HeldDocuments& documents);
+  bool cancelled() const { return call_.cancellation->cancelled(); }
 
+  const std::string& name_;
   const DownloadOptions& options_;
-  const v1::GetRevisionResponse& revision_;
-  Retrier& retrier_;
-  Connection* const connection_;
-  Progress* const progress_;
-  Cancellation* const cancellation_;
+  const ResolvedRevision& revision_;
+  Sink* const sink_;
+  const Call& call_;
   DownloadResult& result_;
 
-  v1::Precision precision_ = v1::PRECISION_ORIGINAL;
+  model::Representation representation_;
   const ExportFormat* format_ = nullptr;
-  TensorsByFile tensors_;
-  std::string identity_;  // of the journal
-  std::unique_ptr<Staging> staging_;
-  std::optional<DownloadJournal> journal_;
+  bool open_ = false;     // the sink
+  bool resumed_ = false;  // the sink had something
+  bool keep_ = false;     // what it has, for another download
   uint64_t most_chunks_ = 0;
+  uint64_t document_bytes_ = 0;
 };
 
 absl::Status Downloader::Run() {
-  QSTORE_ASSIGN_OR_RETURN(precision_,
-                          ResolvePrecision(options_.precision, revision_));
-  absl::Status status = RunAs(precision_);
+  QSTORE_ASSIGN_OR_RETURN(const model::Representation wanted,
+                          ParsePrecision(options_.precision));
+  QSTORE_RETURN_IF_ERROR(model::ValidateSelection(options_.selection));
+  absl::Status status = RunAs(wanted);
   if (absl::IsFailedPrecondition(status) && options_.allow_original &&
-      precision_ == v1::PRECISION_INT8) {
-    retrier_.Note(absl::StrCat(std::string(status.message()),
-                               "; writing the original files instead"));
-    status = RunAs(v1::PRECISION_ORIGINAL);
+      !wanted.original()) {
+    call_.events->Note(absl::StrCat(std::string(status.message()),
+                                    "; writing the original files instead"));
+    status = RunAs(model::Representation());
   }
   QSTORE_RETURN_IF_ERROR(status);
-  result_.attempts = retrier_.attempts();
-  const uint64_t payload_bytes = TotalBytes(result_.received);
-  result_.received.set_other(result_.received.other() + result_.bytes_received -
-                             payload_bytes);
+  Transfer& transfer = result_.transfer;
+  transfer.attempts = call_.retrier->attempts();
+  transfer.received.AddOther(transfer.bytes_received -
+                             transfer.received.total());
   return absl::OkStatus();
 }
 
-absl::Status Downloader::RunAs(v1::Precision precision) {
-  precision_ = precision;
-  const bool int8 = precision == v1::PRECISION_INT8;
-  result_.precision = int8 ? "int8" : "original";
+absl::Status Downloader::RunAs(const model::Representation& representation) {
+  representation_ = representation;
+  result_.precision =
+      representation.original() ? "original" : options_.precision;
   format_ = nullptr;
-  tensors_.clear();
-  journal_.reset();
-  staging_.reset();
-  if (int8) {
+  Abandon(/*keep=*/false);
+  if (!representation.original()) {
     QSTORE_ASSIGN_OR_RETURN(format_, FindExportFormat(options_.format));
-    QSTORE_ASSIGN_OR_RETURN(tensors_, ReadTensorSummaries(revision_));
-    QSTORE_RETURN_IF_ERROR(CheckHasInt8(revision_));
   }
-  return retrier_.Run([this] { return Attempt(); });
+  return call_.retrier->Run([this] { return Attempt(); });
 }
 
 absl::Status Downloader::Attempt() {
-  QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
-  if (staging_ == nullptr) QSTORE_RETURN_IF_ERROR(Stage());
+  QSTORE_RETURN_IF_ERROR(call_.retrier->Connect(call_.connection));
+  if (!open_) QSTORE_RETURN_IF_ERROR(OpenSink());
   absl::Status status = Fetch();
   if (absl::IsAborted(status)) {
     // Of what was there, only the damaged chunks.
-    retrier_.Note(
+    call_.events->Note(
         absl::StrCat(std::string(status.message()), ": fetching them again"));
     status = Fetch();
   }
   // Perhaps the journal says what is not so.
-  if (staging_->taken_over() && !cancellation_->cancelled() &&
+  if (resumed_ && !cancelled() &&
       (absl::IsDataLoss(status) || absl::IsInternal(status))) {
-    retrier_.Note(absl::StrCat(std::string(status.message()),
-                               "; not using what was there already"));
-    journal_.reset();
-    staging_.reset();
-    QSTORE_RETURN_IF_ERROR(Stage());
+    call_.events->Note(absl::StrCat(std::string(status.message()),
+                                    "; not using what was there already"));
+    Abandon(/*keep=*/false);
+    QSTORE_RETURN_IF_ERROR(OpenSink());
     status = Fetch();
   }
-  if (journal_.has_value() && journal_->chunk_count() > most_chunks_) {
-    most_chunks_ = journal_->chunk_count();
-    retrier_.Progressed();
+  const DownloadJournal* journal = sink_->journal();
+  if (open_ && journal != nullptr && journal->chunk_count() > most_chunks_) {
+    most_chunks_ = journal->chunk_count();
+    call_.retrier->Progressed();
   }
-  staging_->set_keep(cancellation_->cancelled() || IsTransient(status));
+  keep_ = cancelled() || IsTransient(status);
   return status;
 }
 
-absl::Status Downloader::Stage() {
-  for (const v1::FileSummary& file : revision_.files()) {
-    QSTORE_RETURN_IF_ERROR(CheckNotReserved(file.path()));
-  }
-  identity_ = absl::StrCat("qstore download 1 of ", revision_.model(), "@",
-                           revision_.revision(), " in ", result_.precision,
-                           format_ == nullptr ? "" : " ",
-                           format_ == nullptr ? "" : options_.format);
-  QSTORE_ASSIGN_OR_RETURN(staging_,
-                          Staging::Create(options_.directory, identity_));
-  journal_.emplace(staging_->path(), identity_);
+absl::Status Downloader::OpenSink() {
+  const std::string identity = absl::StrCat(
+      "qstore download 3 of ", revision_.model, "@", revision_.revision, " in ",
+      result_.precision, format_ == nullptr ? "" : " ",
+      format_ == nullptr ? "" : options_.format,
+      DescribeSelection(options_.selection));
+  QSTORE_ASSIGN_OR_RETURN(resumed_, sink_->Open(identity));
+  open_ = true;
   most_chunks_ = 0;
   return absl::OkStatus();
 }
 
-absl::Status Downloader::Fetch() {
-  v1::DownloadRequest request;
-  request.mutable_reference()->set_model(revision_.model());
-  request.mutable_reference()->set_revision(revision_.revision());
-  request.set_precision(precision_);
-  journal_->NameIn(&request);
-  DownloadStream stream(connection_, request, cancellation_);
-  result_.bytes_sent += stream.bytes_sent();
-  uint64_t message_bytes = 0;
-  QSTORE_ASSIGN_OR_RETURN(v1::RevisionManifest manifest,
-                          ReceiveManifest(&stream, revision_, &message_bytes));
-  result_.bytes_received += message_bytes;
-  progress_->Begin(absl::StrCat("downloading ", options_.reference.ToString()),
-                   TotalBytes(manifest.stored()));
-  QSTORE_ASSIGN_OR_RETURN(
-      DownloadLayout layout,
-      DownloadLayout::Create(std::move(manifest), format_, tensors_));
-  QSTORE_RETURN_IF_ERROR(staging_->Expect(layout.Paths()));
-  QSTORE_RETURN_IF_ERROR(FetchInto(&layout, &stream));
-  QSTORE_RETURN_IF_ERROR(CheckCancelled());
-  return Publish(layout);
+void Downloader::Abandon(bool keep) {
+  if (open_) sink_->Abandon(keep);
+  open_ = false;
 }
 
-absl::Status Downloader::FetchInto(DownloadLayout* layout,
+absl::Status Downloader::CheckManifest(const model::Manifest& manifest) const {
+  QSTORE_RETURN_IF_ERROR(CheckNotReserved(manifest));
+  if (!representation_.original()) return CheckHasInt8(manifest);
+  return CheckPrecision(options_.precision, manifest);
+}
+
+absl::Status Downloader::Fetch() {
+  v1::DownloadRequest request;
+  request.mutable_reference()->set_model(revision_.model);
+  request.mutable_reference()->set_revision(revision_.revision);
+  request.set_precision(wire::ToWire(representation_));
+  wire::ToWire(options_.selection, request.mutable_selection());
+  model::HeldChunks held;
+  if (sink_->journal() != nullptr) {
+    held = sink_->journal()->NameIn(request.mutable_held());
+    request.mutable_held()->set_revision(revision_.revision);
+  }
+  DownloadStream stream(call_.connection, request, call_.cancellation);
+  result_.transfer.bytes_sent += stream.bytes_sent();
+  uint64_t message_bytes = 0;
+  absl::StatusOr<model::Manifest> manifest =
+      ReceiveManifest(&stream, revision_, &message_bytes);
+  result_.transfer.bytes_received += message_bytes;
+  if (!manifest.ok()) return manifest.status();
+  QSTORE_RETURN_IF_ERROR(CheckManifest(*manifest));
+  // The server makes the same plan.
+  QSTORE_ASSIGN_OR_RETURN(
+      const model::ReadPlan plan,
+      model::PlanRead(*manifest, options_.selection, representation_, held));
+  call_.events->Begin(absl::StrCat("downloading ", name_),
+                      plan.to_read.total() + plan.held.total());
+  QSTORE_ASSIGN_OR_RETURN(DownloadLayout layout,
+                          DownloadLayout::Create(&*manifest, plan, format_));
+  QSTORE_RETURN_IF_ERROR(sink_->Expect(layout.Paths()));
+  HeldDocuments documents(
+      format_ == nullptr ? std::vector<std::string>() : layout.Paths(), sink_);
+  QSTORE_RETURN_IF_ERROR(
+      FetchInto(*manifest, plan, &layout, &documents, &stream));
+  if (cancelled()) return absl::CancelledError("interrupted");
+  if (format_ != nullptr) {
+    QSTORE_RETURN_IF_ERROR(ExportInto(*manifest, &documents));
+  }
+  return Publish(layout, documents);
+}
+
+absl::Status Downloader::FetchInto(const model::Manifest& manifest,
+                                   const model::ReadPlan& plan,
+                                   DownloadLayout* layout, FileWriter* output,
                                    DownloadStream* stream) {
-  OutputFiles output(staging_->path(), layout->Paths());
-  DownloadJob job({.precision = precision_,
-                   .thread_count = ThreadCount(options_.threads),
-                   .memory_bytes = options_.memory_mib << 20},
-                  layout, &output, &*journal_, progress_);
-  absl::Status status = Receive(stream, &job);
+  DownloadJob job({.thread_count = ThreadCount(options_.threads),
+                   .memory_bytes = options_.memory_bytes},
+                  &manifest, &plan, layout, output, sink_->journal(),
+                  call_.events);
+  absl::Status status = job.Begin();
+  if (status.ok()) status = Receive(stream, &job);
   if (status.ok()) status = job.Finish();
-  AddTo(&result_.received, job.received());
-  result_.resumed_bytes = job.held_bytes();
+  result_.transfer.received += job.received();
+  result_.transfer.resumed_bytes = plan.held.total();
   return status;
 }
 
@@ -238,66 +267,69 @@ absl::Status Downloader::Receive(DownloadStream* stream, DownloadJob* job) {
   while (true) {
     QSTORE_ASSIGN_OR_RETURN(const bool received, stream->Next(&event));
     if (!received) return absl::OkStatus();
-    result_.bytes_received += event.message_bytes;
+    result_.transfer.bytes_received += event.message_bytes;
     QSTORE_RETURN_IF_ERROR(job->Handle(event));
   }
 }
 
-absl::Status Downloader::Publish(const DownloadLayout& layout) {
-  if (format_ != nullptr) {
-    QSTORE_ASSIGN_OR_RETURN(
-        const std::vector<std::string> notes,
-        ExportDocuments(*format_, staging_->path(), layout.Paths(), tensors_));
-    for (const std::string& note : notes) retrier_.Note(note);
+absl::Status Downloader::ExportInto(const model::Manifest& manifest,
+                                    HeldDocuments* documents) {
+  std::map<std::string, std::string> texts = documents->Documents();
+  QSTORE_ASSIGN_OR_RETURN(
+      const std::vector<std::string> notes,
+      ExportDocuments(*format_, TensorsOf(manifest, format_), &texts));
+  // Of a part, nobody expects a directory that engines load.
+  if (options_.selection.all()) {
+    for (const std::string& note : notes) call_.events->Note(note);
   }
-  result_.file_bytes = 0;
-  for (const std::string& path : layout.Paths()) {
-    QSTORE_ASSIGN_OR_RETURN(const File file,
-                            File::OpenForRead(staging_->path() / path));
-    QSTORE_ASSIGN_OR_RETURN(const uint64_t size_bytes, file.SizeBytes());
-    result_.file_bytes += size_bytes;
-  }
-  journal_->Remove();
-  QSTORE_RETURN_IF_ERROR(staging_->Publish());
+  QSTORE_ASSIGN_OR_RETURN(document_bytes_, documents->WriteDocuments(texts));
+  return absl::OkStatus();
+}
+
+absl::Status Downloader::Publish(const DownloadLayout& layout,
+                                 const HeldDocuments& documents) {
+  QSTORE_RETURN_IF_ERROR(sink_->Publish());
+  open_ = false;
   result_.file_count = layout.files().size();
-  for (const DownloadLayout::File& file : layout.files()) {
-    if (file.exported) result_.format = options_.format;
+  result_.file_bytes = document_bytes_;
+  for (size_t i = 0; i < layout.files().size(); ++i) {
+    const DownloadLayout::File& file = layout.files()[i];
+    if (!documents.IsHeld(i)) result_.file_bytes += file.size_bytes;
+    for (const ExportTensor& tensor : file.tensors) {
+      if (tensor.quantized) result_.format = options_.format;
+    }
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<DownloadResult> Download(const DownloadOptions& options,
-                                        Retrier* retrier,
-                                        Connection* connection,
-                                        Progress* progress,
-                                        Cancellation* cancellation) {
+absl::StatusOr<DownloadResult> Download(const ModelReference& reference,
+                                        const DownloadOptions& options,
+                                        Sink* sink, const Call& call) {
   const auto start = std::chrono::steady_clock::now();
-  v1::GetRevisionResponse revision;
-  const auto get_revision = [&]() -> absl::Status {
-    QSTORE_RETURN_IF_ERROR(retrier->Connect(connection));
+  const std::string name = reference.ToString();
+  ResolvedRevision revision;
+  const auto resolve = [&]() -> absl::Status {
+    QSTORE_RETURN_IF_ERROR(call.retrier->Connect(call.connection));
     QSTORE_ASSIGN_OR_RETURN(
-        revision, GetRevision(connection, options.reference, cancellation));
+        revision,
+        ResolveRevision(call.connection, reference, call.cancellation));
     return absl::OkStatus();
   };
-  QSTORE_RETURN_IF_ERROR(retrier->Run(get_revision));
+  QSTORE_RETURN_IF_ERROR(call.retrier->Run(resolve));
   DownloadResult result;
-  result.model = revision.model();
-  result.revision = revision.revision();
-  v1::GetRevisionRequest query;
-  ToProto(options.reference, query.mutable_reference());
-  result.bytes_sent = query.ByteSizeLong();
-  result.bytes_received = revision.ByteSizeLong();
-  const absl::Status status = Downloader(options, revision, retrier, connection,
-                                         progress, cancellation, &result)
-                                  .Run();
-  progress->End();
+  result.model = revision.model;
+  result.revision = revision.revision;
+  result.transfer.bytes_sent = revision.bytes_sent;
+  result.transfer.bytes_received = revision.bytes_received;
+  const absl::Status status =
+      Downloader(name, options, revision, sink, call, &result).Run();
+  call.events->End();
   if (!status.ok()) {
-    return Annotate(status,
-                    absl::StrCat("downloading ", options.reference.ToString()));
+    return Annotate(status, absl::StrCat("downloading ", name));
   }
-  result.seconds =
+  result.transfer.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
   return result;

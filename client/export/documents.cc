@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "client/export/compressed_tensors_config.h"
@@ -14,46 +14,23 @@
 namespace qstore::client {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr uint64_t kMaxDocumentBytes = 64u << 20;
-
-absl::Status ReplaceContents(const fs::path& path, const std::string& text) {
-  QSTORE_ASSIGN_OR_RETURN(File file, File::Create(path));
-  QSTORE_RETURN_IF_ERROR(file.WriteAt(0, AsBytes(text)));
-  QSTORE_RETURN_IF_ERROR(file.Sync());
-  return file.Close();
-}
-
 bool HoldsInt8(const std::vector<ExportTensor>& tensors) {
   return std::any_of(
       tensors.begin(), tensors.end(),
       [](const ExportTensor& tensor) { return tensor.quantized; });
 }
 
-absl::StatusOr<model::ModelFiles> ReadModelFiles(
-    const fs::path& root, const std::vector<std::string>& paths,
-    const TensorsByFile& files) {
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> ExportDocuments(
+    const ExportFormat& format, const TensorsByFile& files,
+    std::map<std::string, std::string>* documents) {
+  std::vector<std::string> notes;
   model::ModelFiles model;
   for (const auto& [path, tensors] : files) {
     if (!tensors.empty()) model.weights.push_back({path, {}});
   }
-  for (const std::string& path : paths) {
-    if (!model::IsModelDocument(path)) continue;
-    QSTORE_ASSIGN_OR_RETURN(model.documents[path],
-                            ReadWholeFile(root / path, kMaxDocumentBytes));
-  }
-  return model;
-}
-
-}  // namespace
-
-absl::StatusOr<std::vector<std::string>> ExportDocuments(
-    const ExportFormat& format, const fs::path& root,
-    const std::vector<std::string>& paths, const TensorsByFile& files) {
-  std::vector<std::string> notes;
-  QSTORE_ASSIGN_OR_RETURN(const model::ModelFiles model,
-                          ReadModelFiles(root, paths, files));
+  model.documents = *documents;
   const model::GoverningConfigs configs(model);
   std::map<std::string, std::vector<const ExportTensor*>> governed;
   std::set<std::string> exported;  // directories with INT8
@@ -78,23 +55,23 @@ absl::StatusOr<std::vector<std::string>> ExportDocuments(
   }
   for (const std::string& directory : exported) {
     const std::string path = model::PathIn(directory, "config.json");
-    const absl::StatusOr<std::string> text =
+    absl::StatusOr<std::string> text =
         RewriteConfig(format, model.documents.at(path), governed[directory]);
     if (!text.ok()) {
       return Annotate(text.status(),
                       absl::StrCat("preparing ", Quoted(path), " for INT8"));
     }
-    QSTORE_RETURN_IF_ERROR(ReplaceContents(root / path, *text));
+    (*documents)[path] = *std::move(text);
   }
   for (const auto& [path, text] : model.documents) {
     if (!model::IsShardIndex(path)) continue;
-    const absl::StatusOr<std::string> rewritten =
+    absl::StatusOr<std::string> rewritten =
         RewriteIndex(format, path, text, files);
     if (!rewritten.ok()) {
       notes.push_back(absl::StrCat("index ", Quoted(path), " stays as it is: ",
                                    std::string(rewritten.status().message())));
-    } else if (*rewritten != text) {
-      QSTORE_RETURN_IF_ERROR(ReplaceContents(root / path, *rewritten));
+    } else {
+      (*documents)[path] = *std::move(rewritten);
     }
   }
   return notes;

@@ -2,8 +2,7 @@
 // files hold.
 #pragma once
 
-#include <filesystem>
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,14 +12,15 @@
 
 namespace qstore::client {
 
-// Rewrites below `root` each config.json that governs exported files and each
-// index that names their tensors. `paths`: all files of the model; `files`: the
-// tensors of its safetensors files. Returns what the person should know, a
-// sentence each: exported files that no config.json announces, indexes that
-// cannot be read and so stay as they are. FAILED_PRECONDITION names the
-// document that keeps the model from being exported.
+// Rewrites each config.json that governs exported files and each index that
+// names their tensors. `documents`: text by path, of all files that
+// model::IsModelDocument names; `files`: the tensors of the model's safetensors
+// files. Returns what the person should know, a sentence each: exported files
+// that no config.json announces, indexes that cannot be read and so stay as
+// they are. FAILED_PRECONDITION names the document that keeps the model from
+// being exported.
 absl::StatusOr<std::vector<std::string>> ExportDocuments(
-    const ExportFormat& format, const std::filesystem::path& root,
-    const std::vector<std::string>& paths, const TensorsByFile& files);
+    const ExportFormat& format, const TensorsByFile& files,
+    std::map<std::string, std::string>* documents);
 
 }  // namespace qstore::client

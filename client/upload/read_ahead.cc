@@ -33,24 +33,21 @@ ReadAhead::ReadAhead(const std::vector<SourceFile>& files, const Start& start)
 
 ReadAhead::~ReadAhead() {
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  changed_.notify_all();
   thread_.join();
 }
 
 absl::StatusOr<std::optional<ReadAhead::Block>> ReadAhead::Next() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [this] { return !blocks_.empty() || finished_; });
+  const absl::MutexLock lock(&mutex_,
+                             absl::Condition(this, &ReadAhead::HasNext));
   if (blocks_.empty()) {
     if (!status_.ok()) return status_;
     return std::optional<Block>();
   }
   std::optional<Block> block = std::move(blocks_.front());
   blocks_.pop_front();
-  lock.unlock();
-  changed_.notify_all();
   return block;
 }
 
@@ -59,12 +56,9 @@ void ReadAhead::Run() {
   for (size_t i = start_.file_index; i < files_.size() && status.ok(); ++i) {
     status = ReadFile(i, i == start_.file_index ? start_.offset_bytes : 0);
   }
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    status_ = std::move(status);
-    finished_ = true;
-  }
-  changed_.notify_all();
+  const absl::MutexLock lock(&mutex_);
+  status_ = std::move(status);
+  finished_ = true;
 }
 
 absl::Status ReadAhead::ReadFile(size_t file_index, uint64_t offset_bytes) {
@@ -88,13 +82,10 @@ absl::Status ReadAhead::ReadFile(size_t file_index, uint64_t offset_bytes) {
 }
 
 bool ReadAhead::Push(Block block) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(
-      lock, [this] { return blocks_.size() < kMaxBlocksAhead || stopping_; });
+  const absl::MutexLock lock(&mutex_,
+                             absl::Condition(this, &ReadAhead::HasRoom));
   if (stopping_) return false;
   blocks_.push_back(std::move(block));
-  lock.unlock();
-  changed_.notify_all();
   return true;
 }
 

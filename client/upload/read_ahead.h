@@ -2,17 +2,17 @@
 // of the network.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "client/upload/directory_walk.h"
 
 namespace qstore::client {
@@ -56,13 +56,18 @@ class ReadAhead {
 
   const std::vector<SourceFile>& files_;
   const Start start_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  // State below is guarded by mutex_.
-  std::deque<Block> blocks_;
-  absl::Status status_;
-  bool finished_ = false;
-  bool stopping_ = false;
+  bool HasNext() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return !blocks_.empty() || finished_;
+  }
+  bool HasRoom() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return blocks_.size() < kMaxBlocksAhead || stopping_;
+  }
+
+  absl::Mutex mutex_;
+  std::deque<Block> blocks_ ABSL_GUARDED_BY(mutex_);
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;
 };

@@ -16,6 +16,7 @@
 #include "client/upload/read_ahead.h"
 #include "client/upload/upload_checks.h"
 #include "client/upload/upload_point.h"
+#include "wire/layer_bytes.h"
 
 namespace qstore::client {
 namespace {
@@ -103,7 +104,7 @@ v1::UploadRequest FileRequest(const SourceFile& file,
 absl::StatusOr<bool> SendFiles(const std::vector<SourceFile>& files,
                                const Selections& selections,
                                const v1::UploadPoint& point,
-                               UploadStream* stream, Progress* progress) {
+                               UploadStream* stream, Events* events) {
   ReadAhead reader(files, {.file_index = point.file_count(),
                            .offset_bytes = point.file_offset_bytes()});
   QSTORE_ASSIGN_OR_RETURN(std::optional<ReadAhead::Block> block, reader.Next());
@@ -119,7 +120,7 @@ absl::StatusOr<bool> SendFiles(const std::vector<SourceFile>& files,
       request.mutable_bytes()->set_payload(std::move(block->bytes));
       request.mutable_bytes()->set_xxh3(block->xxh3);
       if (!stream->Send(request)) return false;
-      progress->Add(size_bytes);
+      events->Add(size_bytes);
       QSTORE_ASSIGN_OR_RETURN(block, reader.Next());
     }
   }
@@ -147,15 +148,14 @@ absl::Status CheckResponse(const v1::UploadResponse& response,
 class Uploader {
  public:
   Uploader(const UploadOptions& options, const UploadPlan& plan,
-           Retrier* retrier, Connection* connection, Progress* progress,
-           Cancellation* cancellation, UploadResult* result)
+           const Call& call, UploadResult* result)
       : options_(options),
         files_(plan.files),
         selections_(SelectionsOf(plan.quantization)),
-        retrier_(*retrier),
-        connection_(connection),
-        progress_(progress),
-        cancellation_(cancellation),
+        retrier_(*call.retrier),
+        connection_(call.connection),
+        events_(call.events),
+        cancellation_(call.cancellation),
         result_(*result),
         begin_(BeginOf(options, result->quantizer)) {
     begin_.set_upload_key(UploadKey(begin_, files_, selections_));
@@ -164,7 +164,7 @@ class Uploader {
 
   absl::Status Run() {
     absl::Status status = retrier_.Run([this] { return Attempt(); });
-    result_.attempts = retrier_.attempts();
+    result_.transfer.attempts = retrier_.attempts();
     return status;
   }
 
@@ -180,7 +180,7 @@ class Uploader {
   const Selections selections_;
   Retrier& retrier_;
   Connection* const connection_;
-  Progress* const progress_;
+  Events* const events_;
   Cancellation* const cancellation_;
   UploadResult& result_;
   v1::UploadBegin begin_;
@@ -192,9 +192,9 @@ absl::Status Uploader::Attempt() {
   QSTORE_RETURN_IF_ERROR(FindPoint());
   absl::Status status = SendAll();
   if (absl::IsAborted(status) && begin_.has_resume()) {
-    retrier_.Note(std::string(status.message()));
+    events_->Note(std::string(status.message()));
     begin_.clear_resume();
-    result_.resumed_bytes = 0;
+    result_.transfer.resumed_bytes = 0;
     status = SendAll();
   }
   return status;
@@ -202,7 +202,7 @@ absl::Status Uploader::Attempt() {
 
 absl::Status Uploader::FindPoint() {
   begin_.clear_resume();
-  result_.resumed_bytes = 0;
+  result_.transfer.resumed_bytes = 0;
   v1::GetUploadStateRequest request;
   request.set_upload_key(begin_.upload_key());
   request.set_client_id(begin_.client_id());
@@ -219,8 +219,8 @@ absl::Status Uploader::FindPoint() {
     }
     QSTORE_RETURN_IF_ERROR(FromGrpcStatus(status, connection_->server()));
   }
-  result_.bytes_sent += request.ByteSizeLong();
-  result_.bytes_received += state.ByteSizeLong();
+  result_.transfer.bytes_sent += request.ByteSizeLong();
+  result_.transfer.bytes_received += state.ByteSizeLong();
   if (!state.has_point() || !IsPointOf(files_, state.point())) {
     return absl::OkStatus();
   }
@@ -229,54 +229,56 @@ absl::Status Uploader::FindPoint() {
     most_held_bytes_ = held_bytes;
     retrier_.Progressed();
   }
-  progress_->Begin(absl::StrCat("comparing what ", connection_->server(),
-                                " has of ", options_.model),
-                   held_bytes);
+  events_->Begin(absl::StrCat("comparing what ", connection_->server(),
+                              " has of ", options_.model),
+                 held_bytes);
   v1::UploadPoint point = state.point();
   QSTORE_ASSIGN_OR_RETURN(const uint64_t xxh3,
-                          HashBefore(files_, point, *cancellation_, progress_));
-  progress_->End();
+                          HashBefore(files_, point, *cancellation_, events_));
+  events_->End();
   point.set_xxh3(xxh3);
   *begin_.mutable_resume() = point;
-  result_.resumed_bytes = held_bytes;
+  result_.transfer.resumed_bytes = held_bytes;
   return absl::OkStatus();
 }
 
 absl::Status Uploader::SendAll() {
-  progress_->Begin(
-      absl::StrCat("uploading ", options_.model, ":", options_.tag),
-      result_.file_bytes);
-  progress_->Add(result_.resumed_bytes);
+  events_->Begin(absl::StrCat("uploading ", options_.model, ":", options_.tag),
+                 result_.file_bytes);
+  events_->Add(result_.transfer.resumed_bytes);
   UploadStream stream(connection_, cancellation_);
   v1::UploadRequest begin;
   *begin.mutable_begin() = begin_;
   absl::StatusOr<bool> open = stream.Send(begin);
   if (*open)
-    open = SendFiles(files_, selections_, begin_.resume(), &stream, progress_);
+    open = SendFiles(files_, selections_, begin_.resume(), &stream, events_);
   if (open.ok() && *open) {
     v1::UploadRequest end;
     end.mutable_end()->set_file_count(files_.size());
     end.mutable_end()->set_total_bytes(result_.file_bytes);
     stream.Send(end);
   }
-  result_.bytes_sent += stream.bytes_sent();
+  result_.transfer.bytes_sent += stream.bytes_sent();
   QSTORE_RETURN_IF_ERROR(open.status());
   absl::StatusOr<v1::UploadResponse> response = stream.Finish();
-  progress_->End();
+  events_->End();
   QSTORE_RETURN_IF_ERROR(response.status());
-  result_.bytes_received += response->ByteSizeLong();
+  result_.transfer.bytes_received += response->ByteSizeLong();
   QSTORE_RETURN_IF_ERROR(
       CheckResponse(*response, options_, result_.file_bytes));
-  result_.response = *std::move(response);
+  result_.model = response->model();
+  result_.tag = response->tag();
+  result_.revision = response->revision();
+  result_.created = response->created();
+  QSTORE_ASSIGN_OR_RETURN(result_.stored, wire::FromWire(response->stored()));
+  result_.two_copies_bytes = response->two_copies_bytes();
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<UploadResult> Upload(const UploadOptions& options,
-                                    const UploadPlan& plan, Retrier* retrier,
-                                    Connection* connection, Progress* progress,
-                                    Cancellation* cancellation) {
+                                    const UploadPlan& plan, const Call& call) {
   const auto start = std::chrono::steady_clock::now();
   UploadResult result;
   result.file_count = plan.files.size();
@@ -285,10 +287,10 @@ absl::StatusOr<UploadResult> Upload(const UploadOptions& options,
   }
   result.quantized_tensors = plan.quantization.quantized_count;
   result.quantizer = result.quantized_tensors == 0 ? "none" : options.quantizer;
-  QSTORE_RETURN_IF_ERROR(Uploader(options, plan, retrier, connection, progress,
-                                  cancellation, &result)
-                             .Run());
-  result.seconds =
+  QSTORE_RETURN_IF_ERROR(Uploader(options, plan, call, &result).Run());
+  Transfer& transfer = result.transfer;
+  transfer.received.AddOther(transfer.bytes_received);
+  transfer.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
   return result;

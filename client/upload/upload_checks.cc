@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "client/reason.h"
 #include "model/model_files.h"
 
 namespace qstore::client {
@@ -93,8 +94,9 @@ class Checker {
  private:
   absl::Status Refuse(const std::string& accident, const char* remedy) {
     if (!force_) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          accident, ": ", remedy, ", or upload it as it is with --force"));
+      return WithReason(
+          absl::FailedPreconditionError(absl::StrCat(accident, ": ", remedy)),
+          kReasonAccident);
     }
     result_.notes.push_back(absl::StrCat(accident, "; uploading it as it is"));
     return absl::OkStatus();
@@ -137,7 +139,7 @@ class Checker {
     }
     return Refuse(
         accident,
-        "finish their download, remove the index if nothing reads it");
+        "finish their download, or remove the index if nothing reads it");
   }
 
   bool HasSafetensors(const std::string& directory) const {

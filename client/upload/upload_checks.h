@@ -21,7 +21,7 @@ struct UploadChecks {
   std::map<std::string, SafetensorsHeader> headers;
 };
 
-// FAILED_PRECONDITION, which says what to do, for
+// FAILED_PRECONDITION (kReasonAccident), which says what to do, for
 //  - a Git LFS pointer in place of a file: the clone was made without git-lfs;
 //  - an index (`*.index.json`) that names shards which are not there: their
 //    download has not been finished.

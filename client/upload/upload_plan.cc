@@ -4,13 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "client/text_table.h"
 #include "client/upload/upload_checks.h"
-#include "model/dtype.h"
 #include "model/quantization/tensor_rules.h"
 
 namespace qstore::client {
@@ -18,7 +15,6 @@ namespace {
 
 // An index of 300,000 tensors takes a third of it.
 constexpr uint64_t kMaxPlanDocumentBytes = 64u << 20;
-constexpr size_t kMaxPlanNameColumns = 60;
 
 absl::StatusOr<model::ModelFiles> ReadModelFiles(
     const std::vector<SourceFile>& files,
@@ -36,10 +32,6 @@ absl::StatusOr<model::ModelFiles> ReadModelFiles(
     }
   }
   return model;
-}
-
-std::string Shape(const TensorEntry& tensor) {
-  return tensor.shape.empty() ? "scalar" : absl::StrJoin(tensor.shape, "x");
 }
 
 }  // namespace
@@ -85,31 +77,6 @@ std::vector<std::string> NotesOf(const UploadPlan& plan) {
                                  " fits no tensor's name"));
   }
   return notes;
-}
-
-std::string DescribePlan(const UploadPlan& plan) {
-  TextTable table;
-  for (const char* heading :
-       {"file", "tensor", "dtype", "shape", "stored", "since"}) {
-    table.AddColumn(heading, TextTable::Align::kLeft);
-  }
-  for (size_t i = 0; i < plan.quantization.files.size(); ++i) {
-    const model::WeightFile& file = plan.model.weights[i];
-    for (size_t j = 0; j < file.tensors.size(); ++j) {
-      const TensorEntry& tensor = file.tensors[j];
-      const model::TensorPlan& planned = plan.quantization.files[i].tensors[j];
-      table.AddRow({file.path, Shorten(tensor.name, kMaxPlanNameColumns),
-                    std::string(DtypeName(tensor.dtype)), Shape(tensor),
-                    planned.quantized ? "INT8" : "as it is", planned.reason});
-    }
-  }
-  std::string text =
-      plan.quantization.files.empty() ? "" : table.Format() + "\n";
-  absl::StrAppend(
-      &text, plan.quantization.quantized_count,
-      plan.quantization.quantized_count == 1 ? " tensor" : " tensors",
-      " would be quantized; nothing was sent\n");
-  return text;
 }
 
 }  // namespace qstore::client

@@ -18,7 +18,7 @@ struct UploadPlan {
   std::vector<SourceFile> files;
   std::vector<std::string> notes;  // of CheckUploadFiles
   model::ModelFiles model;
-  model::QuantizationPlan quantization;  // empty under --quantizer none
+  model::QuantizationPlan quantization;  // empty where quantizer is "none"
 };
 
 // Walks `options.source`, checks its safetensors files and reads the documents
@@ -31,8 +31,5 @@ std::map<std::string, v1::TensorSelection> SelectionsOf(
 
 // What the person should know before anything is sent, a sentence each.
 std::vector<std::string> NotesOf(const UploadPlan& plan);
-
-// The table of `upload --dry-run`, a tensor a line, and its sum.
-std::string DescribePlan(const UploadPlan& plan);
 
 }  // namespace qstore::client

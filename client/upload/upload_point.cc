@@ -62,7 +62,7 @@ uint64_t BytesBefore(const std::vector<SourceFile>& files,
 absl::StatusOr<uint64_t> HashBefore(const std::vector<SourceFile>& files,
                                     const v1::UploadPoint& point,
                                     const Cancellation& cancellation,
-                                    Progress* progress) {
+                                    Events* events) {
   Xxh3Stream hash;
   ReadAhead reader(files);
   uint64_t left_bytes = BytesBefore(files, point);
@@ -83,7 +83,7 @@ absl::StatusOr<uint64_t> HashBefore(const std::vector<SourceFile>& files,
       const uint64_t taken = std::min<uint64_t>(bytes.size(), file_left_bytes);
       hash.Update(bytes.first(taken));
       file_left_bytes -= taken;
-      progress->Add(taken);
+      events->Add(taken);
     }
   }
   return hash.Digest();

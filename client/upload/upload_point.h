@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/cancellation.h"
-#include "client/progress.h"
+#include "client/events.h"
 #include "client/upload/directory_walk.h"
 #include "qstore/v1/model_store.pb.h"
 
@@ -34,6 +34,6 @@ uint64_t BytesBefore(const std::vector<SourceFile>& files,
 absl::StatusOr<uint64_t> HashBefore(const std::vector<SourceFile>& files,
                                     const v1::UploadPoint& point,
                                     const Cancellation& cancellation,
-                                    Progress* progress);
+                                    Events* events);
 
 }  // namespace qstore::client

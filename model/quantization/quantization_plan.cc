@@ -55,10 +55,10 @@ TensorPlan PlanTensor(const TensorEntry& tensor, const TensorGroup& group,
       FindTensorRule(tensor, group, !options.no_default_excludes);
   if (rule != nullptr) return {false, rule->name, rule->reason};
   if (!options.include.empty() && !AnyFits(options.include, tensor.name)) {
-    return {false, "include", "no --include pattern fits it"};
+    return {false, "include", "no pattern of what to include fits it"};
   }
   if (AnyFits(options.exclude, tensor.name)) {
-    return {false, "exclude", "an --exclude pattern fits it"};
+    return {false, "exclude", "a pattern of what to exclude fits it"};
   }
   return kLinear;
 }

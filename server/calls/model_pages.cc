@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "model/names.h"
@@ -28,9 +29,11 @@ absl::StatusOr<ModelPosition> ParseToken(const std::string& token) {
   if (colon == std::string::npos ||
       !absl::SimpleAtoi(token.substr(0, colon), &position.entries) ||
       !ValidateModelName(position.model).ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the page token ", Quoted(token),
-        " is not one that an answer had: begin again without a token"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "the page token ", Quoted(token),
+            " is not one that an answer had: begin again without a token")),
+        kReasonInvalidPageToken);
   }
   return position;
 }

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
+#include "base/error_reason.h"
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
-#include "server/calls/reference_message.h"
 #include "server/calls/status_mapping.h"
 #include "server/limits/metadata_lease.h"
 
@@ -31,10 +29,10 @@ absl::Status ParseRequest(const grpc::ByteBuffer& bytes,
 }  // namespace
 
 DownloadCall* DownloadCall::Start(const DownloadResources& resources,
-                                  CallAdmission* admission,
+                                  const CallEnvironment& environment,
                                   grpc::CallbackServerContext* context,
                                   const grpc::ByteBuffer& request) {
-  auto* call = new DownloadCall(resources, admission, context);
+  auto* call = new DownloadCall(resources, environment, context);
   absl::Status parsed = call->Parse(request);
   if (parsed.ok()) {
     call->Enqueue();
@@ -47,19 +45,18 @@ DownloadCall* DownloadCall::Start(const DownloadResources& resources,
 }
 
 DownloadCall::DownloadCall(const DownloadResources& resources,
-                           CallAdmission* admission,
+                           const CallEnvironment& environment,
                            grpc::CallbackServerContext* context)
     : resources_(resources),
-      admission_(admission),
-      log_("Download", context->peer()),
+      admission_(environment.admission),
+      frame_(environment, kDownloadMethod, context),
       stall_(resources.stalls, [context] { context->TryCancel(); }) {}
 
 absl::Status DownloadCall::Parse(const grpc::ByteBuffer& request_bytes) {
   QSTORE_FAILPOINT("download.admit");
   v1::DownloadRequest request;
   QSTORE_RETURN_IF_ERROR(ParseRequest(request_bytes, &request));
-  log_.set_object(NameOf(request.reference()));
-  QSTORE_ASSIGN_OR_RETURN(reference_, FromWire(request.reference()));
+  QSTORE_ASSIGN_OR_RETURN(reference_, frame_.Authorize(request.reference()));
   QSTORE_ASSIGN_OR_RETURN(request_, wire::FromWire(request));
   return absl::OkStatus();
 }
@@ -109,8 +106,9 @@ void DownloadCall::Advance() {
     // Never blocks, and never fails while the queue has room for every call.
     producing_ = resources_.read_pool->TrySubmit([this] { Produce(); });
     if (!producing_) {
-      status_ = absl::ResourceExhaustedError(
-          "the queue of reads is full; retry later");
+      status_ = WithReason(absl::ResourceExhaustedError(
+                               "the queue of reads is full; retry later"),
+                           kReasonTooManyCalls);
       more = false;
     }
   }
@@ -126,7 +124,7 @@ void DownloadCall::Advance() {
   if (write) {
     StartWrite(&writing_message_);
   } else if (finish) {
-    Finish(log_.End(AdviseOnDamage(status)));
+    Finish(frame_.End(status));
   }
 }
 
@@ -174,6 +172,7 @@ absl::Status DownloadCall::OpenSource() {
   QSTORE_FAILPOINT("download.open");
   QSTORE_ASSIGN_OR_RETURN(auto reader,
                           resources_.store->OpenRevision(reference_));
+  frame_.set_revision(reader->revision().revision);
   QSTORE_ASSIGN_OR_RETURN(metadata_lease_,
                           LeaseMetadata(resources_.metadata, *reader));
   QSTORE_ASSIGN_OR_RETURN(std::vector<std::string> tags,
@@ -187,8 +186,8 @@ absl::Status DownloadCall::OpenSource() {
 // Unpins the value that was being sent.
 void DownloadCall::CloseSource() {
   if (source_ == nullptr) return;
-  log_.add_bytes(source_->sent_bytes());
-  log_.set_object(source_->object_name());
+  frame_.add_bytes(source_->sent_bytes());
+  frame_.set_object(source_->object_name());
   source_.reset();
   metadata_lease_.Release();
 }
@@ -197,9 +196,7 @@ absl::Status DownloadCall::ClientGone() const {
   if (!stall_.stalled()) {
     return ClientGoneError();
   }
-  return absl::CancelledError(absl::StrCat(
-      "the client took nothing for ",
-      absl::FormatDuration(absl::FromChrono(resources_.stalls->timeout()))));
+  return SlowClientError("took", resources_.stalls->timeout());
 }
 
 void DownloadCall::OnWriteDone(bool ok) {

@@ -24,7 +24,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "model/names.h"
 #include "qstore/v1/model_store.pb.h"
-#include "server/calls/call_log.h"
+#include "server/calls/call_frame.h"
 #include "server/download/download_source.h"
 #include "server/download/pinned_bytes.h"
 #include "server/limits/call_admission.h"
@@ -55,7 +55,7 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   // Starts the call: `request` is a serialized v1::DownloadRequest.
   static DownloadCall* Start(const DownloadResources& resources,
-                             CallAdmission* admission,
+                             const CallEnvironment& environment,
                              grpc::CallbackServerContext* context,
                              const grpc::ByteBuffer& request);
 
@@ -64,7 +64,8 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnDone() override;
 
  private:
-  DownloadCall(const DownloadResources& resources, CallAdmission* admission,
+  DownloadCall(const DownloadResources& resources,
+               const CallEnvironment& environment,
                grpc::CallbackServerContext* context);
 
   absl::Status Parse(const grpc::ByteBuffer& request);
@@ -84,7 +85,7 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
   const DownloadResources resources_;
   CallAdmission* const admission_;
-  CallLog log_;
+  CallFrame frame_;
   StallWatch::Call stall_;
   CallAdmission::Permit permit_;
   ModelReference reference_;

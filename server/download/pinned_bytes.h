@@ -8,7 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "storage/engine.h"
+#include "storage/pinned_value.h"
 
 namespace qstore::server {
 

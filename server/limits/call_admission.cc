@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/check.h"
+#include "base/error_reason.h"
 #include "server/calls/status_mapping.h"
 
 namespace qstore::server {
@@ -22,11 +23,12 @@ constexpr absl::Duration kRetryDelay = absl::Seconds(2);
 
 absl::Status Busy(size_t kind, size_t running, const std::string& why) {
   return WithRetryHint(
-      absl::ResourceExhaustedError(
-          absl::StrCat(running, " ", kPluralNames[kind],
-                       " are running, as many as the server allows at "
-                       "once, and ",
-                       why, "; retry in ", absl::FormatDuration(kRetryDelay))),
+      WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                     running, " ", kPluralNames[kind],
+                     " are running, as many as the server allows at "
+                     "once, and ",
+                     why, "; retry in ", absl::FormatDuration(kRetryDelay))),
+                 kReasonTooManyCalls),
       kRetryDelay);
 }
 
@@ -102,8 +104,10 @@ absl::StatusOr<CallAdmission::Permit> CallAdmission::Enter(
     };
     const CancellationWatch::Waiter waiter(watch_, cancelled, wake);
     if (!AwaitAnswer(turn.get()) && Forget(kind, ticket)) {
-      return absl::CancelledError(
-          "the client cancelled or went away while the call was waiting");
+      return WithReason(
+          absl::CancelledError(
+              "the client cancelled or went away while the call was waiting"),
+          kReasonCancelled);
     }
   }
   const absl::MutexLock lock(&turn->mutex);
@@ -235,7 +239,8 @@ void CallAdmission::CheckCounts() const {
 
 absl::Status CallAdmission::Draining() const {
   return WithRetryHint(
-      absl::UnavailableError("the server is shutting down; retry"),
+      WithReason(absl::UnavailableError("the server is shutting down; retry"),
+                 kReasonDraining),
       kRetryDelay);
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/byte_format.h"
+#include "base/error_reason.h"
 #include "server/calls/status_mapping.h"
 
 namespace qstore::server {
@@ -46,17 +47,20 @@ absl::StatusOr<ByteBudget::Lease> LeaseMetadata(ByteBudget* budget,
   const std::string sentence = absl::StrCat(
       "the model's list of tensors takes ", FormatBytes(bytes), " of memory; ");
   if (bytes > budget->limit_bytes()) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(sentence, "the server gives all lists together ",
-                     FormatBytes(budget->limit_bytes()),
-                     ": raise its --metadata-memory or --memory-limit"));
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                          sentence, "the server gives all lists together ",
+                          FormatBytes(budget->limit_bytes()),
+                          ": raise its --metadata-memory or --memory-limit")),
+                      kReasonTensorListTooLarge);
   }
   return WithRetryHint(
-      absl::ResourceExhaustedError(absl::StrCat(
-          sentence, "other calls hold ", FormatBytes(budget->held_bytes()),
-          " of the ", FormatBytes(budget->limit_bytes()),
-          " for all of them; retry in ",
-          absl::FormatDuration(kMetadataRetryDelay))),
+      WithReason(
+          absl::ResourceExhaustedError(absl::StrCat(
+              sentence, "other calls hold ", FormatBytes(budget->held_bytes()),
+              " of the ", FormatBytes(budget->limit_bytes()),
+              " for all of them; retry in ",
+              absl::FormatDuration(kMetadataRetryDelay))),
+          kReasonMemoryBusy),
       kMetadataRetryDelay);
 }
 

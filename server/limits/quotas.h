@@ -25,7 +25,7 @@ struct QuotaLimit {
   uint64_t max_bytes = 0;
 };
 
-// "org/=10GiB": bytes, or KiB, MiB, GiB, TiB. INVALID_ARGUMENT says what is
+// "org/=10GiB", the size as for ParseByteSize. INVALID_ARGUMENT says what is
 // wrong.
 absl::StatusOr<QuotaLimit> ParseQuota(const std::string& text);
 

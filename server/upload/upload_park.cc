@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "base/byte_format.h"
 #include "base/check.h"
+#include "base/error_reason.h"
 #include "base/status.h"
 
 namespace qstore::server {
@@ -143,9 +144,11 @@ absl::StatusOr<std::unique_ptr<UploadSession>> UploadPark::Resume(
     }
   }
   if (session == nullptr) {
-    return absl::AbortedError(
-        "nothing is kept of the upload to go on with: start from the first "
-        "file");
+    return WithReason(
+        absl::AbortedError(
+            "nothing is kept of the upload to go on with: start from the first "
+            "file"),
+        kReasonUploadNotResumable);
   }
   QSTORE_RETURN_IF_ERROR(
       Annotate(session->Resume(begin), session->object_name()));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/quote.h"
@@ -35,9 +36,11 @@ void AddNumber(uint64_t number, Xxh3Stream* hash) {
 
 absl::Status ValidateUploadKey(const std::string& key) {
   if (key.size() > kMaxUploadKeyBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the upload key has ", key.size(), " bytes, but at most ",
-                     kMaxUploadKeyBytes, " are allowed"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "the upload key has ", key.size(), " bytes, but at most ",
+            kMaxUploadKeyBytes, " are allowed")),
+        kReasonInvalidName);
   }
   return Annotate(ValidateTag(key), "the upload key");
 }
@@ -138,20 +141,26 @@ absl::Status UploadSession::CheckFile(const v1::FileBegin& file) {
   const IngestLimits& limits = resources_.limits;
   QSTORE_RETURN_IF_ERROR(CheckUploadPath(paths_, file.path()));
   if (files_.size() >= limits.max_files) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "file ", Quoted(file.path()), " is number ", files_.size() + 1,
-        " of the upload, but at most ", limits.max_files, " are allowed"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "file ", Quoted(file.path()), " is number ", files_.size() + 1,
+            " of the upload, but at most ", limits.max_files, " are allowed")),
+        kReasonUploadTooLarge);
   }
   if (file.size_bytes() > limits.max_file_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "file ", Quoted(file.path()), " has ", file.size_bytes(),
-        " bytes, but at most ", limits.max_file_bytes, " are allowed"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "file ", Quoted(file.path()), " has ", file.size_bytes(),
+            " bytes, but at most ", limits.max_file_bytes, " are allowed")),
+        kReasonUploadTooLarge);
   }
   if (file.size_bytes() > limits.max_upload_bytes - announced_bytes_) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("file ", Quoted(file.path()), " of ", file.size_bytes(),
-                     " bytes brings the upload past the ",
-                     limits.max_upload_bytes, " bytes that are allowed"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "file ", Quoted(file.path()), " of ", file.size_bytes(),
+            " bytes brings the upload past the ", limits.max_upload_bytes,
+            " bytes that are allowed")),
+        kReasonUploadTooLarge);
   }
   return absl::OkStatus();
 }
@@ -183,11 +192,13 @@ absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
                      size_bytes_, " are missing"));
   }
   if (const uint64_t xxh3 = Xxh3(AsBytes(payload)); xxh3 != bytes.xxh3()) {
-    return absl::DataLossError(absl::StrCat(
-        position(), payload.size(), " bytes have XXH3 ",
-        absl::Hex(xxh3, absl::kZeroPad16), ", but ",
-        absl::Hex(bytes.xxh3(), absl::kZeroPad16),
-        " was sent with them; they were damaged on the way, upload again"));
+    return WithReason(
+        absl::DataLossError(absl::StrCat(
+            position(), payload.size(), " bytes have XXH3 ",
+            absl::Hex(xxh3, absl::kZeroPad16), ", but ",
+            absl::Hex(bytes.xxh3(), absl::kZeroPad16),
+            " was sent with them; they were damaged on the way, upload again")),
+        kReasonDamagedInTransit);
   }
   QSTORE_FAILPOINT("upload.bytes");
   QSTORE_RETURN_IF_ERROR(CheckQuota());
@@ -247,34 +258,43 @@ v1::UploadPoint UploadSession::point() const {
 
 absl::Status UploadSession::Resume(const v1::UploadBegin& begin) {
   if (WithoutStream(begin).SerializeAsString() != begin_.SerializeAsString()) {
-    return absl::AbortedError(
-        absl::StrCat("the upload to go on with is of ", object_name_,
-                     " or has other options: start from the first file"));
+    return WithReason(absl::AbortedError(absl::StrCat(
+                          "the upload to go on with is of ", object_name_,
+                          " or has other options: start from the first file")),
+                      kReasonUploadNotResumable);
   }
   client_id_ = begin.client_id();
   const v1::UploadPoint here = point();
   const v1::UploadPoint& there = begin.resume();
   if (there.file_count() != here.file_count() ||
       there.file_offset_bytes() != here.file_offset_bytes()) {
-    return absl::AbortedError(absl::StrCat(
-        "the client goes on after ", there.file_count(), " files and ",
-        there.file_offset_bytes(), " bytes of the next, but the server has ",
-        here.file_count(), " files and ", here.file_offset_bytes(),
-        " bytes: start from the first file"));
+    return WithReason(
+        absl::AbortedError(absl::StrCat(
+            "the client goes on after ", there.file_count(), " files and ",
+            there.file_offset_bytes(),
+            " bytes of the next, but the server has ", here.file_count(),
+            " files and ", here.file_offset_bytes(),
+            " bytes: start from the first file")),
+        kReasonUploadNotResumable);
   }
   if (there.xxh3() != hash_.Digest()) {
-    return absl::AbortedError(absl::StrCat(
-        "the ", received_bytes_,
-        " bytes that were received before the connection broke are not those "
-        "that the files have now; they have been dropped, start from the "
-        "first file"));
+    return WithReason(
+        absl::AbortedError(absl::StrCat(
+            "the ", received_bytes_,
+            " bytes that were received before the connection broke are not "
+            "those "
+            "that the files have now; they have been dropped, start from the "
+            "first file")),
+        kReasonUploadNotResumable);
   }
   if (!pipeline_.has_value()) return absl::OkStatus();
   const absl::Status stored = pipeline_->status();
   if (stored.ok()) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat(
-      "what was received before the connection broke could not be stored (",
-      stored.message(), "): start from the first file"));
+  return WithReason(
+      absl::AbortedError(absl::StrCat(
+          "what was received before the connection broke could not be stored (",
+          stored.message(), "): start from the first file")),
+      kReasonUploadNotResumable);
 }
 
 absl::Status UploadSession::EndFile() {
@@ -360,9 +380,10 @@ UploadSession::HoldCommittedObjects() {
     QSTORE_ASSIGN_OR_RETURN(const std::optional<uint64_t> id,
                             upload_->FindObject(object.content_hash));
     if (!id.has_value()) {
-      return absl::AbortedError(
-          "the revision was deleted after it had been stored: start from the "
-          "first file");
+      return WithReason(absl::AbortedError("the revision was deleted after it "
+                                           "had been stored: start from the "
+                                           "first file"),
+                        kReasonUploadNotResumable);
     }
     object.object_id = *id;
   }

@@ -1,4 +1,4 @@
-// Typed access to the manifest family.
+// Typed access to the records.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 #include "absl/synchronization/mutex.h"
 #include "base/hash.h"
 #include "model/object.h"
-#include "storage/engine.h"
 #include "storage/records/keys.h"
+#include "storage/records/record_store.h"
 #include "storage/revision.h"
 
 namespace qstore::storage {
@@ -60,7 +60,7 @@ class RecordTable {
   // Revision by tag.
   using Tags = std::map<std::string, std::string>;
 
-  explicit RecordTable(Engine* engine) : engine_(engine) {}
+  explicit RecordTable(RecordStore* store) : store_(store) {}
 
   absl::StatusOr<uint32_t> FormatVersion() const;
   absl::StatusOr<uint64_t> NextId() const;
@@ -104,7 +104,7 @@ class RecordTable {
   absl::StatusOr<std::vector<uint64_t>> LeadingIds(
       const std::string& prefix) const;
 
-  Engine* const engine_;
+  RecordStore* const store_;
   absl::Mutex commit_mutex_;
   std::set<std::string> keys_in_doubt_ ABSL_GUARDED_BY(commit_mutex_);
 };

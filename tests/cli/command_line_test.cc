@@ -9,7 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 using ::testing::ElementsAre;
@@ -53,7 +53,7 @@ class ScopedEnvironment {
 TEST(CommandLineTest, HasDefaults) {
   const ParsedCommandLine parsed = Parse({"list"});
   ASSERT_TRUE(parsed.command_line.has_value());
-  EXPECT_EQ(parsed.command_line->server, "127.0.0.1:7350");
+  EXPECT_EQ(parsed.command_line->session.server, "127.0.0.1:7350");
   EXPECT_FALSE(parsed.command_line->json);
 }
 
@@ -64,22 +64,24 @@ TEST(CommandLineTest, TakesGlobalOptionsBeforeAndAfterTheCommand) {
            {"--json", "show", "org/m", "--server=h:1"}}) {
     const ParsedCommandLine parsed = Parse(arguments);
     ASSERT_TRUE(parsed.command_line.has_value()) << parsed.error;
-    EXPECT_EQ(parsed.command_line->server, "h:1");
+    EXPECT_EQ(parsed.command_line->session.server, "h:1");
     EXPECT_TRUE(parsed.command_line->json);
   }
 }
 
 TEST(CommandLineTest, ParsesUpload) {
-  const auto plain = ParseAs<UploadOptions>({"upload", "dir", "org/m"});
+  const auto plain = ParseAs<UploadCommand>({"upload", "dir", "org/m"}).options;
   EXPECT_EQ(plain.source, "dir");
   EXPECT_EQ(plain.model, "org/m");
   EXPECT_EQ(plain.tag, "latest");
   EXPECT_EQ(plain.quantizer, "absmax");
   EXPECT_EQ(plain.int8_coder, "zstd");
-  const auto full = ParseAs<UploadOptions>(
-      {"upload", "--exclude", "a*", "--exclude", "b*", "--include", "c?",
-       "--no-default-excludes", "--quantizer", "none", "--int8-coder", "sliced",
-       "dir", "org/m:v1"});
+  const auto full =
+      ParseAs<UploadCommand>({"upload", "--exclude", "a*", "--exclude", "b*",
+                              "--include", "c?", "--no-default-excludes",
+                              "--quantizer", "none", "--int8-coder", "sliced",
+                              "dir", "org/m:v1"})
+          .options;
   EXPECT_EQ(full.source, "dir");
   EXPECT_EQ(full.tag, "v1");
   EXPECT_THAT(full.exclude, ElementsAre("a*", "b*"));
@@ -90,49 +92,76 @@ TEST(CommandLineTest, ParsesUpload) {
 }
 
 TEST(CommandLineTest, UploadsAccidentsOnlyWhereForced) {
-  EXPECT_FALSE(ParseAs<UploadOptions>({"upload", "dir", "org/m"}).force);
-  EXPECT_TRUE(
-      ParseAs<UploadOptions>({"upload", "--force", "dir", "org/m"}).force);
+  EXPECT_FALSE(
+      ParseAs<UploadCommand>({"upload", "dir", "org/m"}).options.force);
+  EXPECT_TRUE(ParseAs<UploadCommand>({"upload", "--force", "dir", "org/m"})
+                  .options.force);
   const ScopedEnvironment environment(
       ScopedEnvironment::Variables{{"QSTORE_FORCE", "1"}});
-  EXPECT_TRUE(ParseAs<UploadOptions>({"upload", "dir", "org/m"}).force);
+  EXPECT_TRUE(ParseAs<UploadCommand>({"upload", "dir", "org/m"}).options.force);
 }
 
 TEST(CommandLineTest, AGlobDoesNotSwallowWhatFollows) {
   const auto options =
-      ParseAs<UploadOptions>({"upload", "--exclude", "a*", "dir", "org/m"});
+      ParseAs<UploadCommand>({"upload", "--exclude", "a*", "dir", "org/m"})
+          .options;
   EXPECT_THAT(options.exclude, ElementsAre("a*"));
   EXPECT_EQ(options.source, "dir");
 }
 
 TEST(CommandLineTest, ParsesDownloadReferences) {
-  const auto by_tag = ParseAs<DownloadOptions>(
+  const auto by_tag = ParseAs<DownloadCommand>(
       {"download", "org/m:prod", "out", "--precision", "int8", "--format",
-       "compressed-tensors", "--threads", "3", "--memory", "64"});
+       "compressed-tensors", "--threads", "3", "--memory", "64MiB"});
   EXPECT_EQ(by_tag.reference.model, "org/m");
   EXPECT_EQ(by_tag.reference.tag, "prod");
   EXPECT_EQ(by_tag.directory, "out");
-  EXPECT_EQ(by_tag.precision, "int8");
-  EXPECT_EQ(by_tag.threads, 3u);
-  EXPECT_EQ(by_tag.memory_mib, 64u);
+  EXPECT_EQ(by_tag.options.precision, "int8");
+  EXPECT_EQ(by_tag.options.threads, 3u);
+  EXPECT_EQ(by_tag.options.memory_bytes, uint64_t{64} << 20);
   const auto by_revision =
-      ParseAs<DownloadOptions>({"download", "org/m@0123abcd", "out"});
+      ParseAs<DownloadCommand>({"download", "org/m@0123abcd", "out"});
   EXPECT_EQ(by_revision.reference.revision_prefix, "0123abcd");
   EXPECT_EQ(by_revision.reference.tag, "");
 }
 
+TEST(CommandLineTest, ParsesParts) {
+  const auto options = ParseAs<DownloadCommand>(
+      {"download", "--file", "*.json", "--tensor", "a.*", "--tensor",
+       "b.weight[8:16]", "--file", "x", "org/m", "out"});
+  EXPECT_EQ(options.directory, "out");
+  const model::Selection& selection = options.options.selection;
+  EXPECT_EQ(selection.files, (std::vector<std::string>{"*.json", "x"}));
+  ASSERT_EQ(selection.tensors.size(), 2u);
+  EXPECT_EQ(selection.tensors[0].pattern, "a.*");
+  EXPECT_FALSE(selection.tensors[0].rows.has_value());
+  EXPECT_EQ(selection.tensors[1].pattern, "b.weight");
+  EXPECT_EQ(selection.tensors[1].rows, (model::RowRange{8, 16}));
+  for (const char* wrong : {"w[1:x]", "w[:3]", "w[4:4]", ""}) {
+    EXPECT_EQ(Parse({"download", "org/m", "out", "--tensor", wrong}).exit_code,
+              kExitUsage)
+        << wrong;
+  }
+  // Not rows, but part of a name.
+  EXPECT_EQ(
+      ParseAs<DownloadCommand>({"download", "org/m", "out", "--tensor", "w[3]"})
+          .options.selection.tensors[0]
+          .pattern,
+      "w[3]");
+}
+
 TEST(CommandLineTest, ParsesTheOtherCommands) {
-  EXPECT_EQ(ParseAs<ListOptions>({"list"}).prefix, "");
-  EXPECT_EQ(ParseAs<ListOptions>({"list", "org/"}).prefix, "org/");
-  EXPECT_EQ(ParseAs<ShowOptions>({"show", "org/m"}).reference.tag, "latest");
-  const auto tag = ParseAs<TagOptions>({"tag", "org/m@0123abcd", "prod"});
+  EXPECT_EQ(ParseAs<ListCommand>({"list"}).prefix, "");
+  EXPECT_EQ(ParseAs<ListCommand>({"list", "org/"}).prefix, "org/");
+  EXPECT_EQ(ParseAs<ShowCommand>({"show", "org/m"}).reference.tag, "latest");
+  const auto tag = ParseAs<TagCommand>({"tag", "org/m@0123abcd", "prod"});
   EXPECT_EQ(tag.reference.revision_prefix, "0123abcd");
   EXPECT_EQ(tag.tag, "prod");
-  EXPECT_EQ(ParseAs<DeleteOptions>({"delete", "org/m:x"}).reference.tag, "x");
-  EXPECT_EQ(ParseAs<VerifyOptions>({"verify", "org/m"}).reference.model,
+  EXPECT_EQ(ParseAs<DeleteCommand>({"delete", "org/m:x"}).reference.tag, "x");
+  EXPECT_EQ(ParseAs<VerifyCommand>({"verify", "org/m"}).reference.model,
             "org/m");
-  EXPECT_EQ(ParseAs<BackupOptions>({"backup", "b1"}).name, "b1");
-  ParseAs<ScrubStatusOptions>({"scrub-status"});
+  EXPECT_EQ(ParseAs<BackupCommand>({"backup", "b1"}).name, "b1");
+  ParseAs<ScrubStatusCommand>({"scrub-status"});
 }
 
 TEST(CommandLineTest, ReadsTheEnvironment) {
@@ -140,14 +169,15 @@ TEST(CommandLineTest, ReadsTheEnvironment) {
       ScopedEnvironment::Variables{{"QSTORE_SERVER", "env:1"},
                                    {"QSTORE_JSON", "1"},
                                    {"QSTORE_PRECISION", "int8"},
-                                   {"QSTORE_MEMORY", "77"}});
+                                   {"QSTORE_MEMORY", "2GiB"}});
   const ParsedCommandLine parsed = Parse({"download", "org/m", "out"});
   ASSERT_TRUE(parsed.command_line.has_value()) << parsed.error;
-  EXPECT_EQ(parsed.command_line->server, "env:1");
+  EXPECT_EQ(parsed.command_line->session.server, "env:1");
   EXPECT_TRUE(parsed.command_line->json);
-  const auto& options = std::get<DownloadOptions>(parsed.command_line->command);
+  const client::DownloadOptions& options =
+      std::get<DownloadCommand>(parsed.command_line->command).options;
   EXPECT_EQ(options.precision, "int8");
-  EXPECT_EQ(options.memory_mib, 77u);
+  EXPECT_EQ(options.memory_bytes, uint64_t{2} << 30);
 }
 
 TEST(CommandLineTest, ReadsUploadOptionsFromTheEnvironment) {
@@ -156,7 +186,8 @@ TEST(CommandLineTest, ReadsUploadOptionsFromTheEnvironment) {
                                    {"QSTORE_QUANTIZER", "none"},
                                    {"QSTORE_INT8_CODER", "sliced"},
                                    {"QSTORE_NO_DEFAULT_EXCLUDES", "1"}});
-  const auto options = ParseAs<UploadOptions>({"upload", "dir", "org/m"});
+  const client::UploadOptions options =
+      ParseAs<UploadCommand>({"upload", "dir", "org/m"}).options;
   EXPECT_THAT(options.exclude, ElementsAre("a*", "b*"));
   EXPECT_EQ(options.quantizer, "none");
   EXPECT_EQ(options.int8_coder, "sliced");
@@ -168,7 +199,7 @@ TEST(CommandLineTest, ArgumentsWinOverTheEnvironment) {
       ScopedEnvironment::Variables{{"QSTORE_SERVER", "env:1"}});
   const ParsedCommandLine parsed = Parse({"list", "--server", "argument:2"});
   ASSERT_TRUE(parsed.command_line.has_value());
-  EXPECT_EQ(parsed.command_line->server, "argument:2");
+  EXPECT_EQ(parsed.command_line->session.server, "argument:2");
 }
 
 TEST(CommandLineTest, RefusesMistakes) {
@@ -188,6 +219,8 @@ TEST(CommandLineTest, RefusesMistakes) {
            {"download", "org/m", "out", "--format", "gguf"},
            {"download", "org/m", "out", "--threads", "-1"},
            {"download", "org/m", "out", "--memory", "0"},
+           {"download", "org/m", "out", "--memory", "512"},
+           {"download", "org/m", "out", "--memory", "2 parsecs"},
            {"tag", "org/m", "a/b"},
            {"list", "--server", "nowhere"},
            {"list", "--bogus"}}) {
@@ -198,6 +231,23 @@ TEST(CommandLineTest, RefusesMistakes) {
     EXPECT_NE(parsed.error, "");
     EXPECT_EQ(parsed.error.find('\n'), std::string::npos) << parsed.error;
   }
+}
+
+TEST(CommandLineTest, TakesSizesWithTheirUnits) {
+  const auto bytes_of = [](const char* size) {
+    return ParseAs<DownloadCommand>(
+               {"download", "org/m", "out", "--memory", size})
+        .options.memory_bytes;
+  };
+  EXPECT_EQ(bytes_of("2GiB"), uint64_t{2} << 30);
+  EXPECT_EQ(bytes_of("64 MiB"), uint64_t{64} << 20);
+  EXPECT_EQ(bytes_of("2GB"), 2'000'000'000u);
+  EXPECT_EQ(bytes_of("1048576"), uint64_t{1} << 20);
+  EXPECT_THAT(Parse({"download", "org/m", "out", "--memory", "512"}).error,
+              HasSubstr("give a unit, as in 512MiB"));
+  EXPECT_EQ(ParseAs<DownloadCommand>({"download", "org/m", "out"})
+                .options.memory_bytes,
+            uint64_t{512} << 20);
 }
 
 TEST(CommandLineTest, ReportsMistakesAsJsonWhereAsked) {
@@ -218,4 +268,4 @@ TEST(CommandLineTest, PrintsHelpAndVersion) {
 }
 
 }  // namespace
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -13,7 +13,7 @@
 #include "tests/client/fake_server.h"
 #include "tests/client/temporary_directory.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 using nlohmann::json;
@@ -33,9 +33,9 @@ class CommandsTest : public ::testing::Test {
     const ParsedCommandLine parsed =
         ParseCommandLine(static_cast<int>(pointers.size()), pointers.data());
     EXPECT_TRUE(parsed.command_line.has_value()) << parsed.error;
-    Cancellation cancellation;
-    const std::unique_ptr<Connection> connection = server_.Connect();
-    return RunCommand(*parsed.command_line, connection.get(), &cancellation,
+    client::Cancellation cancellation;
+    client::Session session(parsed.command_line->session, server_.Connect());
+    return RunCommand(*parsed.command_line, &session, &cancellation,
                       {.out = &out_, .err = &err_});
   }
 
@@ -45,24 +45,24 @@ class CommandsTest : public ::testing::Test {
     return document;
   }
 
-  void ServeModel(v1::Precision precision) {
-    FakeModel model;
+  void ServeModel() {
+    client::FakeModel model;
     model.AddFile("config.json", "{}");
-    model.AddSafetensors("model.safetensors",
-                         {MakeTensor("a.weight", Dtype::kBF16, {16, 16}, true),
-                          MakeTensor("a.bias", Dtype::kBF16, {16}, false)});
-    server_.revision = model.Summary();
-    server_.stream = model.Stream(precision, 1000);
+    model.AddSafetensors(
+        "model.safetensors",
+        {client::MakeTensor("a.weight", Dtype::kBF16, {16, 16}, true),
+         client::MakeTensor("a.bias", Dtype::kBF16, {16}, false)});
+    server_.Serve(model);
   }
 
-  TemporaryDirectory directory_;
-  FakeServer server_;
+  client::TemporaryDirectory directory_;
+  client::FakeServer server_;
   std::ostringstream out_;
   std::ostringstream err_;
 };
 
 TEST_F(CommandsTest, Show) {
-  ServeModel(v1::PRECISION_ORIGINAL);
+  ServeModel();
   ASSERT_EQ(Run({"--json", "show", "org/model"}), kExitOk);
   const json shown = Output();
   EXPECT_EQ(shown["revision"], std::string(64, 'a'));
@@ -88,7 +88,7 @@ TEST_F(CommandsTest, Show) {
 }
 
 TEST_F(CommandsTest, ShowForPeople) {
-  ServeModel(v1::PRECISION_ORIGINAL);
+  ServeModel();
   ASSERT_EQ(Run({"show", "org/model"}), kExitOk);
   EXPECT_THAT(out_.str(), HasSubstr("org/model revision aaaaaaaaaaaa,"));
   EXPECT_THAT(out_.str(), HasSubstr("16x16"));
@@ -100,7 +100,7 @@ TEST_F(CommandsTest, ShowForPeople) {
 }
 
 TEST_F(CommandsTest, Download) {
-  ServeModel(v1::PRECISION_INT8);
+  ServeModel();
   const std::string target = (directory_.path() / "out").native();
   ASSERT_EQ(
       Run({"--json", "download", "org/model", target, "--precision", "int8"}),
@@ -238,21 +238,55 @@ TEST_F(CommandsTest, ErrorsAreOneSentence) {
       "message": "model org/model: no tag x"}})"));
 }
 
+TEST_F(CommandsTest, ErrorsSayWhichOptionsHelp) {
+  client::FakeModel model;
+  model.AddSafetensors(
+      "model.safetensors",
+      {client::MakeTensor("a.weight", Dtype::kF16, {4, 4}, false)});
+  server_.Serve(model);
+  const std::string target = (directory_.path() / "out").native();
+  ASSERT_EQ(
+      Run({"download", "org/model", target, "--precision", "int8", "--json"}),
+      kExitFailure);
+  EXPECT_THAT(err_.str(), HasSubstr("has no INT8"));
+  EXPECT_THAT(err_.str(), HasSubstr("--allow-original"));
+  EXPECT_EQ(Output()["error"]["reason"], "NO_INT8");
+  EXPECT_THAT(Output()["error"]["message"].get<std::string>(),
+              HasSubstr("--allow-original"));
+  ASSERT_EQ(Run({"download", "org/model", target, "--precision", "bf16"}),
+            kExitFailure);
+  EXPECT_THAT(err_.str(), HasSubstr("use --precision original or int8"));
+  directory_.Write("m.bin", "version https://git-lfs.github.com/spec/v1\n");
+  ASSERT_EQ(Run({"upload", directory_.path().native(), "org/model"}),
+            kExitFailure);
+  EXPECT_THAT(err_.str(), HasSubstr("--force"));
+  // Nothing listens on the discard port.
+  client::Session nowhere({.server = "127.0.0.1:9", .retry_seconds = 0});
+  client::Cancellation cancellation;
+  err_.str("");
+  EXPECT_EQ(RunCommand({.session = nowhere.options(),
+                        .json = false,
+                        .command = ListCommand{}},
+                       &nowhere, &cancellation, {.out = &out_, .err = &err_}),
+            kExitFailure);
+  EXPECT_THAT(err_.str(), HasSubstr("--listen 127.0.0.1:9"));
+}
+
 TEST(RpcStatusTest, KeepsCodesAndSaysWhatToDo) {
-  EXPECT_TRUE(FromGrpcStatus(grpc::Status::OK, "h:1").ok());
-  const absl::Status data_loss = FromGrpcStatus(
+  EXPECT_TRUE(client::FromGrpcStatus(grpc::Status::OK, "h:1").ok());
+  const absl::Status data_loss = client::FromGrpcStatus(
       grpc::Status(grpc::StatusCode::DATA_LOSS, "chunk 3"), "h:1");
   EXPECT_EQ(data_loss.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(std::string(data_loss.message()), "chunk 3");
-  const absl::Status gone = FromGrpcStatus(
+  const absl::Status gone = client::FromGrpcStatus(
       grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed"), "h:1");
   EXPECT_EQ(gone.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(gone.message()), HasSubstr("h:1"));
   EXPECT_THAT(std::string(gone.message()), HasSubstr("Socket closed"));
-  const absl::Status silent =
-      FromGrpcStatus(grpc::Status(grpc::StatusCode::INTERNAL, ""), "h:1");
+  const absl::Status silent = client::FromGrpcStatus(
+      grpc::Status(grpc::StatusCode::INTERNAL, ""), "h:1");
   EXPECT_NE(silent.message(), "");
 }
 
 }  // namespace
-}  // namespace qstore::client
+}  // namespace qstore::cli

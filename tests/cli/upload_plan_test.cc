@@ -3,12 +3,12 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "cli/result_json.h"
+#include "cli/upload_plan_report.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/temporary_directory.h"
 
-namespace qstore::client {
+namespace qstore::cli {
 namespace {
 
 using ::testing::ElementsAre;
@@ -38,18 +38,18 @@ class UploadPlanTest : public ::testing::Test {
     directory_.Write(path, length + header + bytes);
   }
 
-  TemporaryDirectory directory_;
-  UploadOptions options_;
+  client::TemporaryDirectory directory_;
+  client::UploadOptions options_;
 };
 
 TEST_F(UploadPlanTest, SelectsByBits) {
   WriteWeights("model.safetensors");
   directory_.Write("config.json", R"({"model_type": "llama"})");
   options_.exclude = {"layers.0.*", "*.bin"};
-  const auto plan = PlanUpload(options_);
+  const auto plan = client::PlanUpload(options_);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->quantization.quantized_count, 7u);
-  const auto selections = SelectionsOf(plan->quantization);
+  const auto selections = client::SelectionsOf(plan->quantization);
   EXPECT_EQ(selections.at("model.safetensors").bits(), "\xfc\x01");
   EXPECT_THAT(NotesOf(*plan), ElementsAre(HasSubstr("*.bin")));
 }
@@ -57,27 +57,27 @@ TEST_F(UploadPlanTest, SelectsByBits) {
 TEST_F(UploadPlanTest, TellsWhatAndWhy) {
   WriteWeights("model.safetensors");
   directory_.Write("config.json", R"({"model_type": "llama"})");
-  const auto plan = PlanUpload(options_);
+  const auto plan = client::PlanUpload(options_);
   ASSERT_TRUE(plan.ok()) << plan.status();
   const std::string text = DescribePlan(*plan);
   EXPECT_THAT(text, HasSubstr("looked up, not multiplied"));
   EXPECT_THAT(text,
               HasSubstr("8 tensors would be quantized; nothing was sent"));
-  const auto json = ToJson(*plan);
-  EXPECT_EQ(json["quantized_tensors"], 8);
-  EXPECT_EQ(json["tensors"][0]["rule"], "embedding");
-  EXPECT_EQ(json["tensors"][1]["quantized"], true);
+  const auto document = ToJson(*plan);
+  EXPECT_EQ(document["quantized_tensors"], 8);
+  EXPECT_EQ(document["tensors"][0]["rule"], "embedding");
+  EXPECT_EQ(document["tensors"][1]["quantized"], true);
 }
 
 TEST_F(UploadPlanTest, ALoneFileOnlyWhenAsked) {
   WriteWeights("weights.safetensors");
   options_.source = directory_.path() / "weights.safetensors";
-  auto plan = PlanUpload(options_);
+  auto plan = client::PlanUpload(options_);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->quantization.quantized_count, 0u);
   EXPECT_THAT(NotesOf(*plan), ElementsAre(HasSubstr("no config.json")));
   options_.quantize = true;
-  plan = PlanUpload(options_);
+  plan = client::PlanUpload(options_);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->quantization.quantized_count, 8u);
   EXPECT_THAT(NotesOf(*plan), IsEmpty());
@@ -86,11 +86,11 @@ TEST_F(UploadPlanTest, ALoneFileOnlyWhenAsked) {
 TEST_F(UploadPlanTest, NoQuantizerPlansNothing) {
   WriteWeights("model.safetensors");
   options_.quantizer = "none";
-  const auto plan = PlanUpload(options_);
+  const auto plan = client::PlanUpload(options_);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_THAT(plan->quantization.files, IsEmpty());
   EXPECT_EQ(plan->files.size(), 1u);
 }
 
 }  // namespace
-}  // namespace qstore::client
+}  // namespace qstore::cli

@@ -1,18 +1,17 @@
 #include "client/retry.h"
 
 #include <chrono>
-#include <sstream>
 #include <vector>
 
 #include "client/rpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/client/recorded_events.h"
 
 namespace qstore::client {
 namespace {
 
 using std::chrono::milliseconds;
-using ::testing::HasSubstr;
 
 absl::Status Gone() { return absl::UnavailableError("gone"); }
 
@@ -36,7 +35,7 @@ class RetryTest : public ::testing::Test {
                    double retry_seconds = 60) {
     waits_.clear();
     Retrier retrier(
-        {.retry_seconds = retry_seconds}, &notes_, &progress_, &cancellation_,
+        {.retry_seconds = retry_seconds}, &events_, &cancellation_,
         [this] { return now_; },
         [this](milliseconds wait) {
           waits_.push_back(wait);
@@ -50,8 +49,7 @@ class RetryTest : public ::testing::Test {
   std::chrono::steady_clock::time_point now_;
   std::vector<milliseconds> waits_;
   int attempts_ = 0;
-  std::ostringstream notes_;
-  Progress progress_{&notes_, ProgressStyle::kHidden};
+  RecordedEvents events_;
   Cancellation cancellation_;
 };
 
@@ -62,12 +60,15 @@ TEST_F(RetryTest, WaitsLongerEachTimeAndSaysSo) {
     EXPECT_GE(waits_[i], milliseconds(250 << i));
     EXPECT_LE(waits_[i], milliseconds(500 << i));
   }
-  std::istringstream lines(notes_.str());
-  int count = 0;
-  for (std::string line; std::getline(lines, line); ++count) {
-    EXPECT_THAT(line, HasSubstr("note: gone; trying again in "));
+  const std::vector<RetryNotice> notices = events_.retries();
+  ASSERT_EQ(notices.size(), waits_.size());
+  for (size_t i = 0; i < notices.size(); ++i) {
+    EXPECT_EQ(notices[i].error, Gone());
+    EXPECT_EQ(notices[i].wait_seconds,
+              std::chrono::duration<double>(waits_[i]).count());
+    EXPECT_GT(notices[i].left_seconds, 50);
+    EXPECT_LE(notices[i].left_seconds, 60);
   }
-  EXPECT_EQ(count, 4);
 }
 
 TEST_F(RetryTest, GivesUpInTime) {
@@ -106,8 +107,7 @@ TEST_F(RetryTest, TheServerMayAskForMore) {
 
 TEST_F(RetryTest, ProgressBeginsTheTimeAnew) {
   Retrier retrier(
-      {.retry_seconds = 10}, &notes_, &progress_, &cancellation_,
-      [this] { return now_; },
+      {.retry_seconds = 10}, &events_, &cancellation_, [this] { return now_; },
       [this](milliseconds wait) {
         waits_.push_back(wait);
         now_ += wait;
@@ -126,7 +126,7 @@ TEST_F(RetryTest, StopsWhenCancelled) {
   cancellation_.Cancel();
   EXPECT_FALSE(Run(Gone(), 1).ok());
   EXPECT_EQ(attempts_, 1);
-  Retrier retrier({.retry_seconds = 60}, &notes_, &progress_, &cancellation_);
+  Retrier retrier({.retry_seconds = 60}, &events_, &cancellation_);
   EXPECT_FALSE(retrier.Run(Gone).ok());
 }
 
@@ -134,7 +134,7 @@ TEST_F(RetryTest, WhatMustNotHappenTwiceIsTriedAgainOnlyIfItDidNot) {
   const auto run = [this](const absl::Status& connect_error,
                           const absl::Status& error) {
     Retrier retrier(
-        {.retry_seconds = 60}, &notes_, &progress_, &cancellation_,
+        {.retry_seconds = 60}, &events_, &cancellation_,
         [this] { return now_; }, [](milliseconds) {});
     int connects = 0;
     attempts_ = 0;

@@ -13,8 +13,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::vector<StoredLayer> Stored(const std::vector<EncodedLayer>& encoded,
-                                const uint64_t* original_xxh3) {
+std::vector<StoredLayer> AsStoredLayers(
+    const std::vector<EncodedLayer>& encoded, const uint64_t* original_xxh3) {
   std::vector<StoredLayer> layers;
   for (const EncodedLayer& layer : encoded) {
     StoredLayer stored;
@@ -38,7 +38,8 @@ class LayerStackTest : public ::testing::Test {
                               .strategy = ScaleStrategy::kChannel,
                               .group_size = 0};
     chunk_.raw_bytes = chunk_.shape->weight_bytes();
-    weights_ = GaussianWeights(FloatFormat::kBF16, chunk_.shape->weight_count(), 7);
+    weights_ =
+        GaussianWeights(FloatFormat::kBF16, chunk_.shape->weight_count(), 7);
     xxh3_ = Xxh3(weights_);
     original_.resize(weights_.size());
     values_.original = original_;
@@ -60,7 +61,7 @@ TEST_F(LayerStackTest, QuantizedChunksAreInt8AndResidual) {
   EXPECT_EQ(layers_[0].layer->name, "int8");
   EXPECT_EQ(layers_[0].decoded_xxh3.size(), 2u);
   EXPECT_EQ(layers_[1].layer->name, "residual");
-  const auto stored = Stored(layers_, &xxh3_);
+  const auto stored = AsStoredLayers(layers_, &xxh3_);
   ASSERT_TRUE(decoder_.Decode(chunk_, stored, &values_).ok());
   EXPECT_EQ(original_, weights_);
   // INT8 alone touches no residual.
@@ -75,7 +76,8 @@ TEST_F(LayerStackTest, OtherChunksArePlain) {
   ASSERT_TRUE(encoder_.Encode(chunk_, {}, weights_, &layers_).ok());
   ASSERT_EQ(layers_.size(), 1u);
   EXPECT_EQ(layers_[0].layer->name, "plain");
-  ASSERT_TRUE(decoder_.Decode(chunk_, Stored(layers_, &xxh3_), &values_).ok());
+  ASSERT_TRUE(
+      decoder_.Decode(chunk_, AsStoredLayers(layers_, &xxh3_), &values_).ok());
   EXPECT_EQ(original_, weights_);
 }
 
@@ -83,18 +85,18 @@ TEST_F(LayerStackTest, ComparesWhatEachLayerDecodesTo) {
   ASSERT_TRUE(encoder_.Encode(chunk_, {}, weights_, &layers_).ok());
   const uint64_t wrong = xxh3_ + 1;
   absl::Status status =
-      decoder_.Decode(chunk_, Stored(layers_, &wrong), &values_);
+      decoder_.Decode(chunk_, AsStoredLayers(layers_, &wrong), &values_);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("residual"));
   ++layers_[0].decoded_xxh3[1];
-  status = decoder_.Decode(chunk_, Stored(layers_, &xxh3_), &values_);
+  status = decoder_.Decode(chunk_, AsStoredLayers(layers_, &xxh3_), &values_);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("int8"));
 }
 
 TEST_F(LayerStackTest, RefusesStacksThatDoNotStand) {
   ASSERT_TRUE(encoder_.Encode(chunk_, {}, weights_, &layers_).ok());
-  std::vector<StoredLayer> stored = Stored(layers_, &xxh3_);
+  std::vector<StoredLayer> stored = AsStoredLayers(layers_, &xxh3_);
   EXPECT_EQ(decoder_.Decode(chunk_, std::span(stored).last(1), &values_).code(),
             absl::StatusCode::kDataLoss);
   std::swap(stored[0], stored[1]);

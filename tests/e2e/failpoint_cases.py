@@ -54,6 +54,7 @@ COLLECTOR = {"collect.begin", "collect.records", "collect.written", "collect.dat
 # What the next start must say it swept when the process died here.
 SWEPT_AFTER_CRASH = {
     "table.finished": "of unfinished files",
+    "table.ingested": r"[1-9]\d* runs of data",
     "object.ingested": r"[1-9]\d* objects",
     "commit.records": r"[1-9]\d* objects",
     "delete.written": r"[1-9]\d* objects",

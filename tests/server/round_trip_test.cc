@@ -6,8 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
+#include "storage/records/keys.h"
+#include "storage/rocksdb/figures.h"
 #include "tests/server/server_fixture.h"
 #include "wire/layer_bytes.h"
+#include "tests/storage/families.h"
 
 namespace qstore::server {
 namespace {
@@ -81,8 +85,24 @@ TEST_P(RoundTripTest, Int8ReadsAndSendsNoResidual) {
     StopServer();
     StartServer("rocksdb");
   }
-  const storage::EngineCounters before = engine_->Counters();
-  const DownloadResult result = Download(*stub_, MakeReference(kModel), kInt8);
+  const auto values_read = [this](storage::Family family) {
+    return meter_->values(family).keys;
+  };
+  const auto keys_read = [&] {
+    uint64_t sum = meter_->records().keys;
+    for (const storage::Family family : storage::AllFamilies()) {
+      sum += values_read(family);
+    }
+    return sum;
+  };
+  using storage::kInt8Family;
+  using storage::kResidualFamily;
+  const uint64_t int8_before = values_read(kInt8Family);
+  const uint64_t residual_before = values_read(kResidualFamily);
+  const uint64_t keys_before = keys_read();
+  const storage::RocksDbFigures before = storage::ReadRocksDbFigures(engine_);
+  const DownloadResult result =
+      Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   EXPECT_TRUE(result.ended);
   EXPECT_EQ(result.received.of(kResidual), 0u);
@@ -90,28 +110,17 @@ TEST_P(RoundTripTest, Int8ReadsAndSendsNoResidual) {
   EXPECT_GT(result.received.of(kPlain), 0u);
   EXPECT_FALSE(result.codes.empty());
 
-  const storage::EngineCounters after = engine_->Counters();
-  const auto read = [&](storage::Family family) {
-    const auto index = static_cast<size_t>(family);
-    return after.keys_read[index] - before.keys_read[index];
-  };
-  EXPECT_GT(read(storage::Family::kInt8), 0u);
-  EXPECT_EQ(read(storage::Family::kResidual), 0u);
+  EXPECT_GT(values_read(kInt8Family), int8_before);
+  EXPECT_EQ(values_read(kResidualFamily), residual_before);
   if (GetParam() == std::string("rocksdb")) {
-    const auto residual = static_cast<size_t>(storage::Family::kResidual);
-    EXPECT_EQ(after.native_file_reads[residual],
-              before.native_file_reads[residual]);
-    uint64_t counted_by_us = 0;
-    for (size_t i = 0; i < storage::kFamilyCount; ++i) {
-      counted_by_us += after.keys_read[i] - before.keys_read[i];
-    }
-    EXPECT_EQ(after.native_keys_read - before.native_keys_read, counted_by_us);
+    const storage::RocksDbFigures after = storage::ReadRocksDbFigures(engine_);
+    const size_t residual = storage::FamilyIndex(kResidualFamily);
+    EXPECT_EQ(after.file_reads[residual], before.file_reads[residual]);
+    EXPECT_EQ(after.keys_read - before.keys_read, keys_read() - keys_before);
   }
   // The original download of the same model does read them.
-  Download(*stub_, MakeReference(kModel), kOriginal);
-  const auto residual = static_cast<size_t>(storage::Family::kResidual);
-  EXPECT_GT(engine_->Counters().keys_read[residual],
-            before.keys_read[residual]);
+  Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  EXPECT_GT(values_read(kResidualFamily), residual_before);
 }
 
 TEST_P(RoundTripTest, EqualTensorsAreStoredOnceAndSentOnce) {

@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "server/engines.h"
+#include "storage/blobs/metered_blob_store.h"
+#include "storage/records/metered_record_store.h"
 
 namespace qstore::server {
 
@@ -28,9 +30,11 @@ void ServerTest::StartServer(const std::string& engine) {
   auto opened = OpenEngine(options_);
   ASSERT_TRUE(opened.ok()) << opened.status();
   engine_ = *std::move(opened);
-  auto faults = std::make_unique<storage::FaultyEngine>(engine_.get());
-  faults_ = faults.get();
-  auto daemon = Daemon::StartWithEngine(options_, std::move(faults));
+  storage::Engine metered = engine_;
+  metered.records = storage::NewMeteredRecordStore(metered.records, meter_);
+  metered.blobs = storage::NewMeteredBlobStore(metered.blobs, meter_);
+  auto daemon = Daemon::StartWithEngine(
+      options_, storage::WithFaults(std::move(metered), faults_));
   ASSERT_TRUE(daemon.ok()) << daemon.status();
   daemon_ = *std::move(daemon);
   stub_ = NewStub();
@@ -39,8 +43,8 @@ void ServerTest::StartServer(const std::string& engine) {
 void ServerTest::StopServer() {
   stub_.reset();
   daemon_.reset();
-  faults_ = nullptr;
-  engine_.reset();
+  faults_->Heal();
+  engine_ = {};
 }
 
 std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub() {
@@ -93,31 +97,30 @@ int ServerTest::DataKeyCount() {
       daemon_->store().WaitForCollection(absl::Minutes(1));
   EXPECT_FALSE(absl::IsDeadlineExceeded(collected)) << collected;
   int count = 0;
-  for (const storage::Family family : storage::kDataFamilies) {
-    EXPECT_TRUE(engine_
-                    ->Scan(family, "", "\xff\xff\xff\xff",
-                           [&](std::string_view, ByteView) {
-                             ++count;
-                             return true;
-                           })
+  for (const storage::Family family : storage::AllFamilies()) {
+    EXPECT_TRUE(engine_.blobs
+                    ->ListKeys(family, "", "\xff\xff\xff\xff",
+                               [&](std::string_view) {
+                                 ++count;
+                                 return true;
+                               })
                     .ok());
   }
   return count;
 }
 
 void ServerTest::DamageReads(codec::LayerNumber layer) {
-  faults_->DamageReads(static_cast<storage::Family>(layer));
+  faults_->DamageReads(storage::FamilyOf(layer));
 }
 
 uint64_t ServerTest::ValuesRead(codec::LayerNumber layer) {
-  return engine_->Counters().keys_read[layer];
+  return meter_->values(storage::FamilyOf(layer)).keys;
 }
 
 uint64_t ServerTest::ValuesRead() {
-  const storage::EngineCounters counters = engine_->Counters();
   uint64_t sum = 0;
-  for (const storage::Family family : storage::kDataFamilies) {
-    sum += counters.keys_read[storage::FamilyIndex(family)];
+  for (const storage::Family family : storage::AllFamilies()) {
+    sum += meter_->values(family).keys;
   }
   return sum;
 }

@@ -12,9 +12,10 @@
 #include "qstore/v1/model_store.grpc.pb.h"
 #include "server/daemon.h"
 #include "storage/engine.h"
+#include "storage/read_meter.h"
 #include "tests/server/test_client.h"
 #include "tests/server/test_model.h"
-#include "tests/storage/faulty_engine.h"
+#include "tests/storage/faults.h"
 #include "tests/storage/temporary_directory.h"
 
 namespace qstore::server {
@@ -66,8 +67,13 @@ class ServerTest : public ::testing::Test {
 
   ServerOptions options_ = SmallOptions();
   qstore::storage::TemporaryDirectory directory_;
-  std::unique_ptr<storage::Engine> engine_;  // without faults
-  storage::FaultyEngine* faults_ = nullptr;
+  storage::Engine engine_;  // without faults
+  // What goes wrong between the store and engine_.
+  storage::Faults between_;
+  storage::Faults* const faults_ = &between_;
+  // What is read from engine_.
+  const std::shared_ptr<storage::ReadMeter> meter_ =
+      std::make_shared<storage::ReadMeter>();
   std::unique_ptr<Daemon> daemon_;
   std::unique_ptr<v1::ModelStore::Stub> stub_;
 

@@ -271,7 +271,7 @@ v1::DownloadRequest MakeDownload(const v1::Reference& reference,
                                  codec::LayerNumber layer) {
   v1::DownloadRequest request;
   *request.mutable_reference() = reference;
-  request.set_layer(layer);
+  request.set_precision(wire::ToWire(model::Representation{layer}));
   return request;
 }
 
@@ -390,6 +390,20 @@ grpc::Status Verify(v1::ModelStore::Stub& stub, const v1::Reference& reference,
   v1::VerifyResponse response;
   while (reader->Read(&response)) *last = response;
   return reader->Finish();
+}
+
+model::LayerBytes PayloadBytes(const model::Object& object) {
+  model::LayerBytes sum;
+  for (const model::Chunk& chunk : object.chunks) {
+    for (const model::LayerBlobs& layer : chunk.layers) {
+      if (object.is_tensor()) {
+        sum.Add(layer.layer, layer.size_bytes());
+      } else {
+        sum.AddOther(layer.size_bytes());
+      }
+    }
+  }
+  return sum;
 }
 
 }  // namespace qstore::server

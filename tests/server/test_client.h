@@ -92,4 +92,7 @@ const model::Object& ObjectOf(const model::Manifest& manifest,
 grpc::Status Verify(v1::ModelStore::Stub& stub, const v1::Reference& reference,
                     v1::VerifyResponse* last);
 
+// What its layers have without keys; of what is no tensor, `other`.
+model::LayerBytes PayloadBytes(const model::Object& object);
+
 }  // namespace qstore::server

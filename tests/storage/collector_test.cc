@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <mutex>
 #include <thread>
 
 #include "tests/storage/store_fixture.h"
@@ -14,14 +13,14 @@ namespace {
 
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using Call = FaultyEngine::Call;
+using Call = Faults::Call;
 
 template <typename Maker>
 class CollectorTest : public StoreTest<Maker> {
  protected:
   void SetUp() override {
     this->options_.report_collection = [this](const absl::Status& status) {
-      const std::lock_guard lock(reports_mutex_);
+      const absl::MutexLock lock(&reports_mutex_);
       reports_.push_back(status);
     };
     StoreTest<Maker>::SetUp();
@@ -29,20 +28,20 @@ class CollectorTest : public StoreTest<Maker> {
   void TearDown() override { this->store_ = nullptr; }
 
   std::vector<absl::Status> Reports() {
-    const std::lock_guard lock(reports_mutex_);
+    const absl::MutexLock lock(&reports_mutex_);
     return reports_;
   }
 
   // Without asking for a collection.
   bool HasData() {
     bool found = false;
-    for (const Family family : kDataFamilies) {
-      EXPECT_TRUE(this->engine_
-                      ->Scan(family, "", "\xff",
-                             [&found](std::string_view, ByteView) {
-                               found = true;
-                               return false;
-                             })
+    for (const Family family : AllFamilies()) {
+      EXPECT_TRUE(this->engine_.blobs
+                      ->ListKeys(family, "", "\xff",
+                                 [&found](std::string_view) {
+                                   found = true;
+                                   return false;
+                                 })
                       .ok());
     }
     return found;
@@ -56,8 +55,8 @@ class CollectorTest : public StoreTest<Maker> {
   }
 
  private:
-  std::mutex reports_mutex_;
-  std::vector<absl::Status> reports_;
+  absl::Mutex reports_mutex_;
+  std::vector<absl::Status> reports_ ABSL_GUARDED_BY(reports_mutex_);
 };
 TYPED_TEST_SUITE(CollectorTest, Makers);
 
@@ -169,7 +168,7 @@ TYPED_TEST(CollectorTest, ManyObjectsGoInSeveralBatches) {
   this->MustUpload("org/m", "main", samples);
   ASSERT_TRUE(this->store_->Delete(Ref("org/m:main")).ok());
   EXPECT_EQ(this->DataKeyCount(), 0);
-  EXPECT_EQ(this->KeyCount(Family::kManifest), 2);
+  EXPECT_EQ(this->RecordCount(), 2);
 }
 
 }  // namespace

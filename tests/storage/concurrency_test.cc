@@ -60,7 +60,7 @@ TYPED_TEST(ConcurrencyTest, UploadsOfEqualModels) {
     created += result->created ? 1 : 0;
   });
   EXPECT_EQ(created, 2);
-  EXPECT_EQ(this->DataKeyCount(), 3 + 8 + 1 + 1);
+  EXPECT_EQ(this->DataKeyCount(), kLargeSampleValues + 8 + 1 + 1);
   this->Reopen();
   EXPECT_EQ(this->store_->sweep_report().object_count, 0u);
   EXPECT_EQ(this->store_->sweep_report().data_range_count, 0u);

@@ -15,7 +15,7 @@ TYPED_TEST(DeletionTest, LastTagTakesTheRevisionWithIt) {
   const std::string id =
       this->MustUpload("org/m", "a", {QuantizedSample(1), LargeSample(2)});
   ASSERT_TRUE(this->store_->SetTag(Ref("org/m:a"), "b").ok());
-  const uint64_t full_bytes = this->engine_->DiskBytes();
+  const uint64_t full_bytes = this->engine_.blobs->DiskBytes();
 
   const auto first = this->store_->Delete(Ref("org/m:a"));
   ASSERT_TRUE(first.ok()) << first.status();
@@ -31,8 +31,8 @@ TYPED_TEST(DeletionTest, LastTagTakesTheRevisionWithIt) {
   EXPECT_GT(second->reclaimed_bytes, 9u << 20);
   EXPECT_TRUE(this->Collect().ok());
   EXPECT_EQ(this->DataKeyCount(), 0);
-  EXPECT_EQ(this->KeyCount(Family::kManifest), 2);
-  EXPECT_LT(this->engine_->DiskBytes() + (9u << 20), full_bytes);
+  EXPECT_EQ(this->RecordCount(), 2);
+  EXPECT_LT(this->engine_.blobs->DiskBytes() + (9u << 20), full_bytes);
   EXPECT_THAT(*this->store_->ListModels(), IsEmpty());
   EXPECT_THAT(this->store_->Delete(Ref("org/m:b")).status(),
               StatusIs(absl::StatusCode::kNotFound, "no model"));
@@ -99,7 +99,7 @@ TYPED_TEST(DeletionTest, ReaderKeepsADeletedRevisionUntilItIsGone) {
   EXPECT_EQ(result->reclaimed_bytes, 0u);
   EXPECT_THAT(this->Check("org/m:main"), StatusIs(absl::StatusCode::kNotFound));
   second->reset();
-  EXPECT_TRUE(ReadAllBlobs(reader->get()).ok());
+  EXPECT_TRUE(ReadAllValues(reader->get()).ok());
   reader->reset();
   EXPECT_EQ(this->DataKeyCount(), 0);
 }
@@ -141,7 +141,7 @@ TYPED_TEST(DeletionTest, DeletedContentCanBeUploadedAgain) {
 
 TYPED_TEST(DeletionTest, RefusedDeleteChangesNothing) {
   this->MustUpload("org/m", "main", {LargeSample(1)});
-  this->faults_->FailNth(FaultyEngine::Call::kCommit, 1,
+  this->faults_->FailNth(Faults::Call::kCommit, 1,
                          absl::ResourceExhaustedError("full"));
   EXPECT_THAT(this->store_->Delete(Ref("org/m:main")).status(),
               StatusIs(absl::StatusCode::kResourceExhausted, "org/m:main"));

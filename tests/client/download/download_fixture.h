@@ -1,19 +1,20 @@
 // A download from a fake server into a temporary directory.
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <sstream>
+#include <random>
 #include <string>
 
-#include "client/download/download.h"
+#include "client/session.h"
+#include "client/sinks/directory_sink.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_model.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/recorded_events.h"
 #include "tests/client/temporary_directory.h"
 
 namespace qstore::client {
-
-inline constexpr size_t kPartBytes = 50;
 
 // Two shards that share a tensor and a file that is there twice.
 inline FakeModel MakeModel() {
@@ -44,35 +45,55 @@ inline FakeModel MakeModel() {
   return model;
 }
 
+// Bytes that no coder makes smaller.
+inline std::string NoiseOf(uint64_t size_bytes) {
+  std::mt19937_64 random(size_bytes);
+  std::string noise;
+  noise.reserve(size_bytes);
+  while (noise.size() < size_bytes) {
+    noise.push_back(static_cast<char>(random()));
+  }
+  return noise;
+}
+
+// One whose manifest has several pages.
+inline FakeModel ModelOfManyPages() {
+  FakeModel model(/*plain_chunk_bytes=*/8);
+  model.AddFile("many.bin", NoiseOf(uint64_t{32'000} * 8));
+  model.AddFile("one more", "small");
+  return model;
+}
+
 class DownloadTest : public ::testing::Test {
  protected:
-  void Serve(const FakeModel& model, v1::Precision precision) {
-    server_.revision = model.Summary();
-    server_.stream = model.Stream(precision, kPartBytes);
-  }
-
   absl::StatusOr<DownloadResult> Fetch(const std::string& precision,
                                        const std::string& directory = "out") {
-    DownloadOptions options;
-    options.reference.model = "org/model";
-    options.reference.tag = "latest";
-    options.directory = directory_.path() / directory;
-    options.precision = precision;
-    options.threads = 2;
-    options.memory_mib = 1;
-    options.allow_original = allow_original_;
-    Progress progress(&stderr_, ProgressStyle::kHidden);
-    const std::unique_ptr<Connection> connection = server_.Connect();
-    Retrier retrier(RetryOptions(), &stderr_, &progress, &cancellation_);
-    return Download(options, &retrier, connection.get(), &progress,
-                    &cancellation_);
+    DirectorySink sink(directory_.path() / directory);
+    return FetchTo(&sink, precision);
+  }
+
+  absl::StatusOr<DownloadResult> FetchTo(Sink* sink,
+                                         const std::string& precision) {
+    Session session({.retry_seconds = retry_seconds_}, server_.Connect());
+    return session.Download(
+        {.model = "org/model", .tag = "latest", .revision_prefix = ""},
+        {.selection = selection_,
+         .precision = precision,
+         .format = format_,
+         .allow_original = allow_original_,
+         .threads = 2,
+         .memory_bytes = uint64_t{1} << 20},
+        sink, {.events = &events_, .cancellation = &cancellation_});
   }
 
   TemporaryDirectory directory_;
   FakeServer server_;
   Cancellation cancellation_;
-  std::ostringstream stderr_;
+  RecordedEvents events_;
+  double retry_seconds_ = 0;
   bool allow_original_ = false;
+  model::Selection selection_;
+  std::string format_ = "compressed-tensors";
 };
 
 }  // namespace qstore::client

@@ -3,17 +3,18 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/hash.h"
-#include "base/status.h"
+#include "client/reason.h"
+#include "client/session.h"
 #include "client/upload/read_ahead.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_model.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/recorded_events.h"
 #include "tests/client/temporary_directory.h"
 
 namespace qstore::client {
@@ -35,15 +36,9 @@ class UploadTest : public ::testing::Test {
   }
 
   absl::StatusOr<UploadResult> Send() {
-    Progress progress(&stderr_, ProgressStyle::kHidden);
-    const std::unique_ptr<Connection> connection = server_.Connect();
-    Retrier retrier(retry_, &stderr_, &progress, &cancellation_);
-    QSTORE_ASSIGN_OR_RETURN(const UploadPlan plan, PlanUpload(options_));
-    for (const std::string& note : NotesOf(plan)) {
-      stderr_ << "note: " << note << "\n";
-    }
-    return Upload(options_, plan, &retrier, connection.get(), &progress,
-                  &cancellation_);
+    Session session({.retry_seconds = retry_seconds_}, server_.Connect());
+    return session.Upload(options_,
+                          {.events = &events_, .cancellation = &cancellation_});
   }
 
   // What the server got, by path; checks order and checksums.
@@ -67,10 +62,10 @@ class UploadTest : public ::testing::Test {
 
   TemporaryDirectory directory_;
   UploadOptions options_;
-  RetryOptions retry_;
+  double retry_seconds_ = 0;
   FakeServer server_;
   Cancellation cancellation_;
-  std::ostringstream stderr_;
+  RecordedEvents events_;
 };
 
 TEST_F(UploadTest, SendsEveryFile) {
@@ -96,7 +91,7 @@ TEST_F(UploadTest, SendsEveryFile) {
   for (const v1::UploadRequest& request : server_.uploaded) {
     sent_bytes += request.ByteSizeLong();
   }
-  EXPECT_EQ(result->bytes_sent, sent_bytes);
+  EXPECT_EQ(result->transfer.bytes_sent, sent_bytes);
   EXPECT_EQ(result->file_count, 3u);
 }
 
@@ -141,7 +136,7 @@ TEST_F(UploadTest, SendsWhatCannotBeTakenApartAsBytes) {
   }
   EXPECT_EQ(as_bytes, (std::map<std::string, bool>{{"a.bin", false},
                                                    {"m.safetensors", true}}));
-  EXPECT_THAT(stderr_.str(), HasSubstr("m.safetensors"));
+  EXPECT_THAT(events_.notes(), ElementsAre(HasSubstr("m.safetensors")));
 }
 
 TEST_F(UploadTest, FindsAnAccidentBeforeItSendsAnything) {
@@ -152,7 +147,7 @@ TEST_F(UploadTest, FindsAnAccidentBeforeItSendsAnything) {
   server_.upload_response.set_received_bytes(43);
   const auto result = Send();
   EXPECT_TRUE(result.ok()) << result.status();
-  EXPECT_THAT(stderr_.str(), HasSubstr("note: "));
+  EXPECT_EQ(events_.notes().size(), 1u);
 }
 
 TEST_F(UploadTest, ReportsWhyTheServerStopped) {
@@ -186,7 +181,7 @@ TEST_F(UploadTest, GoesOnAtThePointThatTheServerNames) {
   point->set_file_offset_bytes(kUploadBlockBytes - 1);
   const auto result = Send();
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->resumed_bytes, 5 + kUploadBlockBytes - 1);
+  EXPECT_EQ(result->transfer.resumed_bytes, 5 + kUploadBlockBytes - 1);
   ASSERT_EQ(server_.uploaded.size(), 4u);
   const v1::UploadBegin& begin = server_.uploaded[0].begin();
   EXPECT_EQ(begin.upload_key(), server_.upload_state_request.upload_key());
@@ -229,10 +224,10 @@ TEST_F(UploadTest, StartsFromTheFirstFileWhenItCannotGoOn) {
   server_.failure = grpc::Status(grpc::StatusCode::ABORTED, "other bytes");
   const auto result = Send();
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->resumed_bytes, 0u);
+  EXPECT_EQ(result->transfer.resumed_bytes, 0u);
   EXPECT_EQ(server_.call_count, 2);
   EXPECT_TRUE(server_.uploaded.back().has_end());
-  EXPECT_EQ(stderr_.str(), "note: other bytes\n");
+  EXPECT_THAT(events_.notes(), ElementsAre("other bytes"));
 }
 
 TEST_F(UploadTest, TriesAgainWhatIsSafe) {
@@ -242,13 +237,15 @@ TEST_F(UploadTest, TriesAgainWhatIsSafe) {
   server_.failure = grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone");
   // Not unless it may.
   EXPECT_EQ(Send().status().code(), absl::StatusCode::kUnavailable);
-  retry_.retry_seconds = 60;
+  retry_seconds_ = 60;
   server_.failures_left = 1;
   const auto result = Send();
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->attempts, 2);
-  EXPECT_THAT(stderr_.str(), HasSubstr("note: qstored at"));
-  EXPECT_THAT(stderr_.str(), HasSubstr("trying again in 0."));
+  EXPECT_EQ(result->transfer.attempts, 2);
+  ASSERT_EQ(events_.retries().size(), 1u);
+  EXPECT_THAT(std::string(events_.retries()[0].error.message()),
+              HasSubstr("qstored at"));
+  EXPECT_LT(events_.retries()[0].wait_seconds, 1);
   // And not what another time would not mend.
   server_.failures_left = 1;
   server_.failure = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no");
@@ -261,21 +258,15 @@ TEST_F(UploadTest, CanBeCancelled) {
   EXPECT_EQ(Send().status().code(), absl::StatusCode::kCancelled);
 }
 
-TEST_F(UploadTest, SaysHowToReachAServer) {
+TEST_F(UploadTest, SaysWhichServerCannotBeReached) {
   directory_.Write("x", "123");
-  Progress progress(&stderr_, ProgressStyle::kHidden);
   // Nothing listens on the discard port.
-  Connection connection("127.0.0.1:9");
-  Retrier retrier(retry_, &stderr_, &progress, &cancellation_);
-  const auto plan = PlanUpload(options_);
-  ASSERT_TRUE(plan.ok()) << plan.status();
-  const auto result =
-      Upload(options_, *plan, &retrier, &connection, &progress, &cancellation_);
+  Session session({.server = "127.0.0.1:9", .retry_seconds = 0});
+  const auto result = session.Upload(options_);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(result.status().message()),
               HasSubstr("cannot reach qstored at 127.0.0.1:9"));
-  EXPECT_THAT(std::string(result.status().message()),
-              HasSubstr("--listen 127.0.0.1:9"));
+  EXPECT_EQ(ReasonOf(result.status()), kReasonUnreachable);
 }
 
 TEST(ReadAheadTest, NoticesFilesThatChange) {

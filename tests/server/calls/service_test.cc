@@ -111,7 +111,7 @@ TEST_P(ServiceTest, GetRevisionAddsUp) {
     for (const model::Segment& segment : file.segments) {
       const model::Object& object = manifest.objects[segment.object_index];
       quantized += object.quantized() ? 1 : 0;
-      const model::LayerBytes payload = model::PayloadBytes(object);
+      const model::LayerBytes payload = PayloadBytes(object);
       EXPECT_EQ(object.quantized(), payload.of(kInt8) > 0)
           << segment.tensor_name;
       EXPECT_EQ(object.quantized(), payload.of(kResidual) > 0);
@@ -133,7 +133,7 @@ TEST_P(ServiceTest, GetRevisionAddsUp) {
   // The copy shares its object, which is counted and sent once.
   model::LayerBytes payload;
   for (const model::Object& object : manifest.objects) {
-    payload += model::PayloadBytes(object);
+    payload += PayloadBytes(object);
   }
   EXPECT_EQ(payload, download.received);
   // Four distinct quantized objects of one value each: as sent, plus keys.
@@ -211,7 +211,7 @@ class StartTest : public ServerTest {};
 
 TEST_F(StartTest, BadOptionsAreSentences) {
   options_.ingest_memory_bytes = 1u << 20;
-  auto daemon = Daemon::StartWithEngine(options_, nullptr);
+  auto daemon = Daemon::StartWithEngine(options_, {});
   EXPECT_THAT(std::string(daemon.status().message()),
               HasSubstr("--ingest-memory is 1 MiB, but 8 uploads"));
   options_ = ServerOptions();

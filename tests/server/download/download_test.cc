@@ -27,23 +27,23 @@ TestModel LargeModel() {
                             {"bytes", Dtype::kU8, {16u << 20}, 2}})}};
 }
 
-TEST_P(DownloadTest, UnknownNamesAndLayers) {
+TEST_P(DownloadTest, UnknownNamesAndPrecisions) {
   MustUpload(kModel, {{"config.json", "{}"}});
-  const auto download = [&](const v1::Reference& reference, uint32_t layer) {
+  const auto download = [&](const v1::Reference& reference, int precision) {
     v1::DownloadRequest request = MakeDownload(reference);
-    request.set_layer(layer);
+    request.set_precision(static_cast<v1::Precision>(precision));
     return Download(*stub_, request).status;
   };
-  EXPECT_THAT(download(MakeReference("org/none"), kInt8),
+  EXPECT_THAT(download(MakeReference("org/none"), v1::PRECISION_INT8),
               StatusIs(StatusCode::NOT_FOUND, "org/none"));
-  EXPECT_THAT(download(MakeReference(kModel, "none"), kInt8),
+  EXPECT_THAT(download(MakeReference(kModel, "none"), v1::PRECISION_INT8),
               StatusIs(StatusCode::NOT_FOUND, "none"));
-  EXPECT_THAT(download(MakeReference("../etc"), kInt8),
+  EXPECT_THAT(download(MakeReference("../etc"), v1::PRECISION_INT8),
               StatusIs(StatusCode::INVALID_ARGUMENT));
-  for (const uint32_t layer : {7u, 256u + kInt8, ~0u}) {
-    EXPECT_THAT(download(MakeReference(kModel), layer),
+  for (const int precision : {0, 3, 8, 258, -1}) {
+    EXPECT_THAT(download(MakeReference(kModel), precision),
                 StatusIs(StatusCode::INVALID_ARGUMENT,
-                         "no layer " + std::to_string(layer)));
+                         "precision " + std::to_string(precision)));
   }
   ExpectIdle();
 }

@@ -166,9 +166,8 @@ TEST_P(SelectionTest, Tensors) {
   EXPECT_EQ(result.chunks.size(), 2u);
   EXPECT_THAT(result.files, IsEmpty());
   EXPECT_EQ(result.received.other(), 0u);  // not even the header
-  EXPECT_EQ(
-      result.received.of(kInt8),
-      model::PayloadBytes(ObjectOf(result.manifest, kQuery.name)).of(kInt8));
+  EXPECT_EQ(result.received.of(kInt8),
+            PayloadBytes(ObjectOf(result.manifest, kQuery.name)).of(kInt8));
 }
 
 TEST_P(SelectionTest, Int8OfTensorsReadsNoResidual) {

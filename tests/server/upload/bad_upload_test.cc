@@ -193,7 +193,7 @@ TEST_P(BadUploadTest, FailureAfterDataWasStored) {
 }
 
 TEST_P(BadUploadTest, DiskFull) {
-  using Call = storage::FaultyEngine::Call;
+  using Call = storage::Faults::Call;
   const auto messages = UploadMessages(kModel, VariedModel(1));
   v1::UploadResponse response;
   for (const Call call : {Call::kBulkPut, Call::kIngest, Call::kCommit}) {

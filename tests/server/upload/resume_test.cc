@@ -309,7 +309,7 @@ TEST_P(ResumeTest, ARunningUploadThatFindsNoRoomDropsWhatIsKept) {
   Start();
   BreakOff("k1", model_);
   EXPECT_TRUE(State("k1").has_point());
-  faults_->FailAll(storage::FaultyEngine::Call::kIngest,
+  faults_->FailAll(storage::Faults::Call::kIngest,
                    absl::ResourceExhaustedError("no space left"));
   v1::UploadResponse response;
   EXPECT_THAT(

@@ -1,0 +1,75 @@
+#include "client/sinks/directory_sink.h"
+
+#include <utility>
+
+#include "base/status.h"
+#include "client/sinks/download_journal.h"
+#include "client/sinks/output_files.h"
+#include "client/sinks/staging.h"
+
+namespace qstore::client {
+
+DirectorySink::DirectorySink(std::filesystem::path directory)
+    : directory_(std::move(directory)) {}
+
+DirectorySink::~DirectorySink() = default;
+
+absl::StatusOr<bool> DirectorySink::Open(const std::string& identity) {
+  QSTORE_ASSIGN_OR_RETURN(staging_, Staging::Create(directory_, identity));
+  journal_ = std::make_unique<DownloadJournal>(staging_->path(), identity);
+  return staging_->taken_over();
+}
+
+absl::Status DirectorySink::Expect(const std::vector<std::string>& paths) {
+  QSTORE_RETURN_IF_ERROR(staging_->Expect(paths));
+  output_ = std::make_unique<OutputFiles>(staging_->path(), paths);
+  return absl::OkStatus();
+}
+
+absl::Status DirectorySink::Publish() {
+  QSTORE_RETURN_IF_ERROR(output_->Finish());
+  journal_->Remove();
+  QSTORE_RETURN_IF_ERROR(staging_->Publish());
+  Abandon(/*keep=*/false);
+  return absl::OkStatus();
+}
+
+void DirectorySink::Abandon(bool keep) {
+  output_ = nullptr;
+  journal_ = nullptr;
+  if (staging_ != nullptr) staging_->set_keep(keep);
+  staging_ = nullptr;
+}
+
+DownloadJournal* DirectorySink::journal() { return journal_.get(); }
+
+absl::Status DirectorySink::DeclareSize(size_t file_index,
+                                        uint64_t size_bytes) {
+  output_->DeclareSize(file_index, size_bytes);
+  return absl::OkStatus();
+}
+
+absl::Status DirectorySink::Write(size_t file_index, uint64_t offset_bytes,
+                                  ByteView bytes) {
+  return output_->Write(file_index, offset_bytes, bytes);
+}
+
+absl::Status DirectorySink::Copy(size_t from_index, uint64_t from_offset_bytes,
+                                 size_t to_index, uint64_t to_offset_bytes,
+                                 uint64_t size_bytes) {
+  return output_->Copy(from_index, from_offset_bytes, to_index, to_offset_bytes,
+                       size_bytes);
+}
+
+absl::Status DirectorySink::ReadEarlier(size_t file_index,
+                                        uint64_t offset_bytes,
+                                        MutableByteView out) const {
+  return output_->ReadEarlier(file_index, offset_bytes, out);
+}
+
+absl::Status DirectorySink::KeepEarlier(size_t file_index,
+                                        uint64_t size_bytes) {
+  return output_->KeepEarlier(file_index, size_bytes);
+}
+
+}  // namespace qstore::client

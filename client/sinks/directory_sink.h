@@ -1,0 +1,50 @@
+// A directory on disk: either all files are in it, checked and synced, or it is
+// as it was (staging.h says how).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/sinks/sink.h"
+
+namespace qstore::client {
+
+class OutputFiles;
+class Staging;
+
+// What an interrupted download left is gone on with, also by another process.
+class DirectorySink final : public Sink {
+ public:
+  explicit DirectorySink(std::filesystem::path directory);
+  ~DirectorySink() override;
+  DirectorySink(const DirectorySink&) = delete;
+  DirectorySink& operator=(const DirectorySink&) = delete;
+
+  absl::StatusOr<bool> Open(const std::string& identity) override;
+  absl::Status Expect(const std::vector<std::string>& paths) override;
+  absl::Status Publish() override;
+  void Abandon(bool keep) override;
+  DownloadJournal* journal() override;
+
+  absl::Status DeclareSize(size_t file_index, uint64_t size_bytes) override;
+  absl::Status Write(size_t file_index, uint64_t offset_bytes,
+                     ByteView bytes) override;
+  absl::Status Copy(size_t from_index, uint64_t from_offset_bytes,
+                    size_t to_index, uint64_t to_offset_bytes,
+                    uint64_t size_bytes) override;
+  bool CanResume(size_t /*file_index*/) const override { return true; }
+  absl::Status ReadEarlier(size_t file_index, uint64_t offset_bytes,
+                           MutableByteView out) const override;
+  absl::Status KeepEarlier(size_t file_index, uint64_t size_bytes) override;
+
+ private:
+  const std::filesystem::path directory_;
+  std::unique_ptr<Staging> staging_;
+  std::unique_ptr<DownloadJournal> journal_;
+  std::unique_ptr<OutputFiles> output_;
+};
+
+}  // namespace qstore::client

@@ -1,0 +1,312 @@
+#include "client/sinks/staging.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <random>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/file.h"
+#include "base/quote.h"
+#include "base/status.h"
+#include "client/sinks/download_journal.h"
+#include "client/sinks/staged_tree.h"
+#include "model/reserved_names.h"
+
+namespace qstore::client {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxNameAttempts = 16;
+
+std::string StagedName(const fs::path& path) { return Quoted(path.native()); }
+
+absl::Status FileError(const std::error_code& error, const std::string& what) {
+  return ErrnoStatus(error.value(), what);
+}
+
+// Process ids repeat in containers, hence the random part.
+std::string UniqueSuffix() {
+  std::random_device random;
+  return absl::StrFormat("%d-%08x", getpid(), random());
+}
+
+// Locks a directory if nobody else has; -1 when somebody has, or when the file
+// system knows no locks.
+int LockDirectory(const fs::path& directory) {
+  const int descriptor =
+      open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+    return descriptor;
+  }
+  if (descriptor >= 0) close(descriptor);
+  return -1;
+}
+
+// Whether `path` still is what `descriptor` has open.
+bool IsSameDirectory(int descriptor, const fs::path& path) {
+  struct stat opened = {};
+  struct stat named = {};
+  return fstat(descriptor, &opened) == 0 && stat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+// Others could have put links into theirs.
+bool IsOurs(int descriptor) {
+  struct stat opened = {};
+  return fstat(descriptor, &opened) == 0 && opened.st_uid == geteuid();
+}
+
+// Readers that wait for config.json then find the rest in place.
+int PublishRank(const std::string& path) {
+  if (absl::EndsWith(path, ".safetensors")) return 0;
+  return path == "config.json" ? 2 : 1;
+}
+
+absl::Status SyncTree(const fs::path& root) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entries(root, error);
+       !error && entries != fs::recursive_directory_iterator();
+       entries.increment(error)) {
+    if (entries->is_directory()) {
+      QSTORE_RETURN_IF_ERROR(SyncDirectory(entries->path()));
+    }
+  }
+  if (error)
+    return FileError(error, absl::StrCat("reading ", StagedName(root)));
+  return SyncDirectory(root);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Staging>> Staging::Create(
+    const fs::path& directory, const std::string& identity) {
+  std::error_code error;
+  fs::path absolute = fs::absolute(directory, error).lexically_normal();
+  if (error)
+    return FileError(error, absl::StrCat("finding ", StagedName(directory)));
+  // "dir/" has an empty file name.
+  if (!absolute.has_filename()) absolute = absolute.parent_path();
+  std::unique_ptr<Staging> staging(new Staging(std::move(absolute)));
+  QSTORE_RETURN_IF_ERROR(staging->CheckDirectory());
+  fs::path parent = staging->directory_;
+  std::string prefix(kStagingMarker);
+  if (!staging->directory_exists_) {
+    QSTORE_RETURN_IF_ERROR(staging->CreateParents());
+    parent = staging->directory_.parent_path();
+    prefix = absl::StrCat(".", staging->directory_.filename().native(), prefix);
+  }
+  staging->TakeOver(parent, prefix, identity);
+  if (!staging->taken_over_) {
+    QSTORE_RETURN_IF_ERROR(staging->CreateLocked(parent, prefix));
+  }
+  return staging;
+}
+
+Staging::~Staging() {
+  std::error_code ignored;
+  const bool keep = keep_ && !published_;
+  if (!path_.empty() && !keep && (!published_ || directory_exists_)) {
+    fs::remove_all(path_, ignored);
+  }
+  if (lock_descriptor_ >= 0) close(lock_descriptor_);
+  if (published_ || keep) return;
+  while (!created_parents_.empty()) {
+    rmdir(created_parents_.back().c_str());
+    created_parents_.pop_back();
+  }
+}
+
+absl::Status Staging::CheckDirectory() {
+  std::error_code error;
+  const fs::file_status status = fs::status(directory_, error);
+  if (status.type() == fs::file_type::not_found) return absl::OkStatus();
+  if (error)
+    return FileError(error, absl::StrCat("reading ", StagedName(directory_)));
+  if (status.type() != fs::file_type::directory) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(StagedName(directory_),
+                     " is not a directory: name one, or a path that does not "
+                     "exist yet"));
+  }
+  directory_exists_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Staging::Expect(std::vector<std::string> files) {
+  files_ = std::move(files);
+  std::stable_sort(files_.begin(), files_.end(),
+                   [](const std::string& a, const std::string& b) {
+                     return PublishRank(a) < PublishRank(b);
+                   });
+  QSTORE_RETURN_IF_ERROR(RemoveUnexpected());
+  if (!directory_exists_) return absl::OkStatus();
+  std::error_code error;
+  std::set<fs::path> checked;
+  for (const std::string& file : files_) {
+    const fs::path relative(file);
+    if (fs::is_directory(fs::symlink_status(directory_ / relative, error))) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(StagedName(directory_ / relative),
+                       " is a directory, but a file must go there: move it "
+                       "away or name another directory"));
+    }
+    // Through a link a file would land outside of the directory.
+    for (fs::path parent = relative.parent_path(); !parent.empty();
+         parent = parent.parent_path()) {
+      if (!checked.insert(parent).second) break;
+      const fs::file_type type =
+          fs::symlink_status(directory_ / parent, error).type();
+      if (type == fs::file_type::not_found ||
+          type == fs::file_type::directory) {
+        continue;
+      }
+      return absl::FailedPreconditionError(
+          absl::StrCat(StagedName(directory_ / parent),
+                       " is not a directory of its own, but files must go "
+                       "into it: move it away or name another directory"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Staging::RemoveUnexpected() {
+  std::vector<std::string> kept = files_;
+  kept.emplace_back(kJournalName);
+  return RemoveAllBut(path_, kept);
+}
+
+absl::Status Staging::CreateParents() {
+  std::vector<fs::path> missing;
+  std::error_code error;
+  for (fs::path parent = directory_.parent_path();
+       !fs::exists(parent, error) && parent.has_relative_path();
+       parent = parent.parent_path()) {
+    missing.push_back(parent);
+  }
+  std::reverse(missing.begin(), missing.end());
+  for (const fs::path& parent : missing) {
+    if (mkdir(parent.c_str(), 0777) != 0) {
+      if (errno == EEXIST) continue;
+      return ErrnoStatus(errno, absl::StrCat("creating ", StagedName(parent)));
+    }
+    created_parents_.push_back(parent);
+  }
+  return absl::OkStatus();
+}
+
+void Staging::TakeOver(const fs::path& parent, const std::string& prefix,
+                       const std::string& identity) {
+  std::error_code error;
+  for (fs::directory_iterator entries(parent, error);
+       !error && entries != fs::directory_iterator();
+       entries.increment(error)) {
+    const fs::path path = entries->path();
+    if (!absl::StartsWith(path.filename().native(), prefix)) continue;
+    std::error_code ignored;
+    if (!fs::is_directory(fs::symlink_status(path, ignored))) continue;
+    const int descriptor = LockDirectory(path);
+    if (descriptor < 0) continue;
+    if (!taken_over_ && !identity.empty() && IsOurs(descriptor) &&
+        IsSameDirectory(descriptor, path) && IsJournalOf(path, identity)) {
+      taken_over_ = true;
+      lock_descriptor_ = descriptor;
+      path_ = path;
+      continue;
+    }
+    // A failure is no harm: it only takes space.
+    fs::remove_all(path, ignored);
+    close(descriptor);
+  }
+}
+
+absl::Status Staging::CreateLocked(const fs::path& parent,
+                                   const std::string& prefix) {
+  for (int attempt = 0; attempt < kMaxNameAttempts; ++attempt) {
+    fs::path path = parent / absl::StrCat(prefix, UniqueSuffix());
+    if (mkdir(path.c_str(), 0777) != 0) {
+      if (errno == EEXIST) continue;
+      return ErrnoStatus(errno, absl::StrCat("creating ", StagedName(path)));
+    }
+    lock_descriptor_ = LockDirectory(path);
+    // Another process may have taken it for abandoned before it was locked.
+    if (lock_descriptor_ >= 0 && !IsSameDirectory(lock_descriptor_, path)) {
+      close(std::exchange(lock_descriptor_, -1));
+      continue;
+    }
+    path_ = std::move(path);
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError(
+      absl::StrCat("no temporary directory could be made in ",
+                   StagedName(parent), ": try again"));
+}
+
+absl::Status Staging::Publish() {
+  // Nothing but what the revision lists appears, whatever came since.
+  QSTORE_RETURN_IF_ERROR(RemoveAllBut(path_, files_));
+  QSTORE_RETURN_IF_ERROR(CheckAreSoleFiles(path_, files_));
+  QSTORE_RETURN_IF_ERROR(SyncTree(path_));
+  QSTORE_RETURN_IF_ERROR(directory_exists_ ? PublishByFile() : PublishWhole());
+  published_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Staging::PublishWhole() {
+  // Fails rather than replace what somebody else has made meanwhile.
+  if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, directory_.c_str(),
+                RENAME_NOREPLACE) != 0) {
+    if (errno != EINVAL && errno != ENOSYS) {
+      return ErrnoStatus(errno, absl::StrCat("renaming ", StagedName(path_),
+                                             " to ", StagedName(directory_)));
+    }
+    // Some network file systems know only the plain rename, which at least
+    // replaces nothing but an empty directory.
+    if (std::rename(path_.c_str(), directory_.c_str()) != 0) {
+      return ErrnoStatus(errno, absl::StrCat("renaming ", StagedName(path_),
+                                             " to ", StagedName(directory_)));
+    }
+  }
+  QSTORE_RETURN_IF_ERROR(SyncDirectory(directory_.parent_path()));
+  for (const fs::path& parent : created_parents_) {
+    QSTORE_RETURN_IF_ERROR(SyncDirectory(parent.parent_path()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Staging::PublishByFile() {
+  std::set<fs::path> directories = {directory_};
+  for (const std::string& file : files_) {
+    const fs::path target = directory_ / file;
+    std::error_code error;
+    fs::create_directories(target.parent_path(), error);
+    if (error) {
+      return FileError(
+          error, absl::StrCat("creating ", StagedName(target.parent_path())));
+    }
+    if (std::rename((path_ / file).c_str(), target.c_str()) != 0) {
+      return ErrnoStatus(errno, absl::StrCat("replacing ", StagedName(target)));
+    }
+    for (fs::path parent = target.parent_path(); parent != directory_;
+         parent = parent.parent_path()) {
+      directories.insert(parent);
+    }
+  }
+  for (const fs::path& directory : directories) {
+    QSTORE_RETURN_IF_ERROR(SyncDirectory(directory));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace qstore::client
