@@ -1,10 +1,18 @@
 #include "base/timer.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 
 namespace qstore {
+namespace {
+
+// Later than every key.
+constexpr std::pair<Timer::TimePoint, Timer::Id> kNever = {
+    Timer::TimePoint::max(), std::numeric_limits<Timer::Id>::max()};
+
+}  // namespace
 
 Timer::Timer() : thread_([this] { Run(); }), thread_id_(thread_.get_id()) {}
 
@@ -13,7 +21,6 @@ Timer::~Timer() {
   {
     const absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    earliest_changed_.Signal();
   }
   thread_.join();
 }
@@ -21,9 +28,8 @@ Timer::~Timer() {
 Timer::Id Timer::Schedule(TimePoint when, Callback callback) {
   const absl::MutexLock lock(&mutex_);
   const Id id = next_id_++;
-  const auto added = pending_.emplace(Key(when, id), std::move(callback)).first;
+  pending_.emplace(Key(when, id), std::move(callback));
   times_.emplace(id, when);
-  if (added == pending_.begin()) earliest_changed_.Signal();
   return id;
 }
 
@@ -53,21 +59,34 @@ bool Timer::Cancel(Id id) {
   return false;
 }
 
+void Timer::SleepUntil(const Key& earliest) {
+  const auto is_wanted = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ ||
+           (!pending_.empty() && pending_.begin()->first < earliest);
+  };
+  const absl::Condition wanted(&is_wanted);
+  if (earliest == kNever) {
+    mutex_.Await(wanted);
+    return;
+  }
+  const auto left = earliest.first - std::chrono::steady_clock::now();
+  mutex_.AwaitWithTimeout(wanted, std::min(absl::FromChrono(left), kMaxWait));
+}
+
 void Timer::Run() {
   mutex_.Lock();
   while (!stopping_) {
     if (pending_.empty()) {
-      earliest_changed_.Wait(&mutex_);
+      SleepUntil(kNever);
       continue;
     }
     const auto first = pending_.begin();
-    const auto [when, id] = first->first;
-    const auto now = std::chrono::steady_clock::now();
-    if (when > now) {
-      earliest_changed_.WaitWithTimeout(
-          &mutex_, std::min(absl::FromChrono(when - now), kMaxWait));
+    const Key key = first->first;
+    if (key.first > std::chrono::steady_clock::now()) {
+      SleepUntil(key);
       continue;
     }
+    const Id id = key.second;
     Callback callback = std::move(first->second);
     pending_.erase(first);
     times_.erase(id);

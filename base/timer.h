@@ -64,10 +64,11 @@ class Timer {
   static constexpr absl::Duration kMaxWait = absl::Minutes(1);
 
   void Run();
+  // Until the time of `earliest`, or there is one that is earlier, or the end.
+  void SleepUntil(const Key& earliest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Remove(Id id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;
-  absl::CondVar earliest_changed_;  // or stopping_
   std::map<Key, Callback> pending_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<Id, TimePoint> times_ ABSL_GUARDED_BY(mutex_);
   Id next_id_ ABSL_GUARDED_BY(mutex_) = 1;

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
@@ -20,21 +23,49 @@ Timer::TimePoint In(milliseconds delay) {
   return std::chrono::steady_clock::now() + delay;
 }
 
+// Keeps the timer's thread busy until it is opened, so that a test's callbacks
+// run after it has scheduled and cancelled all of them, however slow it is.
+class Gate {
+ public:
+  explicit Gate(Timer* timer) {
+    timer->Schedule(Timer::TimePoint::min(), [this] {
+      closed_.Notify();
+      opened_.WaitForNotification();
+    });
+    closed_.WaitForNotification();
+  }
+  void Open() { opened_.Notify(); }
+
+ private:
+  absl::Notification closed_;
+  absl::Notification opened_;
+};
+
 TEST(TimerTest, CallsInTheOrderOfTimesThenOfScheduling) {
   std::vector<int> order;
   absl::Notification last;
   Timer timer;
-  const Timer::TimePoint soon = In(milliseconds(40));
-  timer.Schedule(soon + milliseconds(20), [&] {
+  Gate gate(&timer);
+  const Timer::TimePoint now = In(milliseconds(0));
+  timer.Schedule(now + milliseconds(20), [&] {
     order.push_back(4);
     last.Notify();
   });
-  timer.Schedule(soon, [&] { order.push_back(2); });
-  timer.Schedule(soon, [&] { order.push_back(3); });
-  // Earlier than what the thread sleeps for.
-  timer.Schedule(soon - milliseconds(20), [&] { order.push_back(1); });
+  timer.Schedule(now, [&] { order.push_back(2); });
+  timer.Schedule(now, [&] { order.push_back(3); });
+  timer.Schedule(now - milliseconds(20), [&] { order.push_back(1); });
+  gate.Open();
   last.WaitForNotification();
   EXPECT_THAT(order, ElementsAre(1, 2, 3, 4));
+}
+
+TEST(TimerTest, WakesUpForWhatIsEarlierThanItSleepsFor) {
+  Timer timer;
+  timer.Schedule(In(std::chrono::hours(1)), [] { ADD_FAILURE(); });
+  std::this_thread::sleep_for(milliseconds(5));
+  absl::Notification earlier;
+  timer.Schedule(In(milliseconds(10)), [&] { earlier.Notify(); });
+  earlier.WaitForNotification();
 }
 
 TEST(TimerTest, CallsNotBeforeTheTimeAndAtOnceWhatIsPast) {
@@ -58,13 +89,15 @@ TEST(TimerTest, CallsNotBeforeTheTimeAndAtOnceWhatIsPast) {
 
 TEST(TimerTest, WhatIsCancelledBeforeItsTimeIsNotCalled) {
   Timer timer;
+  Gate gate(&timer);
   std::atomic<bool> called = false;
-  const Timer::TimePoint when = In(milliseconds(30));
+  const Timer::TimePoint when = In(milliseconds(5));
   const Timer::Id cancelled = timer.Schedule(when, [&] { called = true; });
   absl::Notification later;
   timer.Schedule(when + milliseconds(1), [&] { later.Notify(); });
   EXPECT_TRUE(timer.Cancel(cancelled));
   EXPECT_FALSE(timer.Cancel(cancelled));
+  gate.Open();
   later.WaitForNotification();
   EXPECT_FALSE(called);
 }
@@ -107,10 +140,11 @@ TEST(TimerTest, CancelDoesNotWaitForOtherCallbacks) {
 TEST(TimerTest, ACallbackMayCancelItselfAndOthersAndSchedule) {
   Timer timer;
   EXPECT_FALSE(timer.InCallback());
+  Gate gate(&timer);
   std::atomic<bool> other_called = false;
   absl::Notification done;
   std::atomic<Timer::Id> self = 0;
-  const Timer::TimePoint when = In(milliseconds(20));
+  const Timer::TimePoint when = In(milliseconds(0));
   const Timer::Id other =
       timer.Schedule(when + milliseconds(1), [&] { other_called = true; });
   self = timer.Schedule(when, [&] {
@@ -119,6 +153,7 @@ TEST(TimerTest, ACallbackMayCancelItselfAndOthersAndSchedule) {
     EXPECT_TRUE(timer.Cancel(other));
     timer.Schedule(when + milliseconds(5), [&] { done.Notify(); });
   });
+  gate.Open();
   done.WaitForNotification();
   EXPECT_FALSE(other_called);
 }
@@ -126,20 +161,22 @@ TEST(TimerTest, ACallbackMayCancelItselfAndOthersAndSchedule) {
 TEST(TimerTest, ManyTimersAreCalledOnceEachInOrder) {
   constexpr int kCount = 20'000;
   Timer timer;
+  Gate gate(&timer);
   std::vector<Timer::TimePoint> called;  // on the timer's thread alone
   called.reserve(kCount);
   std::minstd_rand random(7);
   std::vector<Timer::Id> cancelled;
   cancelled.reserve(kCount);
-  const Timer::TimePoint begin = In(milliseconds(100));
+  const Timer::TimePoint begin = In(milliseconds(0));
   for (int i = 0; i < kCount; ++i) {
     const auto when = begin + std::chrono::microseconds(random() % 50'000);
     timer.Schedule(when, [&called, when] { called.push_back(when); });
     cancelled.push_back(timer.Schedule(when, [] { ADD_FAILURE(); }));
   }
-  for (const Timer::Id id : cancelled) timer.TryCancel(id);
+  for (const Timer::Id id : cancelled) EXPECT_TRUE(timer.TryCancel(id));
   absl::Notification done;
   timer.Schedule(begin + milliseconds(60), [&] { done.Notify(); });
+  gate.Open();
   done.WaitForNotification();
   EXPECT_EQ(called.size(), static_cast<size_t>(kCount));
   EXPECT_TRUE(std::is_sorted(called.begin(), called.end()));
@@ -189,6 +226,7 @@ TEST(TimerTest, DestructionWaitsForWhatRunsAndCallsNothingMore) {
 
 TEST(AlarmTest, RingsAtTheEarliestOfItsTimesAndOnlyOnce) {
   Timer timer;
+  Gate gate(&timer);
   std::atomic<int> rung = 0;
   absl::Notification first;
   Alarm alarm(&timer, [&] {
@@ -197,6 +235,7 @@ TEST(AlarmTest, RingsAtTheEarliestOfItsTimesAndOnlyOnce) {
   alarm.SetNoLaterThan(In(std::chrono::hours(1)));
   alarm.SetNoLaterThan(In(milliseconds(20)));
   alarm.SetNoLaterThan(In(milliseconds(40)));
+  gate.Open();
   first.WaitForNotification();
   std::this_thread::sleep_for(milliseconds(60));
   EXPECT_EQ(rung, 1);
