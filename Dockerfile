@@ -1,9 +1,9 @@
-# qstored and qstore-client on Debian 12.
+# qstored and qstore-client on Debian 13.
 #
 #   docker build -t qstore .
 #   docker run -p 7350:7350 -v qstore:/var/lib/qstore qstore
 
-FROM debian:bookworm-slim AS build
+FROM debian:trixie-slim AS build
 WORKDIR /src
 COPY scripts/setup-debian.sh scripts/
 COPY scripts/lib/common.sh scripts/lib/
@@ -13,11 +13,13 @@ RUN cmake --preset release -DQSTORE_BUILD_TESTS=OFF \
  && cmake --build --preset release --target qstored qstore-client \
  && strip build/release/bin/qstored build/release/bin/qstore-client
 
-FROM debian:bookworm-slim
+FROM debian:trixie-slim
+# What the programs link (scripts/check-image.sh compares).
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      libgrpc++1.51 libgrpc29 libprotobuf32 libabsl20220623 librocksdb7.8 libzstd1 \
-      libhwy1 libjsoncpp25 libxxhash0 libssl3 libspdlog1.10 libfmt9 libjemalloc2 ca-certificates \
+      libgrpc++1.51t64 libgrpc29t64 libprotobuf32t64 libabsl20240722 librocksdb9.10 libzstd1 \
+      libhwy1t64 libjsoncpp26 libxxhash0 libssl3t64 libspdlog1.15 libfmt10 libjemalloc2 \
+      libgcc-s1 libstdc++6 ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
  && install -d -o 7350 -g 7350 -m 0750 /var/lib/qstore
 COPY --from=build /src/build/release/bin/qstored /src/build/release/bin/qstore-client /usr/local/bin/

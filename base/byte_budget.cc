@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/check.h"
+
 namespace qstore {
 
 ByteBudget::Lease::Lease(Lease&& other) noexcept
@@ -26,10 +28,32 @@ void ByteBudget::Lease::Release() {
   bytes_ = 0;
 }
 
+ByteBudget::~ByteBudget() {
+  const absl::MutexLock lock(&mutex_);
+  QSTORE_DCHECK(held_bytes_ == 0);
+  QSTORE_DCHECK(waiting_.empty());
+}
+
 // Written without a sum, which could wrap.
 bool ByteBudget::Fits(uint64_t bytes) const {
   return held_bytes_ == 0 ||
          (held_bytes_ <= limit_bytes_ && bytes <= limit_bytes_ - held_bytes_);
+}
+
+void ByteBudget::Take(uint64_t bytes) {
+  QSTORE_DCHECK(Fits(bytes));
+  const bool alone = held_bytes_ == 0;
+  held_bytes_ += bytes;
+  QSTORE_DCHECK(alone || held_bytes_ <= limit_bytes_);
+}
+
+void ByteBudget::ServeWaiting() {
+  while (!waiting_.empty() && Fits(waiting_.front()->bytes)) {
+    Request* const request = waiting_.front();
+    waiting_.pop_front();
+    Take(request->bytes);
+    request->served = true;
+  }
 }
 
 ByteBudget::Lease ByteBudget::Acquire(uint64_t bytes) {
@@ -38,53 +62,66 @@ ByteBudget::Lease ByteBudget::Acquire(uint64_t bytes) {
 
 std::optional<ByteBudget::Lease> ByteBudget::AcquireUnless(
     uint64_t bytes, const std::function<bool()>& cancelled) {
-  std::unique_lock lock(mutex_);
-  const auto self = waiting_.insert(waiting_.end(), tickets_given_++);
-  const auto served = [&] { return waiting_.front() == *self && Fits(bytes); };
-  bool given_up = false;
-  while (!given_up && !served()) {
-    if (!cancelled) {
-      changed_.wait(lock, served);
-    } else if (!changed_.wait_for(lock, kCancelPollInterval, served)) {
-      lock.unlock();
-      given_up = cancelled();
-      lock.lock();
-    }
+  Request request{.bytes = bytes};
+  {
+    const absl::MutexLock lock(&mutex_);
+    waiting_.push_back(&request);
+    ServeWaiting();
+    if (request.served) return Lease(this, bytes);
   }
-  waiting_.erase(self);
-  if (!given_up) held_bytes_ += bytes;
-  lock.unlock();
-  // The next in line may fit as well.
-  changed_.notify_all();
-  if (given_up) return std::nullopt;
+  if (cancelled) {
+    QSTORE_DCHECK(watch_ != nullptr);
+    const std::function<void()> wake = [&] { GiveUp(&request); };
+    const CancellationWatch::Waiter waiter(watch_, cancelled, wake);
+    AwaitEnd(request);
+  } else {
+    AwaitEnd(request);
+  }
+  if (!request.served) return std::nullopt;
   return Lease(this, bytes);
 }
 
+void ByteBudget::AwaitEnd(const Request& request) {
+  const auto is_over = [&request] {
+    return request.served || request.given_up;
+  };
+  const absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&is_over));
+}
+
+void ByteBudget::GiveUp(Request* request) {
+  const absl::MutexLock lock(&mutex_);
+  if (request->served) return;
+  waiting_.remove(request);
+  request->given_up = true;
+  // The next in line may fit.
+  ServeWaiting();
+}
+
 std::optional<ByteBudget::Lease> ByteBudget::TryAcquire(uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   if (!waiting_.empty() || held_bytes_ > limit_bytes_ ||
       bytes > limit_bytes_ - held_bytes_) {
     return std::nullopt;
   }
-  held_bytes_ += bytes;
+  Take(bytes);
   return Lease(this, bytes);
 }
 
 void ByteBudget::Release(uint64_t bytes) {
-  // Notified under the lock: the last holder's waiter may destroy the budget as
-  // soon as it can take the lock.
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
+  QSTORE_DCHECK(bytes <= held_bytes_);
   held_bytes_ -= bytes;
-  changed_.notify_all();
+  ServeWaiting();
 }
 
 uint64_t ByteBudget::held_bytes() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return held_bytes_;
 }
 
 size_t ByteBudget::waiting_count() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return waiting_.size();
 }
 

@@ -2,14 +2,15 @@
 // memory of work in flight.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
-#include <mutex>
 #include <optional>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "base/cancellation_watch.h"
 
 namespace qstore {
 
@@ -20,9 +21,11 @@ namespace qstore {
 // two such threads could wait for each other.
 class ByteBudget {
  public:
-  static constexpr std::chrono::milliseconds kCancelPollInterval{50};
-
-  explicit ByteBudget(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  // `watch`, which outlives the budget, wakes those who wait for calls that are
+  // cancelled; without one AcquireUnless takes no condition.
+  explicit ByteBudget(uint64_t limit_bytes, CancellationWatch* watch = nullptr)
+      : limit_bytes_(limit_bytes), watch_(watch) {}
+  ~ByteBudget();
   ByteBudget(const ByteBudget&) = delete;
   ByteBudget& operator=(const ByteBudget&) = delete;
 
@@ -46,9 +49,9 @@ class ByteBudget {
   // Blocks until `bytes` are free and every earlier request has been served.
   Lease Acquire(uint64_t bytes);
 
-  // The same, but gives up, with none, within kCancelPollInterval after
-  // `cancelled` has come true. It is called on this thread alone, without a
-  // lock; empty: never.
+  // The same, but gives up, with none, soon after `cancelled` has come true. It
+  // is asked by the watch while this waits, not when the bytes are free at
+  // once; empty: never.
   std::optional<Lease> AcquireUnless(uint64_t bytes,
                                      const std::function<bool()>& cancelled);
 
@@ -62,15 +65,26 @@ class ByteBudget {
   uint64_t limit_bytes() const { return limit_bytes_; }
 
  private:
+  // Of a caller that waits; guarded by mutex_.
+  struct Request {
+    uint64_t bytes;
+    bool served = false;
+    bool given_up = false;
+  };
+
   void Release(uint64_t bytes);
-  bool Fits(uint64_t bytes) const;
+  bool Fits(uint64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Take(uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Those at the head of the line that fit now.
+  void ServeWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AwaitEnd(const Request& request) ABSL_LOCKS_EXCLUDED(mutex_);
+  void GiveUp(Request* request);
 
   const uint64_t limit_bytes_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  uint64_t held_bytes_ = 0;      // guarded by mutex_
-  uint64_t tickets_given_ = 0;   // guarded by mutex_
-  std::list<uint64_t> waiting_;  // tickets, oldest first; guarded by mutex_
+  CancellationWatch* const watch_;  // null: none
+  mutable absl::Mutex mutex_;
+  uint64_t held_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::list<Request*> waiting_ ABSL_GUARDED_BY(mutex_);  // oldest first
 };
 
 }  // namespace qstore

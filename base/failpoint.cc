@@ -9,17 +9,18 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
 #include "base/quote.h"
 
 namespace qstore::failpoint {
@@ -39,13 +40,13 @@ struct Setting {
 struct Point {
   std::atomic<bool> armed = false;
   std::atomic<uint64_t> fired_count = 0;
-  Setting setting;  // guarded by Registry::mutex
 };
 
 struct Registry {
-  std::mutex mutex;
-  std::minstd_rand random;  // guarded by mutex
   std::array<Point, kCount> points;
+  absl::Mutex mutex;
+  std::array<Setting, kCount> settings ABSL_GUARDED_BY(mutex);  // of the points
+  std::minstd_rand random ABSL_GUARDED_BY(mutex);
 };
 
 // Cuts `text` after the first `end` and returns what was before it; nothing
@@ -116,7 +117,7 @@ absl::Status ArmOne(std::string_view text, Registry* registry) {
         absl::StrCat("failpoint ", Quoted(whole), ": ", why));
   };
   if (!name.has_value()) return refuse("write NAME=ACTION");
-  const std::lock_guard lock(registry->mutex);
+  const absl::MutexLock lock(&registry->mutex);
   if (*name == "seed") {
     uint64_t seed = 0;
     if (!ParseNumber(text, &seed)) return refuse("the seed is a number");
@@ -128,9 +129,9 @@ absl::Status ArmOne(std::string_view text, Registry* registry) {
   if (found == std::end(kNames)) return refuse("no such name in the table");
   Setting setting;
   if (!ParseSetting(text, &setting)) return refuse("the action is unknown");
-  Point& point = registry->points[static_cast<size_t>(found - kNames)];
-  point.setting = std::move(setting);
-  point.armed = true;
+  const auto index = static_cast<size_t>(found - kNames);
+  registry->settings[index] = std::move(setting);
+  registry->points[index].armed = true;
   return absl::OkStatus();
 }
 
@@ -163,9 +164,9 @@ Registry& TheRegistry() {
 }
 
 // The setting, when the point's turn has come.
-std::optional<Setting> Fire(Registry* registry, Point* point) {
-  const std::lock_guard lock(registry->mutex);
-  Setting& setting = point->setting;
+std::optional<Setting> Fire(Registry* registry, size_t index) {
+  const absl::MutexLock lock(&registry->mutex);
+  Setting& setting = registry->settings[index];
   if (setting.hits_before > 0) {
     --setting.hits_before;
     return std::nullopt;
@@ -194,7 +195,7 @@ absl::Status Hit(size_t index) {
   Registry& registry = TheRegistry();
   Point& point = registry.points[index];
   if (!point.armed.load(std::memory_order_relaxed)) return absl::OkStatus();
-  const std::optional<Setting> setting = Fire(&registry, &point);
+  const std::optional<Setting> setting = Fire(&registry, index);
   if (!setting.has_value()) return absl::OkStatus();
   ++point.fired_count;
   const std::string name(kNames[index]);

@@ -1,19 +1,20 @@
 // Failpoints: named places in the code where tests make a process die, fail or
 // wait.
 //
-// The macros are empty unless QSTORE_FAILPOINTS is defined, as it is for the
-// binary qstored_failpoints and for the sanitizer builds
-// (cmake/QStoreFailpoints.cmake). Nothing of this is in what is shipped.
+// What a point does is chosen when a program is linked: in what is shipped Hit
+// is an empty function (no_failpoints.cc) and the rest of this file is not
+// there; the binary qstored_failpoints and the unit tests are linked with
+// failpoint.cc. docs/decisions/failpoints.md says why.
 //
-// A process arms its points at their first use from the environment variable
-// QSTORE_FAILPOINTS, a test by Arm. Settings are separated by ";":
+// There a process arms its points at their first use from the environment
+// variable QSTORE_FAILPOINTS, a test by Arm. Settings are separated by ";":
 //
 //   NAME=[PERCENT%][TIMES*]ACTION[@FIRST]
 //   ACTION: crash | error(CODE) | delay(MILLISECONDS)
 //
 // "commit.records=crash" dies as by SIGKILL at the first hit of this point,
 // "table.put=1*error(INTERNAL)@3" fails its third hit and no other,
-// "read.blob=5%delay(20)" lets each hit wait with a probability of 5 %.
+// "read.value=5%delay(20)" lets each hit wait with a probability of 5 %.
 // "seed=N" seeds the probabilities. Whatever happens at a point is a line on
 // stderr: "failpoint NAME: ACTION".
 #pragma once
@@ -42,14 +43,9 @@ absl::Status Hit(size_t index);
 
 }  // namespace qstore::failpoint
 
-#ifdef QSTORE_FAILPOINTS
 // OK, or the error that the point is armed with.
 #define QSTORE_FAILPOINT_STATUS(name) \
   ::qstore::failpoint::Hit(::qstore::failpoint::IndexOf(name))
 // Returns the error from the function around it.
 #define QSTORE_FAILPOINT(name) \
   QSTORE_RETURN_IF_ERROR(QSTORE_FAILPOINT_STATUS(name))
-#else
-#define QSTORE_FAILPOINT_STATUS(name) absl::OkStatus()
-#define QSTORE_FAILPOINT(name) static_cast<void>(0)
-#endif

@@ -50,7 +50,7 @@ inline constexpr std::string_view kNames[] = {
     "list.models",  // before models are listed
     "read.open",    // before a revision is opened
     "read.object",  // before the record of an object is read
-    "read.blob",    // before a blob is read
+    "read.value",    // before a value is read
     // An upload in the server.
     "upload.begin",    // the first message has come
     "upload.file",     // a file begins
@@ -65,9 +65,8 @@ inline constexpr std::string_view kNames[] = {
     // A download in the server.
     "download.admit",     // the request has come
     "download.open",      // before the revision is opened
-    "download.revision",  // before the revision's message is made
-    "download.object",    // before an object's message is made
-    "download.blob",      // before a message with bytes is made
+    "download.manifest",  // before a page of the manifest is made
+    "download.value",     // before a message with bytes is made
     "download.send",      // before a message is sent
     "download.end",       // before the last message is made
     // Other calls of the server.

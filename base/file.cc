@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 
@@ -35,7 +36,9 @@ std::string On(const char* action, const std::filesystem::path& path) {
 }  // namespace
 
 absl::Status ErrnoStatus(int error_number, const std::string& what) {
-  return absl::ErrnoToStatus(error_number, what);
+  absl::Status status = absl::ErrnoToStatus(error_number, what);
+  const bool full = error_number == ENOSPC || error_number == EDQUOT;
+  return full ? WithReason(std::move(status), kReasonDiskFull) : status;
 }
 
 absl::StatusOr<File> File::OpenForRead(const std::filesystem::path& path) {

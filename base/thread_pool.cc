@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/check.h"
+
 namespace qstore {
 
 ThreadPool::ThreadPool(size_t thread_count, size_t max_queued)
@@ -14,29 +16,30 @@ ThreadPool::ThreadPool(size_t thread_count, size_t max_queued)
 
 ThreadPool::~ThreadPool() {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  task_added_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  const absl::MutexLock lock(&mutex_);
+  QSTORE_DCHECK(tasks_.empty());
 }
 
+bool ThreadPool::HasRoom() const { return tasks_.size() < max_queued_; }
+
+bool ThreadPool::HasWork() const { return stopping_ || !tasks_.empty(); }
+
 void ThreadPool::Submit(std::function<void()> task) {
-  {
-    std::unique_lock lock(mutex_);
-    task_taken_.wait(lock, [this] { return tasks_.size() < max_queued_; });
-    tasks_.push_back(std::move(task));
-  }
-  task_added_.notify_one();
+  const absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(this, &ThreadPool::HasRoom));
+  QSTORE_DCHECK(!stopping_);
+  tasks_.push_back(std::move(task));
 }
 
 bool ThreadPool::TrySubmit(std::function<void()> task) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (tasks_.size() >= max_queued_) return false;
-    tasks_.push_back(std::move(task));
-  }
-  task_added_.notify_one();
+  const absl::MutexLock lock(&mutex_);
+  if (!HasRoom()) return false;
+  QSTORE_DCHECK(!stopping_);
+  tasks_.push_back(std::move(task));
   return true;
 }
 
@@ -44,13 +47,12 @@ void ThreadPool::Run() {
   while (true) {
     std::function<void()> task;
     {
-      std::unique_lock lock(mutex_);
-      task_added_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+      const absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(this, &ThreadPool::HasWork));
       if (tasks_.empty()) return;  // stopping, and nothing is left
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }
-    task_taken_.notify_one();
     task();
   }
 }

@@ -4,82 +4,71 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
-#include "base/status.h"
-#include "codec/layers.h"
+#include "codec/int8/int8_coder.h"
 
 namespace qstore::client {
 namespace {
 
-absl::StatusOr<TensorListing> ReadTensor(const v1::TensorSummary& summary) {
+TensorListing ListingOf(const model::Segment& segment,
+                        const model::Object& object) {
   TensorListing tensor;
-  tensor.name = summary.name();
-  QSTORE_ASSIGN_OR_RETURN(tensor.dtype, ParseDtype(summary.dtype()));
-  tensor.shape.assign(summary.shape().begin(), summary.shape().end());
-  tensor.raw_bytes = summary.raw_bytes();
-  tensor.quantized = summary.quantized();
-  tensor.int8_coder = summary.int8_coder();
-  tensor.stored.Add(codec::kInt8Layer.number, summary.int8_bytes());
-  tensor.stored.Add(codec::kResidualLayer.number, summary.residual_bytes());
-  tensor.stored.Add(codec::kPlainLayer.number, summary.plain_bytes());
+  tensor.name = segment.tensor_name;
+  tensor.dtype = *object.dtype;
+  tensor.shape = object.shape;
+  tensor.raw_bytes = object.raw_bytes;
+  tensor.quantized = object.quantized();
+  if (object.quantized()) {
+    const auto number = static_cast<uint8_t>(object.quantization->coder);
+    const codec::Int8CoderEntry* coder = codec::FindInt8Coder(number);
+    // Of a coder of a later build, its number.
+    tensor.int8_coder =
+        coder == nullptr ? absl::StrCat(number) : std::string(coder->name);
+  }
+  tensor.stored = model::StoredValueBytes(object);
   return tensor;
 }
 
 }  // namespace
 
-model::LayerBytes FromWire(const v1::BytesByKind& bytes) {
-  model::LayerBytes by_layer;
-  by_layer.Add(codec::kInt8Layer.number, bytes.int8());
-  by_layer.Add(codec::kResidualLayer.number, bytes.residual());
-  by_layer.Add(codec::kPlainLayer.number, bytes.plain());
-  by_layer.AddOther(bytes.other());
-  return by_layer;
-}
-
-std::vector<ModelListing> FromWire(const v1::ListModelsResponse& response) {
-  std::vector<ModelListing> models;
-  models.reserve(static_cast<size_t>(response.models_size()));
+void AddPage(const v1::ListModelsResponse& response,
+             std::vector<ModelListing>* models) {
   for (const v1::ModelSummary& summary : response.models()) {
-    ModelListing model;
-    model.name = summary.name();
+    // A model may go on in the next page.
+    if (models->empty() || models->back().name != summary.name()) {
+      models->emplace_back().name = summary.name();
+    }
+    ModelListing& model = models->back();
     for (const v1::TagSummary& tag : summary.tags()) {
       model.revision_by_tag[tag.name()] = tag.revision();
     }
-    model.revisions.assign(summary.revisions().begin(),
+    model.revisions.insert(model.revisions.end(), summary.revisions().begin(),
                            summary.revisions().end());
-    models.push_back(std::move(model));
   }
-  return models;
 }
 
-absl::StatusOr<RevisionListing> FromWire(
-    const v1::GetRevisionResponse& response) {
+RevisionListing ListingOf(const model::Manifest& manifest) {
   RevisionListing revision;
-  revision.model = response.model();
-  revision.revision = response.revision();
-  revision.created_unix_seconds = response.created_unix_seconds();
-  revision.tags.assign(response.tags().begin(), response.tags().end());
-  revision.quantizer = response.quantizer();
-  revision.stored = FromWire(response.stored());
-  revision.original_bytes = response.original_bytes();
-  revision.two_copies_bytes = response.two_copies_bytes();
-  revision.files.reserve(static_cast<size_t>(response.files_size()));
-  for (const v1::FileSummary& summary : response.files()) {
-    FileListing file;
-    file.path = summary.path();
-    file.size_bytes = summary.size_bytes();
-    file.other_bytes = summary.other_bytes();
-    file.tensors.reserve(static_cast<size_t>(summary.tensors_size()));
-    for (const v1::TensorSummary& one : summary.tensors()) {
-      absl::StatusOr<TensorListing> tensor = ReadTensor(one);
-      if (!tensor.ok()) {
-        return absl::InternalError(absl::StrCat(
-            "tensor ", Quoted(one.name()), " of file ", Quoted(file.path), ": ",
-            std::string(tensor.status().message())));
+  revision.model = manifest.model;
+  revision.revision = manifest.revision;
+  revision.created_unix_seconds = manifest.created_unix_seconds;
+  revision.tags = manifest.tags;
+  revision.quantizer = manifest.quantizer;
+  revision.stored = manifest.stored;
+  revision.original_bytes = manifest.original_bytes;
+  revision.two_copies_bytes = manifest.two_copies_bytes;
+  revision.files.reserve(manifest.files.size());
+  for (const model::File& source : manifest.files) {
+    FileListing& file = revision.files.emplace_back();
+    file.path = source.path;
+    file.size_bytes = source.size_bytes;
+    for (const model::Segment& segment : source.segments) {
+      const model::Object& object = manifest.objects[segment.object_index];
+      if (object.is_tensor()) {
+        file.tensors.push_back(ListingOf(segment, object));
+      } else {
+        file.other_bytes += model::StoredValueBytes(object).other();
       }
-      file.tensors.push_back(*std::move(tensor));
     }
-    revision.files.push_back(std::move(file));
   }
   return revision;
 }

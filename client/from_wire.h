@@ -1,22 +1,20 @@
-// Messages of the server as the library's own types.
+// Messages of the server and manifests as the library's own types.
 #pragma once
 
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "client/listing.h"
 #include "client/results.h"
-#include "model/layer_bytes.h"
+#include "model/manifest.h"
 #include "qstore/v1/admin.pb.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {
 
-model::LayerBytes FromWire(const v1::BytesByKind& bytes);
-std::vector<ModelListing> FromWire(const v1::ListModelsResponse& response);
-// INTERNAL names the tensor whose dtype is not known.
-absl::StatusOr<RevisionListing> FromWire(
-    const v1::GetRevisionResponse& response);
+// Adds a page of models to those of the pages before.
+void AddPage(const v1::ListModelsResponse& response,
+             std::vector<ModelListing>* models);
+RevisionListing ListingOf(const model::Manifest& manifest);
 DeleteResult FromWire(const v1::DeleteResponse& response);
 VerifyResult FromWire(const v1::VerifyResponse& response);
 BackupResult FromWire(const v1::CreateBackupResponse& response);

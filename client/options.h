@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "model/selection.h"
+
 namespace qstore::client {
 
 struct SessionOptions {
@@ -38,6 +40,9 @@ struct UploadOptions {
 };
 
 struct DownloadOptions {
+  // Part of the revision; everything by itself. Files of which only some
+  // tensors are read come with these alone and a header that says so.
+  model::Selection selection;
   std::string precision = "original";  // original, int8, fp16, bf16, fp32
   std::string format = "compressed-tensors";  // of INT8 files
   // Write the original files where there is no INT8 that engines can read,

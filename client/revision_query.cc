@@ -1,5 +1,3 @@
-#include "client/revision_query.h"
-
 #include <algorithm>
 #include <map>
 #include <set>
@@ -9,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
+#include "client/manifest_query.h"
 #include "client/reason.h"
 #include "client/unary_call.h"
 #include "model/dtype.h"

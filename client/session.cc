@@ -9,8 +9,8 @@
 #include "client/connection.h"
 #include "client/download/download.h"
 #include "client/from_wire.h"
+#include "client/manifest_query.h"
 #include "client/retry.h"
-#include "client/revision_query.h"
 #include "client/rpc_status.h"
 #include "client/unary_call.h"
 #include "client/upload/upload.h"
@@ -116,24 +116,29 @@ absl::StatusOr<std::vector<ModelListing>> Session::ListModels(
   Frame frame(this, call);
   v1::ListModelsRequest request;
   request.set_prefix(prefix);
-  v1::ListModelsResponse response;
-  QSTORE_RETURN_IF_ERROR(frame.Run([&] {
-    return frame.Ask(&v1::ModelStore::Stub::ListModels, request, &response);
-  }));
-  return FromWire(response);
+  std::vector<ModelListing> models;
+  do {
+    v1::ListModelsResponse response;
+    QSTORE_RETURN_IF_ERROR(frame.Run([&] {
+      return frame.Ask(&v1::ModelStore::Stub::ListModels, request, &response);
+    }));
+    AddPage(response, &models);
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  return models;
 }
 
 absl::StatusOr<RevisionListing> Session::GetRevision(
     const ModelReference& reference, const CallOptions& call) {
   Frame frame(this, call);
-  v1::GetRevisionResponse response;
+  model::Manifest manifest;
   QSTORE_RETURN_IF_ERROR(frame.Run([&]() -> absl::Status {
-    QSTORE_ASSIGN_OR_RETURN(response,
-                            client::GetRevision(&frame.connection(), reference,
-                                                frame.cancellation()));
+    QSTORE_ASSIGN_OR_RETURN(
+        manifest,
+        FetchManifest(&frame.connection(), reference, frame.cancellation()));
     return absl::OkStatus();
   }));
-  return FromWire(response);
+  return ListingOf(manifest);
 }
 
 absl::StatusOr<std::string> Session::SetTag(const ModelReference& reference,

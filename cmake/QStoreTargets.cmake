@@ -16,6 +16,17 @@ if(QSTORE_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${QSTORE_CCACHE})
 endif()
 
+# gRPC looks for RE2, which it uses itself, with pkg-config; on Debian 13 that walks
+# through all of Abseil's packages, and takes 20 seconds. We need the library's name.
+function(qstore_find_re2)
+  find_library(QSTORE_RE2 re2)
+  if(QSTORE_RE2 AND NOT TARGET re2::re2)
+    add_library(re2::re2 UNKNOWN IMPORTED GLOBAL)
+    set_target_properties(re2::re2 PROPERTIES IMPORTED_LOCATION ${QSTORE_RE2})
+    set(re2_FOUND TRUE PARENT_SCOPE)
+  endif()
+endfunction()
+
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
 find_package(Protobuf REQUIRED)
@@ -28,6 +39,7 @@ pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 find_package(RocksDB REQUIRED)
 if(QSTORE_BUILD_RPC)
+  qstore_find_re2()
   find_package(gRPC REQUIRED)
   find_package(spdlog REQUIRED)
   find_package(CLI11 REQUIRED)
@@ -39,11 +51,12 @@ endif()
 # What every target of ours is compiled with. -ffp-contract=off: the codec's
 # interval ends must be the same bits on every target (docs/format.md).
 # -Wno-restrict: gcc 12 warns of `"text" + std::string` under -O3 (its bug
-# 105651).
+# 105651). -Wno-dangling-reference: gcc 14 takes a reference that a function
+# returns for one to the temporary that it was given.
 add_library(qstore_flags INTERFACE)
 target_compile_options(qstore_flags INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-  -Wimplicit-fallthrough $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -ffp-contract=off -fno-omit-frame-pointer)
+  -Wimplicit-fallthrough "$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-dangling-reference>" -ffp-contract=off -fno-omit-frame-pointer)
 target_include_directories(qstore_flags INTERFACE ${PROJECT_SOURCE_DIR})
 if(QSTORE_SANITIZE)
   add_compile_options(-fsanitize=${QSTORE_SANITIZE} -fno-sanitize-recover=all)
@@ -79,6 +92,7 @@ endfunction()
 function(qstore_test name)
   cmake_parse_arguments(ARG "OPTIMIZED" "" "SOURCES;DEPENDS" ${ARGN})
   qstore_executable(${name} SOURCES ${ARG_SOURCES} DEPENDS ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES QSTORE_FAILPOINTS ON)
   if(QSTORE_FAST_TESTS)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON)
     target_compile_options(${name} PRIVATE $<IF:$<BOOL:${ARG_OPTIMIZED}>,-O1,-O0>)
@@ -86,6 +100,9 @@ function(qstore_test name)
     # What is tested keeps its optimisation; instrumented tests take half of the
     # sanitizer build, and a third of that is optimising them.
     target_compile_options(${name} PRIVATE -O0)
+  endif()
+  if(QSTORE_SANITIZE STREQUAL "thread")
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/tsan_absl_mutex.cc)
   endif()
   add_test(NAME ${name} COMMAND ${name})
 endfunction()

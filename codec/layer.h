@@ -70,6 +70,8 @@ struct Layer {
   LayerNumber stands_on = kNoLayer;
   // Whether it decodes to ChunkValues::original; else to a lower precision.
   bool gives_original = false;
+  // Whether it is always one blob, of subgroup 0.
+  bool single_blob = false;
   // Whether a new chunk of this kind is stored with it.
   bool (*suits)(const ChunkDescription& chunk) = nullptr;
   // Size of what it decodes to, as a file of its precision has it.

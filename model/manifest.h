@@ -57,8 +57,9 @@ struct Manifest {
 absl::Status ValidateObject(const Object& object);
 absl::Status ValidateManifest(const Manifest& manifest);
 
-// Payload of an object's layers by number; opaque objects count as `other`.
-LayerBytes PayloadBytes(const Object& object);
+// What the values of an object's layers and their keys take; of what is no
+// tensor, `other`.
+LayerBytes StoredValueBytes(const Object& object);
 
 // "file x.safetensors: tensor y: chunk 3", of the first segment that names the
 // object. Linear in the number of segments: for messages.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "base/utf8.h"
@@ -33,15 +34,18 @@ bool IsControlCharacter(uint32_t code_point) {
 // `what` is "model name", "tag", "revision" or "path".
 absl::Status Refuse(const char* what, std::string_view value,
                     const std::string& reason) {
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    absl::StrCat(what, " ", Quoted(value), " ", reason));
+  return WithReason(
+      MakeStatus(absl::StatusCode::kInvalidArgument,
+                 absl::StrCat(what, " ", Quoted(value), " ", reason)),
+      kReasonInvalidName);
 }
 
 absl::Status CheckLength(const char* what, std::string_view value,
                          size_t max_bytes) {
   if (value.empty()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      absl::StrCat(what, " is empty"));
+    return WithReason(MakeStatus(absl::StatusCode::kInvalidArgument,
+                                 absl::StrCat(what, " is empty")),
+                      kReasonInvalidName);
   }
   if (value.size() > max_bytes) {
     return Refuse(what, value,

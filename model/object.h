@@ -23,8 +23,13 @@ inline constexpr uint64_t kMaxValueBytes = 1u << 20;
 inline constexpr uint64_t kMaxChunkRawBytes = codec::kChunkWeights * 4;
 // More than a coder needs for a chunk, however badly it does.
 inline constexpr uint64_t kMaxBlobBytes = 2 * kMaxChunkRawBytes;
+// What all layers of a chunk may take together.
+inline constexpr uint64_t kMaxChunkStoredBytes = 4 * kMaxChunkRawBytes;
 // As many as there are subgroup numbers.
 inline constexpr size_t kMaxBlobsPerLayer = 256;
+
+// What a value's key takes (docs/format.md, "Keys and records").
+inline constexpr uint64_t kValueKeyBytes = 15;
 
 constexpr uint32_t ValueCount(uint64_t blob_bytes) {
   return static_cast<uint32_t>((blob_bytes + kMaxValueBytes - 1) /

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/glob.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -25,18 +26,22 @@ struct ByteRange {
 absl::StatusOr<ByteRange> BytesOfRows(const Object& object,
                                       const RowRange& rows) {
   if (!object.is_tensor() || object.shape.empty()) {
-    return absl::InvalidArgumentError("it has no rows");
+    return WithReason(absl::InvalidArgumentError("it has no rows"),
+                      kReasonInvalidSelection);
   }
   const uint64_t row_count = object.shape[0];
   if (rows.end > row_count) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("rows ", rows.first, " to ", rows.end,
-                     " are asked for, but it has ", row_count));
+    return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                          "rows ", rows.first, " to ", rows.end,
+                          " are asked for, but it has ", row_count)),
+                      kReasonInvalidSelection);
   }
   // Rows of elements smaller than a byte may share one.
   if (object.raw_bytes % row_count != 0) {
-    return absl::InvalidArgumentError(
-        "its rows are not of whole bytes, so it can only be read whole");
+    return WithReason(
+        absl::InvalidArgumentError(
+            "its rows are not of whole bytes, so it can only be read whole"),
+        kReasonInvalidSelection);
   }
   const uint64_t row_bytes = object.raw_bytes / row_count;
   return ByteRange{rows.first * row_bytes, rows.end * row_bytes};
@@ -83,7 +88,7 @@ class Planner {
         const bool is_held = held.Has(i, planned.chunk_index);
         CountBytes(object, chunk, planned.layer_count,
                    is_held ? &plan->held : &plan->to_read);
-        if (!is_held) plan->chunks.push_back(planned);
+        (is_held ? plan->held_chunks : plan->chunks).push_back(planned);
       }
     }
   }
@@ -143,15 +148,17 @@ class Planner {
   absl::Status CheckMatched() const {
     for (size_t i = 0; i < file_matched_.size(); ++i) {
       if (file_matched_[i]) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat("no file of ", manifest_.name(), " matches ",
-                       Quoted(selection_.files[i])));
+      return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                            "no file of ", manifest_.name(), " matches ",
+                            Quoted(selection_.files[i]))),
+                        kReasonInvalidSelection);
     }
     for (size_t i = 0; i < tensor_matched_.size(); ++i) {
       if (tensor_matched_[i]) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat("no tensor of ", manifest_.name(), " matches ",
-                       Quoted(selection_.tensors[i].pattern)));
+      return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                            "no tensor of ", manifest_.name(), " matches ",
+                            Quoted(selection_.tensors[i].pattern))),
+                        kReasonInvalidSelection);
     }
     return absl::OkStatus();
   }

@@ -47,9 +47,11 @@ struct ReadPlan {
   // In the order of the manifest; without what is held. Each chunk once,
   // however many segments need it.
   std::vector<PlannedChunk> chunks;
+  // What the selection wants besides and is held.
+  std::vector<PlannedChunk> held_chunks;
   std::vector<PlannedFile> files;
   LayerBytes to_read;  // payload of `chunks`
-  LayerBytes held;     // payload of what the selection wants and is held
+  LayerBytes held;     // payload of `held_chunks`
 };
 
 // INVALID_ARGUMENT when a pattern matches nothing, or rows are asked of what

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 
@@ -14,19 +15,23 @@ absl::Status ValidatePattern(const std::string& pattern) {
   if (!pattern.empty() && pattern.size() <= kMaxPatternBytes) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("the pattern ", Quoted(pattern), " has ", pattern.size(),
-                   " bytes; a pattern has 1 to ", kMaxPatternBytes));
+  return WithReason(
+      absl::InvalidArgumentError(
+          absl::StrCat("the pattern ", Quoted(pattern), " has ", pattern.size(),
+                       " bytes; a pattern has 1 to ", kMaxPatternBytes)),
+      kReasonInvalidSelection);
 }
 
 }  // namespace
 
 absl::Status ValidateSelection(const Selection& selection) {
   if (selection.files.size() + selection.tensors.size() > kMaxPatterns) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("there are ", selection.files.size(), " file and ",
-                     selection.tensors.size(), " tensor patterns; at most ",
-                     kMaxPatterns, " are taken"));
+    return WithReason(
+        absl::InvalidArgumentError(
+            absl::StrCat("there are ", selection.files.size(), " file and ",
+                         selection.tensors.size(), " tensor patterns; at most ",
+                         kMaxPatterns, " are taken")),
+        kReasonInvalidSelection);
   }
   for (const std::string& pattern : selection.files) {
     QSTORE_RETURN_IF_ERROR(ValidatePattern(pattern));
@@ -34,9 +39,11 @@ absl::Status ValidateSelection(const Selection& selection) {
   for (const TensorPattern& tensor : selection.tensors) {
     QSTORE_RETURN_IF_ERROR(ValidatePattern(tensor.pattern));
     if (tensor.rows.has_value() && tensor.rows->first >= tensor.rows->end) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("rows ", tensor.rows->first, " to ", tensor.rows->end,
-                       " of ", Quoted(tensor.pattern), " are none"));
+      return WithReason(
+          absl::InvalidArgumentError(absl::StrCat(
+              "rows ", tensor.rows->first, " to ", tensor.rows->end, " of ",
+              Quoted(tensor.pattern), " are none")),
+          kReasonInvalidSelection);
     }
   }
   return absl::OkStatus();

@@ -86,19 +86,40 @@ absl::Status ValidateBlobs(const LayerBlobs& layer) {
           ", in values of ", kMaxValueBytes));
     }
   }
+  const codec::Layer* known = codec::FindLayer(layer.layer);
+  if (known != nullptr && known->single_blob &&
+      (layer.blobs.size() != 1 || layer.blobs[0].subgroup != 0)) {
+    return InvalidObject("it is one blob, of subgroup 0");
+  }
   return absl::OkStatus();
 }
 
-// Layers that this build does not know may be there above those that it does.
-absl::Status ValidateLayers(const Chunk& chunk) {
+absl::Status ValidateLayers(const Object& object, const Chunk& chunk) {
   std::vector<codec::LayerNumber> numbers;
   numbers.reserve(chunk.layers.size());
+  uint64_t stored_bytes = 0;
   for (const LayerBlobs& layer : chunk.layers) {
     numbers.push_back(layer.layer);
     QSTORE_RETURN_IF_ERROR(
         Annotate(ValidateBlobs(layer), absl::StrCat("layer ", layer.layer)));
+    stored_bytes += layer.size_bytes();
   }
-  return codec::CheckStack(numbers);
+  if (stored_bytes > kMaxChunkStoredBytes) {
+    return InvalidObject(absl::StrCat("its layers take ", stored_bytes,
+                                      " bytes, more than a chunk may (",
+                                      kMaxChunkStoredBytes, ")"));
+  }
+  QSTORE_RETURN_IF_ERROR(codec::CheckStack(numbers));
+  if (!codec::FindLayer(numbers.back())->gives_original) {
+    return InvalidObject("its layers do not give the original");
+  }
+  // Quantized is what has a lower precision to give.
+  if (codec::FindLayer(numbers.front())->gives_original == object.quantized()) {
+    return InvalidObject(absl::StrCat(
+        "layer ", numbers.front(), " is not one of ",
+        object.quantized() ? "a quantized tensor" : "what is not quantized"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ValidateChunks(const Object& object) {
@@ -110,7 +131,7 @@ absl::Status ValidateChunks(const Object& object) {
     if (chunk.raw_bytes == 0) return InvalidObject(where + " has no bytes");
     QSTORE_RETURN_IF_ERROR(
         Annotate(DescribeChunk(object, chunk).status(), where));
-    QSTORE_RETURN_IF_ERROR(Annotate(ValidateLayers(chunk), where));
+    QSTORE_RETURN_IF_ERROR(Annotate(ValidateLayers(object, chunk), where));
     if (!object.quantized() && chunk.rows != 0) {
       return InvalidObject(where + ": only quantized chunks have rows");
     }
@@ -145,14 +166,18 @@ absl::Status ValidateObject(const Object& object) {
   return ValidateChunks(object);
 }
 
-LayerBytes PayloadBytes(const Object& object) {
+LayerBytes StoredValueBytes(const Object& object) {
   LayerBytes sum;
   for (const Chunk& chunk : object.chunks) {
     for (const LayerBlobs& layer : chunk.layers) {
+      uint64_t bytes = 0;
+      for (const Blob& blob : layer.blobs) {
+        bytes += blob.size_bytes + kValueKeyBytes * blob.value_xxh3.size();
+      }
       if (object.is_tensor()) {
-        sum.Add(layer.layer, layer.size_bytes());
+        sum.Add(layer.layer, bytes);
       } else {
-        sum.AddOther(layer.size_bytes());
+        sum.AddOther(bytes);
       }
     }
   }

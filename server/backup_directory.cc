@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/error_reason.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -50,6 +51,15 @@ absl::Status RemovePartial(const fs::path& directory) {
                      "removing unfinished backups from " + directory.string());
 }
 
+absl::Status AnotherIsBeingMade() {
+  return WithRetryHint(
+      WithReason(absl::ResourceExhaustedError(
+                     absl::StrCat("another backup is being made; retry in ",
+                                  absl::FormatDuration(kBusyRetryDelay))),
+                 kReasonBackupRunning),
+      kBusyRetryDelay);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BackupDirectory>> BackupDirectory::Open(
@@ -83,19 +93,26 @@ BackupDirectory::~BackupDirectory() { close(lock_descriptor_); }
 absl::StatusOr<BackupDirectory::Backup> BackupDirectory::Create(
     storage::ModelStore* store, const std::string& name) {
   QSTORE_RETURN_IF_ERROR(ValidateBackupName(name));
-  const std::unique_lock lock(creating_, std::try_to_lock);
-  if (!lock.owns_lock()) {
-    return WithRetryHint(absl::ResourceExhaustedError(absl::StrCat(
-                             "another backup is being made; retry in ",
-                             absl::FormatDuration(kBusyRetryDelay))),
-                         kBusyRetryDelay);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (creating_) return AnotherIsBeingMade();
+    creating_ = true;
   }
+  absl::StatusOr<Backup> backup = CreateAlone(store, name);
+  const absl::MutexLock lock(&mutex_);
+  creating_ = false;
+  return backup;
+}
+
+absl::StatusOr<BackupDirectory::Backup> BackupDirectory::CreateAlone(
+    storage::ModelStore* store, const std::string& name) {
   const fs::path path = directory_ / name;
   std::error_code error;
   if (fs::symlink_status(path, error).type() != fs::file_type::not_found) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("there is a backup ", Quoted(name), " in ",
-                     directory_.string(), ": choose another name"));
+    return WithReason(absl::AlreadyExistsError(absl::StrCat(
+                          "there is a backup ", Quoted(name), " in ",
+                          directory_.string(), ": choose another name")),
+                      kReasonBackupExists);
   }
   const fs::path partial = directory_ / (kPartialPrefix + name);
   absl::Status status = store->Checkpoint(partial);

@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -40,12 +41,15 @@ class BackupDirectory {
                                 const std::string& name);
 
  private:
+  absl::StatusOr<Backup> CreateAlone(storage::ModelStore* store,
+                                     const std::string& name);
   BackupDirectory(std::filesystem::path directory, int lock_descriptor)
       : directory_(std::move(directory)), lock_descriptor_(lock_descriptor) {}
 
   const std::filesystem::path directory_;
   const int lock_descriptor_;
-  std::mutex creating_;
+  absl::Mutex mutex_;
+  bool creating_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace qstore::server

@@ -6,7 +6,7 @@ namespace qstore::server {
 
 std::unique_ptr<CodecSet> CodecPool::Take() {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (!idle_.empty()) {
       std::unique_ptr<CodecSet> set = std::move(idle_.back());
       idle_.pop_back();
@@ -17,7 +17,7 @@ std::unique_ptr<CodecSet> CodecPool::Take() {
 }
 
 void CodecPool::GiveBack(std::unique_ptr<CodecSet> set) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   idle_.push_back(std::move(set));
 }
 

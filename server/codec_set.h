@@ -3,24 +3,22 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "base/bytes.h"
-#include "codec/chunk_codec.h"
-#include "codec/plain/plain_codec.h"
+#include "codec/layer_stack.h"
 
 namespace qstore::server {
 
 // What one thread needs to encode or check one chunk. Not thread-safe.
 struct CodecSet {
-  codec::ChunkEncoder encoder{codec::EncodeOptions{}};
-  codec::ChunkDecoder decoder;
-  codec::PlainCodec plain;
+  codec::StackEncoder encoder;
+  codec::StackDecoder decoder;
   // Decoded chunk: reused, so that steady work allocates nothing.
   ByteVector raw;
-  std::vector<int8_t> codes;
-  std::vector<float> scales;
+  codec::ChunkValues values;
 };
 
 // Lends codec sets, most recently used first: there are never more of them
@@ -45,8 +43,8 @@ class CodecPool {
   std::unique_ptr<CodecSet> Take();
   void GiveBack(std::unique_ptr<CodecSet> set);
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<CodecSet>> idle_;  // guarded by mutex_
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<CodecSet>> idle_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace qstore::server

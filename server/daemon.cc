@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/engines.h"
@@ -38,17 +39,17 @@ constexpr int kMinClientPingIntervalMilliseconds = 10'000;
 // Encode tasks wait here beyond those that run; more only hold memory.
 constexpr size_t kQueuedTasksPerThread = 4;
 
-// The part of --download-buffer that recent values have.
-constexpr uint64_t kRecentValuesShare = 4;
-
 // Slices that gRPC still holds after its shutdown are a matter of moments.
 constexpr auto kUnpinTimeout = std::chrono::seconds(10);
 // How long the answers of finished calls may take to be sent.
 constexpr std::chrono::milliseconds kAnswerTimeout{1000};
+// How much of the grace the deletion of what nobody uses any more may take.
+constexpr absl::Duration kCollectionTimeout = absl::Seconds(2);
 
 std::unique_ptr<Scrubber> StartScrubber(const ServerOptions& options,
                                         storage::ModelStore* store,
-                                        const CallAdmission* admission) {
+                                        const CallAdmission* admission,
+                                        Timer* timer) {
   if (options.scrub_interval_hours == 0) return nullptr;
   ScrubOptions scrub;
   scrub.bytes_per_second = options.scrub_bytes_per_second;
@@ -58,7 +59,7 @@ std::unique_ptr<Scrubber> StartScrubber(const ServerOptions& options,
   if (std::filesystem::is_directory(options.data_dir, ignored)) {
     scrub.state_path = std::filesystem::path(options.data_dir) / "scrub-state";
   }
-  return std::make_unique<Scrubber>(store, admission, scrub);
+  return std::make_unique<Scrubber>(store, admission, timer, scrub);
 }
 
 // See EncodePipeline::Reserve: with less, uploads could wait for each other.
@@ -158,9 +159,10 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
 }
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
-    const ServerOptions& options, std::unique_ptr<storage::Engine> engine) {
+    const ServerOptions& options, storage::Engine engine) {
   QSTORE_RETURN_IF_ERROR(CheckOptions(options));
-  auto store = storage::ModelStore::Open(std::move(engine));
+  auto store = storage::ModelStore::Open(std::move(engine),
+                                         {.report_collection = LogCollection});
   if (!store.ok()) {
     return Annotate(store.status(),
                     "cannot open the store in " + Quoted(options.data_dir));
@@ -184,46 +186,58 @@ Daemon::Daemon(const ServerOptions& options,
     : options_(options),
       store_(std::move(store)),
       backups_(std::move(backups)),
-      ingest_budget_(options.ingest_memory_bytes),
+      cancellations_(&timer_),
+      ingest_budget_(options.ingest_memory_bytes, &cancellations_),
       metadata_budget_(options.metadata_memory_bytes),
-      verify_budget_(VerifyBytes(options)),
+      verify_budget_(VerifyBytes(options), &cancellations_),
       disk_reserve_(DiskSpaceOf(options), options.disk_reserve_bytes),
       quotas_(options.quotas),
-      stalls_(std::chrono::seconds(options.stall_timeout_seconds)),
+      stalls_(std::chrono::seconds(options.stall_timeout_seconds), &timer_),
       pinned_bytes_(std::make_shared<PinnedBytesGauge>()),
-      recent_values_(options.download_buffer_bytes / kRecentValuesShare),
-      admission_(options.calls),
+      admission_(options.calls, &timer_, &cancellations_),
       encode_pool_(EncodeThreadCount(options),
                    kQueuedTasksPerThread * EncodeThreadCount(options)),
-      read_pool_(ReadThreadCount(options), options.calls.downloads),
-      scrubber_(StartScrubber(options, store_.get(), &admission_)),
+      // And the park's task.
+      read_pool_(ReadThreadCount(options), options.calls.downloads + 1),
+      scrubber_(StartScrubber(options, store_.get(), &admission_, &timer_)),
       upload_park_(
           {.window = std::chrono::seconds(options.resume_window_seconds),
-           .uploads = options.max_parked_uploads}),
-      service_(store_.get(), &admission_,
-               IngestResources{.encode_pool = &encode_pool_,
-                               .codecs = &codecs_,
-                               .budget = &ingest_budget_,
-                               .verify = options.verify_ingest,
-                               .limits = options.ingest_limits,
-                               .metadata = &metadata_budget_,
-                               .disk_reserve = &disk_reserve_,
-                               .quotas = &quotas_,
-                               .cancelled = {}},
-               &upload_park_,
+           .uploads = options.max_parked_uploads},
+          &timer_, &read_pool_),
+      service_(store_.get(), Environment(),
+               UploadResources{
+                   .store = store_.get(),
+                   .ingest = IngestResources{.encode_pool = &encode_pool_,
+                                             .codecs = &codecs_,
+                                             .budget = &ingest_budget_,
+                                             .verify = options.verify_ingest,
+                                             .limits = options.ingest_limits,
+                                             .metadata = &metadata_budget_,
+                                             .disk_reserve = &disk_reserve_,
+                                             .quotas = &quotas_,
+                                             .cancelled = {},
+                                            .cancellations = &cancellations_},
+                   .park = &upload_park_,
+                   .stalls = &stalls_},
                DownloadResources{.store = store_.get(),
                                  .read_pool = &read_pool_,
                                  .gauge = pinned_bytes_,
-                                 .pin_bytes = options.download_buffer_bytes -
-                                              options.download_buffer_bytes /
-                                                  kRecentValuesShare,
-                                 .recent_values = &recent_values_,
-                                 .part_bytes = options.message_bytes,
+                                 .pin_bytes = options.download_buffer_bytes,
                                  .metadata = &metadata_budget_,
                                  .stalls = &stalls_},
-               &verify_budget_),
-      admin_service_(store_.get(), &admission_, backups_.get(),
+               VerifyResources{.store = store_.get(),
+                               .pool = &encode_pool_,
+                               .codecs = &codecs_,
+                               .budget = &verify_budget_,
+                               .metadata = &metadata_budget_,
+                               .stalls = &stalls_}),
+      admin_service_(store_.get(), Environment(), backups_.get(),
                      scrubber_.get()) {}
+
+CallEnvironment Daemon::Environment() {
+  return {
+      .admission = &admission_, .rights = &rights_, .counts = &call_counts_};
+}
 
 absl::Status Daemon::Serve() {
   const size_t colon = options_.listen.rfind(':');
@@ -278,11 +292,18 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   server_->Shutdown(std::chrono::system_clock::now() +
                     std::min(grace, kAnswerTimeout));
   server_.reset();
+  spdlog::debug("calls until shutdown: {}", call_counts_.Summary());
   if (!pinned_bytes_->WaitUntilZero(std::chrono::steady_clock::now() +
                                     kUnpinTimeout)) {
     spdlog::error("{} bytes of stored values are still in use at shutdown",
                   pinned_bytes_->bytes());
   }
+  // What was let go of last; the sweep of the next start has the rest.
+  const auto left = std::max(deadline - std::chrono::steady_clock::now(),
+                             std::chrono::steady_clock::duration::zero());
+  store_
+      ->WaitForCollection(std::min(absl::FromChrono(left), kCollectionTimeout))
+      .IgnoreError();
 }
 
 }  // namespace qstore::server

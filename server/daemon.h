@@ -8,10 +8,15 @@
 
 #include "absl/status/statusor.h"
 #include "base/byte_budget.h"
+#include "base/cancellation_watch.h"
 #include "base/thread_pool.h"
+#include "base/timer.h"
 #include "grpcpp/server.h"
 #include "server/backup_directory.h"
 #include "server/calls/admin_service.h"
+#include "server/calls/call_counts.h"
+#include "server/calls/call_frame.h"
+#include "server/calls/rights.h"
 #include "server/calls/service.h"
 #include "server/check/scrubber.h"
 #include "server/codec_set.h"
@@ -34,7 +39,7 @@ class Daemon {
       const ServerOptions& options);
   // The same over an engine that is open already.
   static absl::StatusOr<std::unique_ptr<Daemon>> StartWithEngine(
-      const ServerOptions& options, std::unique_ptr<storage::Engine> engine);
+      const ServerOptions& options, storage::Engine engine);
 
   // Shuts down without grace if Shutdown was not called.
   ~Daemon();
@@ -54,6 +59,7 @@ class Daemon {
   const ByteBudget& ingest_budget() const { return ingest_budget_; }
   const ByteBudget& metadata_budget() const { return metadata_budget_; }
   const ByteBudget& verify_budget() const { return verify_budget_; }
+  const CallCounts& call_counts() const { return call_counts_; }
   const UploadPark& upload_park() const { return upload_park_; }
   const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
 
@@ -62,12 +68,15 @@ class Daemon {
          std::unique_ptr<storage::ModelStore> store,
          std::unique_ptr<BackupDirectory> backups);
   absl::Status Serve();
+  CallEnvironment Environment();
 
   const ServerOptions options_;
   std::string address_;
   // Destroyed from the last to the first: nothing may outlive what it uses.
   std::unique_ptr<storage::ModelStore> store_;
   const std::unique_ptr<BackupDirectory> backups_;  // null: off
+  Timer timer_;
+  CancellationWatch cancellations_;
   ByteBudget ingest_budget_;
   ByteBudget metadata_budget_;
   ByteBudget verify_budget_;
@@ -76,8 +85,9 @@ class Daemon {
   StallWatch stalls_;
   CodecPool codecs_;
   const std::shared_ptr<PinnedBytesGauge> pinned_bytes_;
-  RecentValues recent_values_;
   CallAdmission admission_;
+  const AllowAll rights_;
+  CallCounts call_counts_;
   ThreadPool encode_pool_;
   ThreadPool read_pool_;
   std::unique_ptr<Scrubber> scrubber_;  // null: off

@@ -5,13 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/quote.h"
-#include "storage/memory/memory_engine.h"
-#include "storage/rocksdb/rocksdb_engine.h"
+#include "storage/memory/engine.h"
+#include "storage/rocksdb/engine.h"
 
 namespace qstore::server {
 namespace {
 
-using EngineOrError = absl::StatusOr<std::unique_ptr<storage::Engine>>;
+using EngineOrError = absl::StatusOr<storage::Engine>;
 
 void LogWriting(const absl::Status& status) {
   if (status.ok()) {

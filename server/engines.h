@@ -1,7 +1,6 @@
 // The storage engines that --engine can name.
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -14,7 +13,6 @@ namespace qstore::server {
 std::string EngineNames();
 
 // Opens options.engine in options.data_dir.
-absl::StatusOr<std::unique_ptr<storage::Engine>> OpenEngine(
-    const ServerOptions& options);
+absl::StatusOr<storage::Engine> OpenEngine(const ServerOptions& options);
 
 }  // namespace qstore::server

@@ -5,8 +5,10 @@
 #include <cctype>
 #include <chrono>
 #include <optional>
+#include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "server/byte_size.h"
 #include "server/engines.h"
 #include "server/limits/memory_plan.h"
 #include "server/version.h"
@@ -25,38 +27,14 @@ std::string EnvironmentName(const std::string& flag) {
   return name;
 }
 
-// Flags in mebibytes, options in bytes.
-struct MebibyteFlags {
-  uint64_t ingest_memory = 0;
-  uint64_t download_buffer = 0;
-  uint64_t block_cache = 0;
-  uint64_t max_header = 0;
-  uint64_t scrub_rate = 0;
-  uint64_t metadata_memory = 0;
-  uint64_t memory_limit = 0;
-  std::optional<uint64_t> disk_reserve;
-
-  explicit MebibyteFlags(const ServerOptions& options)
-      : ingest_memory(options.ingest_memory_bytes / kMebibyte),
-        download_buffer(options.download_buffer_bytes / kMebibyte),
-        block_cache(options.block_cache_bytes / kMebibyte),
-        max_header(options.ingest_limits.max_safetensors_header_bytes /
-                   kMebibyte),
-        scrub_rate(options.scrub_bytes_per_second / kMebibyte),
-        metadata_memory(options.metadata_memory_bytes / kMebibyte) {}
-  void CopyTo(ServerOptions* options) const {
-    options->ingest_memory_bytes = ingest_memory * kMebibyte;
-    options->download_buffer_bytes = download_buffer * kMebibyte;
-    options->block_cache_bytes = block_cache * kMebibyte;
-    options->metadata_memory_bytes = metadata_memory * kMebibyte;
-    if (disk_reserve.has_value()) {
-      options->disk_reserve_bytes = *disk_reserve * kMebibyte;
-    }
-    options->ingest_limits.max_safetensors_header_bytes =
-        max_header * kMebibyte;
-    options->scrub_bytes_per_second = scrub_rate * kMebibyte;
-  }
-};
+// Less than a mebibyte is a number whose unit was forgotten.
+constexpr uint64_t kMostBytes = kMebibyte << 24;
+constexpr ByteSizeRange kMemoryRange{.least_bytes = kMebibyte,
+                                     .most_bytes = kMostBytes};
+constexpr ByteSizeRange kMemoryOrNoneRange{
+    .least_bytes = kMebibyte, .most_bytes = kMostBytes, .allow_zero = true};
+constexpr ByteSizeRange kHeaderRange{.least_bytes = kMebibyte,
+                                     .most_bytes = 95 * kMebibyte};
 
 class FlagParser {
  public:
@@ -68,6 +46,28 @@ class FlagParser {
     return app_->add_option(flag, *value, description)
         ->envname(EnvironmentName(flag))
         ->capture_default_str();
+  }
+
+  // `bytes`: uint64_t, or an optional one.
+  template <typename T>
+  CLI::Option* AddSize(const std::string& flag, T* bytes,
+                       const ByteSizeRange& range,
+                       const std::string& description) {
+    CLI::Option* option =
+        Add(flag, bytes, description)
+            ->transform(CLI::Validator(
+                [range](std::string& text) {
+                  const auto size = ParseByteSize(text, range);
+                  if (!size.ok()) return std::string(size.status().message());
+                  text = absl::StrCat(*size);
+                  return std::string();
+                },
+                /*validator_desc=*/""))
+            ->type_name("SIZE");
+    if constexpr (std::is_same_v<T, uint64_t>) {
+      option->default_str(ByteSizeText(*bytes));
+    }
+    return option;
   }
 
  private:
@@ -110,10 +110,6 @@ void AddWorkFlags(FlagParser& flags, ServerOptions* options) {
            "Threads of gRPC, one per call that is not a download; 0: what the "
            "other limits need")
       ->check(CLI::Range(0, 65'536));
-  flags
-      .Add("--message-bytes", &options->message_bytes,
-           "Payload of one download message")
-      ->check(CLI::Range(4096, 2 << 20));
 }
 
 void AddWaitingFlags(FlagParser& flags, ServerOptions* options,
@@ -144,42 +140,36 @@ void AddResumeFlags(FlagParser& flags, ServerOptions* options) {
       ->check(CLI::Range(1, 1024));
 }
 
-void AddMemoryFlags(FlagParser& flags, MebibyteFlags* mebibytes) {
-  flags
-      .Add("--ingest-memory", &mebibytes->ingest_memory,
-           "MiB for the chunks in flight of all uploads")
-      ->check(CLI::Range(1, 1 << 20));
-  flags
-      .Add("--download-buffer", &mebibytes->download_buffer,
-           "MiB of stored values past which downloads stop reading ahead")
-      ->check(CLI::Range(0, 1 << 20));
-  flags.Add("--block-cache", &mebibytes->block_cache, "MiB of RocksDB's cache")
-      ->check(CLI::Range(1, 1 << 20));
-  flags
-      .Add("--max-header", &mebibytes->max_header,
-           "MiB that a safetensors header may have")
-      ->check(CLI::Range(1, 95));
-  flags
-      .Add("--metadata-memory", &mebibytes->metadata_memory,
-           "MiB for the lists of tensors of all calls")
-      ->check(CLI::Range(1, 1 << 20));
-  flags
-      .Add("--memory-limit", &mebibytes->memory_limit,
-           "MiB for everything: sets what is not given of the above, and the "
-           "numbers of threads, uploads and downloads; 0: no limit, or that of "
-           "the cgroup")
-      ->check(CLI::Range(0, 1 << 24));
+void AddMemoryFlags(FlagParser& flags, ServerOptions* options,
+                    uint64_t* memory_limit_bytes) {
+  flags.AddSize("--ingest-memory", &options->ingest_memory_bytes, kMemoryRange,
+                "For the chunks in flight of all uploads");
+  flags.AddSize("--download-buffer", &options->download_buffer_bytes,
+                kMemoryOrNoneRange,
+                "Stored values past which downloads stop reading ahead");
+  flags.AddSize("--block-cache", &options->block_cache_bytes, kMemoryRange,
+                "RocksDB's cache");
+  flags.AddSize("--max-header",
+                &options->ingest_limits.max_safetensors_header_bytes,
+                kHeaderRange, "What a safetensors header may have");
+  flags.AddSize("--metadata-memory", &options->metadata_memory_bytes,
+                kMemoryRange, "For the lists of tensors of all calls");
+  flags.AddSize("--memory-limit", memory_limit_bytes, kMemoryOrNoneRange,
+                "For everything: sets what is not given of the above, and the "
+                "numbers of threads, uploads and downloads; 0: no limit, or "
+                "that of the cgroup");
 }
 
-void AddSpaceFlags(FlagParser& flags, MebibyteFlags* mebibytes,
+void AddSpaceFlags(FlagParser& flags, ServerOptions* options,
                    std::vector<std::string>* quotas) {
-  flags.Add("--disk-reserve", &mebibytes->disk_reserve,
-            "MiB of the disk that uploads leave free; default: 5 % of it, at "
-            "most 1024");
+  flags.AddSize("--disk-reserve", &options->disk_reserve_bytes,
+                kMemoryOrNoneRange,
+                "What uploads leave free of the disk; default: 5 % of it, at "
+                "most 1GiB");
   flags
       .Add("--quota", quotas,
            "PREFIX=SIZE: models whose names begin with PREFIX take at most "
-           "SIZE (KiB, MiB, GiB, TiB); may be repeated, commas separate")
+           "SIZE; may be repeated, commas separate")
       ->delimiter(',');
 }
 
@@ -209,16 +199,13 @@ absl::Status LimitMemory(const CLI::App& app, uint64_t given_limit_bytes,
   return absl::OkStatus();
 }
 
-void AddScrubFlags(FlagParser& flags, MebibyteFlags* mebibytes,
-                   ServerOptions* options) {
+void AddScrubFlags(FlagParser& flags, ServerOptions* options) {
   flags
       .Add("--scrub-interval", &options->scrub_interval_hours,
            "Hours from one check of everything stored to the next; 0: none")
       ->check(CLI::Range(0, 87'600));
-  flags
-      .Add("--scrub-rate", &mebibytes->scrub_rate,
-           "MiB a second that the check reads at most")
-      ->check(CLI::Range(1, 1 << 20));
+  flags.AddSize("--scrub-rate", &options->scrub_bytes_per_second, kMemoryRange,
+                "What the check reads a second at most");
 }
 
 ExitCommand Fail(const std::string& sentence) {
@@ -232,7 +219,7 @@ Command ParseCommandLine(int argc, const char* const* argv) {
                "qstored");
   ServeCommand command;
   ServerOptions& options = command.options;
-  MebibyteFlags mebibytes(options);
+  uint64_t memory_limit_bytes = 0;
   uint32_t queue_timeout_seconds = 30;
   std::vector<std::string> quotas;
   std::string verify_ingest = "on";
@@ -242,9 +229,9 @@ Command ParseCommandLine(int argc, const char* const* argv) {
   AddWorkFlags(flags, &options);
   AddWaitingFlags(flags, &options, &queue_timeout_seconds);
   AddResumeFlags(flags, &options);
-  AddMemoryFlags(flags, &mebibytes);
-  AddScrubFlags(flags, &mebibytes, &options);
-  AddSpaceFlags(flags, &mebibytes, &quotas);
+  AddMemoryFlags(flags, &options, &memory_limit_bytes);
+  AddScrubFlags(flags, &options);
+  AddSpaceFlags(flags, &options, &quotas);
   flags
       .Add("--verify-ingest", &verify_ingest,
            "Decode and compare every chunk before it is stored: on or off")
@@ -267,7 +254,6 @@ Command ParseCommandLine(int argc, const char* const* argv) {
   if (options.data_dir.empty()) {
     return Fail("--data-dir is missing: name the directory of the store");
   }
-  mebibytes.CopyTo(&options);
   options.verify_ingest = verify_ingest == "on";
   options.calls.queue_timeout = std::chrono::seconds(queue_timeout_seconds);
   for (const std::string& text : quotas) {
@@ -275,8 +261,7 @@ Command ParseCommandLine(int argc, const char* const* argv) {
     if (!quota.ok()) return Fail(std::string(quota.status().message()));
     options.quotas.push_back(*std::move(quota));
   }
-  const absl::Status fits =
-      LimitMemory(app, mebibytes.memory_limit * kMebibyte, &command);
+  const absl::Status fits = LimitMemory(app, memory_limit_bytes, &command);
   if (!fits.ok()) return Fail(std::string(fits.message()));
   return command;
 }

@@ -28,7 +28,6 @@ struct ServerOptions {
   // 0: as many as the calls need that may run and wait, at least 128.
   uint32_t max_rpc_threads = 0;
   uint64_t download_buffer_bytes = 256ull << 20;  // pinned by all downloads
-  uint32_t message_bytes = 1u << 20;              // payload of one message
   uint64_t block_cache_bytes = 64ull << 20;
   uint32_t grace_seconds = 30;
   uint64_t scrub_bytes_per_second = 16ull << 20;

@@ -29,4 +29,15 @@ void LogSweep(const storage::SweepReport& report) {
       std::string(report.problem.message()));
 }
 
+void LogCollection(const absl::Status& status) {
+  if (status.ok()) {
+    spdlog::info("the space of what was deleted has come back after all");
+  } else {
+    spdlog::warn(
+        "not all space of what was deleted came back yet, it is tried again "
+        "within a minute: {}",
+        status.ToString());
+  }
+}
+
 }  // namespace qstore::server

@@ -1,8 +1,10 @@
-// What the store found when it was opened, for the operator.
+// What the store found when it was opened, and how it deletes what nobody uses
+// any more, for the operator.
 #pragma once
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -13,5 +15,8 @@ std::string DescribeSweep(const storage::SweepReport& report);
 
 // Logs that, and as a warning what could not be swept.
 void LogSweep(const storage::SweepReport& report);
+
+// ModelStoreOptions::report_collection.
+void LogCollection(const absl::Status& status);
 
 }  // namespace qstore::server

@@ -5,37 +5,61 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
+#include "base/error_reason.h"
 #include "base/failpoint.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "storage/collector.h"
+#include "storage/object_pins.h"
 #include "storage/object_reader.h"
-#include "storage/object_table.h"
 #include "storage/records/keys.h"
 #include "storage/records/records.h"
 #include "storage/revision_reader.h"
+#include "storage/store_state.h"
 #include "storage/sweep.h"
 #include "storage/upload.h"
 
 namespace qstore::storage {
 namespace {
 
-constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kFormatVersion = 2;
+
+absl::StatusOr<bool> IsEmpty(const Engine& engine) {
+  bool is_empty = true;
+  QSTORE_RETURN_IF_ERROR(
+      engine.records->Scan("", "\xff", [&](std::string_view, ByteView) {
+        is_empty = false;
+        return false;
+      }));
+  for (const Family family : AllFamilies()) {
+    const absl::Status status = engine.blobs->LastKey(family).status();
+    if (status.ok()) is_empty = false;
+    if (!absl::IsNotFound(status)) QSTORE_RETURN_IF_ERROR(status);
+  }
+  return is_empty;
+}
 
 // Creates the version record in an empty store, checks it in any other.
-absl::Status CheckFormatVersion(Engine* engine) {
-  RecordTable records(engine);
+absl::Status CheckFormatVersion(const Engine& engine) {
+  RecordTable records(engine.records.get());
   const absl::StatusOr<uint32_t> version = records.FormatVersion();
   if (version.ok()) {
     if (*version == kFormatVersion) return absl::OkStatus();
+    if (*version > kFormatVersion) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the store has format version ", *version, "; this build reads ",
+          kFormatVersion, ": use the build that wrote it"));
+    }
     return absl::FailedPreconditionError(absl::StrCat(
         "the store has format version ", *version, "; this build reads ",
-        kFormatVersion, ": use the build that wrote it"));
+        kFormatVersion, ": to carry it over, serve it with the build that ",
+        "wrote it, download each revision, and upload it to this build with an "
+        "empty data directory"));
   }
   if (!absl::IsNotFound(version.status())) return version.status();
-  for (const Family family : kAllFamilies) {
-    const absl::Status status = engine->LastKey(family).status();
-    if (absl::IsNotFound(status)) continue;
-    QSTORE_RETURN_IF_ERROR(status);
+  QSTORE_ASSIGN_OR_RETURN(const bool is_empty, IsEmpty(engine));
+  if (!is_empty) {
     return absl::FailedPreconditionError(
         "the store has records but no format version: it was not made by this "
         "project, or its manifest is damaged");
@@ -48,8 +72,11 @@ absl::Status CheckFormatVersion(Engine* engine) {
 
 class ModelStoreImpl final : public ModelStore {
  public:
-  ModelStoreImpl(std::unique_ptr<Engine> engine, uint64_t next_id)
-      : state_(std::move(engine), next_id), sweep_report_(Sweep(&state_)) {}
+  ModelStoreImpl(Engine engine, uint64_t next_id,
+                 const ModelStoreOptions& options)
+      : state_(std::move(engine), next_id),
+        sweep_report_(Sweep(&state_)),
+        collector_(&state_, options.report_collection) {}
 
   absl::StatusOr<std::unique_ptr<Upload>> BeginUpload(
       const std::string& model) override {
@@ -60,16 +87,16 @@ class ModelStoreImpl final : public ModelStore {
   absl::StatusOr<std::unique_ptr<RevisionReader>> OpenRevision(
       const ModelReference& reference) override {
     QSTORE_FAILPOINT("read.open");
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(const std::string id, Resolve(reference));
-    QSTORE_ASSIGN_OR_RETURN(v1::Revision revision,
+    QSTORE_ASSIGN_OR_RETURN(StoredRevision revision,
                             NamedRevision(reference.model, id));
     return std::make_unique<RevisionReaderImpl>(&state_, std::move(revision));
   }
 
   absl::StatusOr<std::vector<ModelSummary>> ListModels() override {
     QSTORE_FAILPOINT("list.models");
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                             state_.records.Models());
     std::vector<ModelSummary> models;
@@ -82,7 +109,7 @@ class ModelStoreImpl final : public ModelStore {
 
   absl::StatusOr<ModelSummary> GetModel(const std::string& model) override {
     QSTORE_RETURN_IF_ERROR(ValidateModelName(model));
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(ModelSummary summary, Summarize(model));
     if (summary.revisions.empty()) return UnknownModel(model);
     return summary;
@@ -91,7 +118,7 @@ class ModelStoreImpl final : public ModelStore {
   absl::StatusOr<std::string> SetTag(const ModelReference& reference,
                                      const std::string& tag) override {
     QSTORE_RETURN_IF_ERROR(ValidateTag(tag));
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(std::string id, Resolve(reference));
     RecordBatch batch;
     batch.PutTag(reference.model, tag, id);
@@ -107,7 +134,7 @@ class ModelStoreImpl final : public ModelStore {
 
   absl::StatusOr<std::unique_ptr<ObjectReader>> OpenNextObject(
       uint64_t object_id) override {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(const std::optional<uint64_t> next,
                             state_.records.NextReferencedId(object_id));
     if (!next.has_value()) return nullptr;
@@ -120,34 +147,60 @@ class ModelStoreImpl final : public ModelStore {
   }
 
   absl::Status Checkpoint(const std::filesystem::path& directory) override {
-    return state_.engine->Checkpoint(directory);
+    if (state_.engine.checkpoint == nullptr) {
+      return absl::UnimplementedError(
+          "this storage engine keeps no files that could be copied; start "
+          "qstored with --engine rocksdb");
+    }
+    return state_.engine.checkpoint(directory);
+  }
+
+  absl::Status WaitForCollection(absl::Duration timeout) override {
+    return collector_.WaitUntilCollected(timeout);
+  }
+  CollectionState collection_state() const override {
+    return collector_.state();
   }
 
   const SweepReport& sweep_report() const override { return sweep_report_; }
-  const Engine& engine() const override { return *state_.engine; }
 
  private:
-  // All of these require the mutex.
+  // Under the mutex, so that all they read is of one moment.
 
   // The id of the revision that `reference` names.
-  absl::StatusOr<std::string> Resolve(const ModelReference& reference);
-  absl::StatusOr<std::string> ResolveTag(const ModelReference& reference);
-  absl::StatusOr<std::string> ResolvePrefix(const ModelReference& reference);
-  absl::Status UnknownModel(const std::string& model) const;
+  absl::StatusOr<std::string> Resolve(const ModelReference& reference)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
+  absl::StatusOr<std::string> ResolveTag(const ModelReference& reference)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
+  absl::StatusOr<std::string> ResolvePrefix(const ModelReference& reference)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
   // The record of a revision that a tag or the listing names.
-  absl::StatusOr<v1::Revision> NamedRevision(const std::string& model,
-                                             const std::string& id) const;
-  absl::StatusOr<ModelSummary> Summarize(const std::string& model) const;
+  absl::StatusOr<StoredRevision> NamedRevision(const std::string& model,
+                                               const std::string& id) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
+  absl::StatusOr<ModelSummary> Summarize(const std::string& model) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
+  // Deletes the revision's records; the result is complete but for
+  // reclaimed_bytes. The objects that it used stay as long as `unused` does.
   absl::Status DeleteRecords(const ModelReference& reference,
-                             DeleteResult* result);
+                             DeleteResult* result,
+                             std::optional<ObjectPins>* unused)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
+
+  static absl::Status UnknownModel(const std::string& model);
+  // Bytes of those objects that nobody but `pins` keeps.
+  uint64_t BytesOfUnused(const ObjectPins& pins);
 
   StoreState state_;
   const SweepReport sweep_report_;
+  Collector collector_;
 };
 
-absl::Status ModelStoreImpl::UnknownModel(const std::string& model) const {
-  return absl::NotFoundError(absl::StrCat(
-      "no model ", Quoted(model), ": list the models to see which there are"));
+absl::Status ModelStoreImpl::UnknownModel(const std::string& model) {
+  return WithReason(absl::NotFoundError(absl::StrCat(
+                        "no model ", Quoted(model),
+                        ": list the models to see which there are")),
+                    kReasonModelNotFound);
 }
 
 absl::StatusOr<std::string> ModelStoreImpl::Resolve(
@@ -167,11 +220,14 @@ absl::StatusOr<std::string> ModelStoreImpl::ResolveTag(
   if (model.revisions.empty()) return UnknownModel(reference.model);
   std::vector<std::string> tags;
   for (const ModelSummary::Tag& tag : model.tags) tags.push_back(tag.name);
-  return absl::NotFoundError(absl::StrCat(
-      "model ", reference.model, " has no tag ", reference.tag, "; ",
-      tags.empty() ? absl::StrCat("name a revision, the newest is ",
-                                  model.revisions.front())
-                   : absl::StrCat("its tags are ", absl::StrJoin(tags, ", "))));
+  return WithReason(
+      absl::NotFoundError(absl::StrCat(
+          "model ", reference.model, " has no tag ", reference.tag, "; ",
+          tags.empty()
+              ? absl::StrCat("name a revision, the newest is ",
+                             model.revisions.front())
+              : absl::StrCat("its tags are ", absl::StrJoin(tags, ", ")))),
+      kReasonTagNotFound);
 }
 
 absl::StatusOr<std::string> ModelStoreImpl::ResolvePrefix(
@@ -182,21 +238,24 @@ absl::StatusOr<std::string> ModelStoreImpl::ResolvePrefix(
                           state_.records.RevisionsOf(reference.model, prefix));
   if (matches.size() == 1) return matches.front().first;
   if (matches.size() > 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "model ", reference.model, " has ", matches.size(),
-        " revisions that start with ", prefix, ", among them ",
-        matches[0].first, " and ", matches[1].first, ": give more digits"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "model ", reference.model, " has ", matches.size(),
+            " revisions that start with ", prefix, ", among them ",
+            matches[0].first, " and ", matches[1].first, ": give more digits")),
+        kReasonAmbiguousRevision);
   }
   QSTORE_ASSIGN_OR_RETURN(const ModelSummary model, Summarize(reference.model));
   if (model.revisions.empty()) return UnknownModel(reference.model);
-  return absl::NotFoundError(
-      absl::StrCat("model ", reference.model, " has no revision ", prefix,
-                   "; its newest is ", model.revisions.front()));
+  return WithReason(absl::NotFoundError(absl::StrCat(
+                        "model ", reference.model, " has no revision ", prefix,
+                        "; its newest is ", model.revisions.front())),
+                    kReasonRevisionNotFound);
 }
 
-absl::StatusOr<v1::Revision> ModelStoreImpl::NamedRevision(
+absl::StatusOr<StoredRevision> ModelStoreImpl::NamedRevision(
     const std::string& model, const std::string& id) const {
-  absl::StatusOr<v1::Revision> revision = state_.records.Revision(model, id);
+  absl::StatusOr<StoredRevision> revision = state_.records.Revision(model, id);
   if (!absl::IsNotFound(revision.status())) return revision;
   return absl::DataLossError(
       absl::StrCat("the record of ", model, "@", id, " is missing"));
@@ -224,21 +283,38 @@ absl::StatusOr<ModelSummary> ModelStoreImpl::Summarize(
 absl::StatusOr<DeleteResult> ModelStoreImpl::Delete(
     const ModelReference& reference) {
   DeleteResult result;
+  // While they are held the collector leaves their records, which say how large
+  // they are.
+  std::optional<ObjectPins> unused;
   {
-    const std::lock_guard lock(state_.mutex);
-    QSTORE_RETURN_IF_ERROR(DeleteRecords(reference, &result));
+    const absl::MutexLock lock(&state_.mutex);
+    QSTORE_RETURN_IF_ERROR(DeleteRecords(reference, &result, &unused));
   }
-  absl::StatusOr<uint64_t> reclaimed_bytes = CollectGarbage(&state_);
-  if (reclaimed_bytes.ok()) {
-    result.reclaimed_bytes = *reclaimed_bytes;
-  } else {
-    result.reclaim_problem.Update(reclaimed_bytes.status());
-  }
+  if (unused.has_value()) result.reclaimed_bytes = BytesOfUnused(*unused);
   return result;
 }
 
+uint64_t ModelStoreImpl::BytesOfUnused(const ObjectPins& pins) {
+  std::vector<std::pair<uint64_t, uint64_t>> sizes;
+  for (const uint64_t id : pins.ids()) {
+    // What cannot be read is not counted.
+    const absl::StatusOr<bool> referenced = state_.records.IsReferenced(id);
+    if (!referenced.ok() || *referenced) continue;
+    const absl::StatusOr<model::Object> object = state_.records.Object(id);
+    if (!object.ok()) continue;
+    sizes.emplace_back(id, storage::Summarize(*object).stored.total());
+  }
+  uint64_t unused_bytes = 0;
+  const absl::MutexLock lock(&state_.mutex);
+  for (const auto& [id, size_bytes] : sizes) {
+    if (state_.objects.pin_count(id) == 1) unused_bytes += size_bytes;
+  }
+  return unused_bytes;
+}
+
 absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
-                                           DeleteResult* result) {
+                                           DeleteResult* result,
+                                           std::optional<ObjectPins>* unused) {
   QSTORE_ASSIGN_OR_RETURN(result->revision, Resolve(reference));
   QSTORE_ASSIGN_OR_RETURN(const RecordTable::Tags tags,
                           state_.records.TagsOf(reference.model));
@@ -258,7 +334,7 @@ absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
   if (result->revision_deleted) {
     if (const auto record = NamedRevision(reference.model, result->revision);
         record.ok()) {
-      result->stored_bytes = TotalBytes(record->stored());
+      result->stored_bytes = record->stored.total();
     }
     QSTORE_ASSIGN_OR_RETURN(object_ids, state_.records.ReferencedIdsOf(
                                             reference.model, result->revision));
@@ -271,6 +347,9 @@ absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
   if (deleted.ok()) deleted = QSTORE_FAILPOINT_STATUS("delete.written");
   // A refused deletion may have taken place nevertheless. The collection asks
   // for references, so objects that still have some are safe.
+  if (deleted.ok() && result->revision_deleted) {
+    unused->emplace(&state_, object_ids);
+  }
   for (const uint64_t id : object_ids) state_.objects.MarkUnreferenced(id);
   return deleted;
 }
@@ -278,12 +357,12 @@ absl::Status ModelStoreImpl::DeleteRecords(const ModelReference& reference,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ModelStore>> ModelStore::Open(
-    std::unique_ptr<Engine> engine) {
+    Engine engine, const ModelStoreOptions& options) {
   QSTORE_RETURN_IF_ERROR(
-      Annotate(CheckFormatVersion(engine.get()), "opening the store"));
+      Annotate(CheckFormatVersion(engine), "opening the store"));
   QSTORE_FAILPOINT("open.next_id");
-  QSTORE_ASSIGN_OR_RETURN(const uint64_t next_id, FindNextId(engine.get()));
-  return std::make_unique<ModelStoreImpl>(std::move(engine), next_id);
+  QSTORE_ASSIGN_OR_RETURN(const uint64_t next_id, FindNextId(engine));
+  return std::make_unique<ModelStoreImpl>(std::move(engine), next_id, options);
 }
 
 }  // namespace qstore::storage

@@ -18,11 +18,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "model/manifest.h"
 #include "model/names.h"
-#include "qstore/storage/v1/manifest.pb.h"
+#include "model/object.h"
+#include "model/read_plan.h"
 #include "storage/engine.h"
+#include "storage/revision.h"
 
 namespace qstore::storage {
 
@@ -43,11 +47,26 @@ struct DeleteResult {
   // What the deleted revision's record says that it took, shared objects
   // included; 0 when the record cannot be read.
   uint64_t stored_bytes = 0;
-  // Bytes given back now; 0 while a reader or another revision needs them.
+  // What of that nobody needs any more, as the records of its objects say: the
+  // collector gives it back within moments. What a reader still holds, or an
+  // upload, is not in it, nor what another revision uses.
   uint64_t reclaimed_bytes = 0;
-  // Why space could not be given back yet. The revision is deleted all the
-  // same, and the next collection tries again.
-  absl::Status reclaim_problem;
+};
+
+// How the deletion of what nobody uses any more goes on; it has a thread of its
+// own.
+struct CollectionState {
+  // Attempts that failed since the store was opened.
+  uint64_t failure_count = 0;
+  // Of the last attempt. After a failure the space is not back yet; there will
+  // be another attempt within a minute.
+  absl::Status status;
+};
+
+struct ModelStoreOptions {
+  // Called with the error when a collection fails as the one before did not,
+  // and with OK when all is well again; by the collector's thread.
+  std::function<void(const absl::Status&)> report_collection = nullptr;
 };
 
 // What was found and deleted when the store was opened: leftovers of a process
@@ -62,11 +81,11 @@ struct SweepReport {
   absl::Status problem;
 };
 
-// One encoded blob of a chunk on its way in.
-struct BlobToStore {
-  Family family;
-  uint8_t subgroup;
-  ByteView bytes;
+// One layer of a chunk on its way in.
+struct LayerToStore {
+  codec::LayerNumber layer = codec::kNoLayer;
+  std::span<const codec::EncodedBlob> blobs;  // ascending by subgroup
+  std::span<const uint64_t> decoded_xxh3;
 };
 
 class ModelStore;
@@ -75,14 +94,14 @@ class ModelStore;
 class ObjectWriter {
  public:
   virtual ~ObjectWriter() = default;
-  // Chunks come in order. `chunk` has everything but its Blob messages, which
-  // are filled in here (sizes and checksums of `blobs`). Blobs ascend by
-  // (family, subgroup).
-  virtual absl::Status AddChunk(v1::Chunk chunk,
-                                std::span<const BlobToStore> blobs) = 0;
+  // Chunks come in order. `chunk` has everything but its layers, which are
+  // filled in here, with sizes and checksums of what is stored; `layers` come
+  // bottom first.
+  virtual absl::Status AddChunk(model::Chunk chunk,
+                                std::span<const LayerToStore> layers) = 0;
   // `object` has everything but id and chunks. Returns the id: that of an equal
   // object if the store has one, in which case what was added is dropped.
-  virtual absl::StatusOr<uint64_t> Finish(v1::Object object) = 0;
+  virtual absl::StatusOr<uint64_t> Finish(model::Object object) = 0;
 };
 
 class Upload {
@@ -102,12 +121,12 @@ class Upload {
   // Asked by Commit, with the complete revision, before it adds one that it
   // does not replace; its error becomes Commit's, and nothing is stored. It
   // must not call the store, whose lock is held.
-  using CommitCheck = std::function<absl::Status(const v1::Revision&)>;
+  using CommitCheck = std::function<absl::Status(const StoredRevision&)>;
   virtual void set_commit_check(CommitCheck check) = 0;
 
   struct CommitResult {
-    v1::Revision revision;  // complete
-    bool created = false;   // false: the same revision was there already
+    StoredRevision revision;  // complete
+    bool created = false;     // false: the same revision was there already
     // Created in place of the same revision, some objects of which were
     // damaged.
     bool replaced = false;
@@ -115,7 +134,7 @@ class Upload {
   // Commits the revision and moves `tag` (unless empty) to it, durably and at
   // once. `draft` holds model, files and quantizer; the rest is filled in
   // here, the revision id from the content. Call at most once.
-  virtual absl::StatusOr<CommitResult> Commit(v1::Revision draft,
+  virtual absl::StatusOr<CommitResult> Commit(StoredRevision draft,
                                               const std::string& tag) = 0;
 };
 
@@ -124,14 +143,14 @@ class Upload {
 class RevisionReader {
  public:
   virtual ~RevisionReader() = default;
-  virtual const v1::Revision& revision() const = 0;
-  virtual absl::StatusOr<v1::Object> GetObject(uint64_t object_id) = 0;
-  // The stored bytes, pinned, checked against size and XXH3 of `blob`:
-  // DATA_LOSS when they differ. The message names family, object, chunk and
-  // subgroup; the caller adds model and tensor.
-  virtual absl::StatusOr<PinnedValue> GetBlob(Family family, uint64_t object_id,
-                                              uint32_t chunk_index,
-                                              const v1::Blob& blob) = 0;
+  virtual const StoredRevision& revision() const = 0;
+  virtual absl::StatusOr<model::Object> GetObject(uint64_t object_id) = 0;
+  // A stored value, pinned, checked against size and XXH3 of `value`: DATA_LOSS
+  // when they differ. The message names layer, object, chunk and subgroup; the
+  // caller adds model and tensor.
+  virtual absl::StatusOr<PinnedValue> GetValue(
+      uint64_t object_id, uint32_t chunk_index,
+      const model::ValueAddress& value) = 0;
 };
 
 // One object held for reading: it stays while this lives.
@@ -140,10 +159,9 @@ class ObjectReader {
   virtual ~ObjectReader() = default;
   virtual uint64_t object_id() const = 0;
   // As RevisionReader has them.
-  virtual absl::StatusOr<v1::Object> GetObject() = 0;
-  virtual absl::StatusOr<PinnedValue> GetBlob(Family family,
-                                              uint32_t chunk_index,
-                                              const v1::Blob& blob) = 0;
+  virtual absl::StatusOr<model::Object> GetObject() = 0;
+  virtual absl::StatusOr<PinnedValue> GetValue(
+      uint32_t chunk_index, const model::ValueAddress& value) = 0;
 };
 
 // A place where a revision uses an object. No file when the revision's record
@@ -161,7 +179,9 @@ class ModelStore {
   // that this build reads) and deletes data that no revision names, of which
   // sweep_report() tells.
   static absl::StatusOr<std::unique_ptr<ModelStore>> Open(
-      std::unique_ptr<Engine> engine);
+      Engine engine, const ModelStoreOptions& options = {});
+  // Ends the collection with the step that it is at: what remains is swept by
+  // the next Open.
   virtual ~ModelStore() = default;
 
   virtual absl::StatusOr<std::unique_ptr<Upload>> BeginUpload(
@@ -180,7 +200,8 @@ class ModelStore {
                                              const std::string& tag) = 0;
 
   // By tag: removes the tag, and the revision with it when no other tag names
-  // it. By revision: removes the revision and every tag that names it.
+  // it. By revision: removes the revision and every tag that names it. The
+  // records are gone when it returns; the space comes back after that.
   virtual absl::StatusOr<DeleteResult> Delete(
       const ModelReference& reference) = 0;
 
@@ -192,15 +213,20 @@ class ModelStore {
   virtual absl::StatusOr<std::vector<ObjectUse>> UsesOf(uint64_t object_id,
                                                         size_t max_count) = 0;
 
-  // Copies the store as it is at one moment, as Engine::Checkpoint says.
+  // Copies the store as it is at one moment, as Engine::checkpoint says;
+  // UNIMPLEMENTED when the engine keeps no files.
   // Uploads that run are not part of the copy; Open sweeps what they had added
   // so far.
   virtual absl::Status Checkpoint(const std::filesystem::path& directory) = 0;
 
+  // Waits until everything that nobody uses now has been deleted, or has been
+  // tried: then the error says why it is still there. DEADLINE_EXCEEDED when
+  // that takes longer. For a clean stop, and for tests.
+  virtual absl::Status WaitForCollection(absl::Duration timeout) = 0;
+  virtual CollectionState collection_state() const = 0;
+
   // Of Open; for the log.
   virtual const SweepReport& sweep_report() const = 0;
-
-  virtual const Engine& engine() const = 0;
 };
 
 }  // namespace qstore::storage

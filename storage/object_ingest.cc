@@ -1,9 +1,10 @@
 #include "storage/object_ingest.h"
 
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "storage/records/records.h"
@@ -14,19 +15,19 @@ namespace {
 // One call of IngestObjects. Destroyed before Succeed, it undoes what was done.
 class Ingestion {
  public:
-  Ingestion(StoreState* state, const std::vector<v1::Object>& objects)
+  Ingestion(StoreState* state, const std::vector<model::Object>& objects)
       : state_(*state), objects_(objects), found_(objects.size()) {
-    for (const v1::Object& object : objects) {
-      hashes_.push_back(DigestFromBytes(object.content_hash()));
+    for (const model::Object& object : objects) {
+      hashes_.push_back(object.content_hash);
     }
   }
   Ingestion(const Ingestion&) = delete;
   Ingestion& operator=(const Ingestion&) = delete;
 
   ~Ingestion() {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     for (size_t i = 0; i < begun_count_; ++i) {
-      const uint64_t id = objects_[i].object_id();
+      const uint64_t id = objects_[i].id;
       if (!found_[i].has_value()) state_.objects.EndIngesting(hashes_[i]);
       if (!succeeded_) {
         state_.objects.Unpin(found_[i].has_value() ? found_[i]->object_id : id);
@@ -45,14 +46,17 @@ class Ingestion {
   // Those are pinned too, before anybody can find them: another upload could
   // use one, and its deletion collect it, while this one is still ingesting.
   absl::Status Begin() {
-    std::unique_lock lock(state_.mutex);
-    state_.objects.WaitUntilNoneIngesting(hashes_, &lock);
+    const absl::MutexLock lock(&state_.mutex);
+    const auto is_free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex) {
+      return state_.objects.IsNoneIngesting(hashes_);
+    };
+    state_.mutex.Await(absl::Condition(&is_free));
     for (; begun_count_ < objects_.size(); ++begun_count_) {
       QSTORE_ASSIGN_OR_RETURN(found_[begun_count_],
                               state_.objects.FindAndPin(hashes_[begun_count_]));
       if (!found_[begun_count_].has_value()) {
         state_.objects.BeginIngesting(hashes_[begun_count_]);
-        state_.objects.Pin(objects_[begun_count_].object_id());
+        state_.objects.Pin(objects_[begun_count_].id);
         any_new_ = true;
       }
     }
@@ -61,23 +65,23 @@ class Ingestion {
 
   bool any_new() const { return any_new_; }
 
-  // Data and records become visible in one step.
-  absl::Status Ingest(BulkWriter* writer) {
+  // The data first, and synced: whoever finds a record finds its data. Between
+  // the two a crash leaves data without records, for the next sweep.
+  absl::Status Ingest(std::unique_ptr<BulkWriter> writer) {
     RecordBatch records;
     for (size_t i = 0; i < objects_.size(); ++i) {
       if (!found_[i].has_value()) records.PutObject(objects_[i]);
     }
-    for (const WriteBatch::Operation* put : LastOperations(records.writes())) {
-      QSTORE_RETURN_IF_ERROR(
-          writer->Put(Family::kManifest, put->key, AsBytes(put->value)));
-    }
     ingest_tried_ = true;
     QSTORE_RETURN_IF_ERROR(writer->Ingest());
+    QSTORE_RETURN_IF_ERROR(Annotate(state_.records.Commit(records),
+                                    "recording objects that were added"));
+    writer = nullptr;
     QSTORE_FAILPOINT("object.ingested");
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     for (size_t i = 0; i < objects_.size(); ++i) {
       if (found_[i].has_value()) continue;
-      state_.objects.MarkUnreferenced(objects_[i].object_id());
+      state_.objects.MarkUnreferenced(objects_[i].id);
     }
     return absl::OkStatus();
   }
@@ -94,7 +98,7 @@ class Ingestion {
 
  private:
   StoreState& state_;
-  const std::vector<v1::Object>& objects_;
+  const std::vector<model::Object>& objects_;
   std::vector<Sha256Digest> hashes_;
   // What the store had already; pinned.
   std::vector<std::optional<ObjectSummary>> found_;
@@ -108,12 +112,12 @@ class Ingestion {
 
 absl::StatusOr<std::vector<ObjectSummary>> IngestObjects(
     StoreState* state, std::unique_ptr<BulkWriter> writer,
-    const std::vector<v1::Object>& objects) {
+    const std::vector<model::Object>& objects) {
   Ingestion ingestion(state, objects);
   QSTORE_RETURN_IF_ERROR(ingestion.Begin());
   QSTORE_FAILPOINT("object.claimed");
   if (ingestion.any_new()) {
-    QSTORE_RETURN_IF_ERROR(ingestion.Ingest(writer.get()));
+    QSTORE_RETURN_IF_ERROR(ingestion.Ingest(std::move(writer)));
   }
   return ingestion.Succeed();
 }

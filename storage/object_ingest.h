@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "storage/engine.h"
-#include "storage/object_table.h"
+#include "storage/blobs/blob_store.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 
@@ -18,6 +18,6 @@ namespace qstore::storage {
 // error nothing is pinned and the next collection deletes what remains.
 absl::StatusOr<std::vector<ObjectSummary>> IngestObjects(
     StoreState* state, std::unique_ptr<BulkWriter> writer,
-    const std::vector<v1::Object>& objects);
+    const std::vector<model::Object>& objects);
 
 }  // namespace qstore::storage

@@ -1,10 +1,9 @@
 #include "storage/object_reader.h"
 
-#include <limits>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "base/status.h"
 #include "storage/records/keys.h"
 
@@ -17,24 +16,21 @@ absl::Status AbsenceIsDamage(const absl::Status& status) {
   return absl::DataLossError(absl::StrCat("missing: ", status.message()));
 }
 
-absl::StatusOr<PinnedValue> GetChecked(const StoreState& state, Family family,
+absl::StatusOr<PinnedValue> GetChecked(const StoreState& state,
                                        uint64_t object_id, uint32_t chunk_index,
-                                       const v1::Blob& blob) {
-  if (blob.subgroup() > std::numeric_limits<uint8_t>::max()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("subgroup ", blob.subgroup(), " is over 255"));
-  }
+                                       const model::ValueAddress& expected) {
+  const auto family = FamilyOf(expected.layer);
   const std::string key =
-      DataKey{object_id, chunk_index, static_cast<uint8_t>(blob.subgroup())}
+      DataKey{object_id, chunk_index, expected.subgroup, expected.value_index}
           .Encode();
-  absl::StatusOr<PinnedValue> value = state.engine->Get(family, key);
+  absl::StatusOr<PinnedValue> value = state.blobs().Get(family, key);
   if (!value.ok()) return AbsenceIsDamage(value.status());
-  if (value->bytes().size() != blob.size_bytes()) {
+  if (value->bytes().size() != expected.size_bytes) {
     return absl::DataLossError(absl::StrCat(
         DescribeKey(family, key), ": stored value has ", value->bytes().size(),
-        " bytes, its record says ", blob.size_bytes()));
+        " bytes, its record says ", expected.size_bytes));
   }
-  if (Xxh3(value->bytes()) != blob.xxh3()) {
+  if (Xxh3(value->bytes()) != expected.xxh3) {
     return absl::DataLossError(absl::StrCat(
         DescribeKey(family, key), ": the checksum of the stored value does ",
         "not match its record"));
@@ -43,13 +39,13 @@ absl::StatusOr<PinnedValue> GetChecked(const StoreState& state, Family family,
 }
 
 // The first file and tensor that the object is part of.
-void NameSegment(const v1::Revision& revision, uint64_t object_id,
+void NameSegment(const StoredRevision& revision, uint64_t object_id,
                  ObjectUse* use) {
-  for (const v1::File& file : revision.files()) {
-    for (const v1::Segment& segment : file.segments()) {
-      if (segment.object_id() != object_id) continue;
-      use->file = file.path();
-      use->tensor = segment.tensor_name();
+  for (const StoredFile& file : revision.files) {
+    for (const StoredSegment& segment : file.segments) {
+      if (segment.object_id != object_id) continue;
+      use->file = file.path;
+      use->tensor = segment.tensor_name;
       return;
     }
   }
@@ -57,47 +53,35 @@ void NameSegment(const v1::Revision& revision, uint64_t object_id,
 
 }  // namespace
 
-absl::StatusOr<v1::Object> ReadObject(const StoreState& state,
-                                      uint64_t object_id) {
-  absl::StatusOr<v1::Object> object = state.records.Object(object_id);
+absl::StatusOr<model::Object> ReadObject(const StoreState& state,
+                                         uint64_t object_id) {
+  absl::StatusOr<model::Object> object = state.records.Object(object_id);
   if (!object.ok()) return AbsenceIsDamage(object.status());
   return object;
 }
 
-absl::StatusOr<PinnedValue> ReadBlob(StoreState* state, Family family,
-                                     uint64_t object_id, uint32_t chunk_index,
-                                     const v1::Blob& blob) {
-  absl::StatusOr<PinnedValue> value =
-      GetChecked(*state, family, object_id, chunk_index, blob);
-  if (absl::IsDataLoss(value.status())) {
-    const std::lock_guard lock(state->mutex);
+absl::StatusOr<PinnedValue> ReadValue(StoreState* state, uint64_t object_id,
+                                      uint32_t chunk_index,
+                                      const model::ValueAddress& value) {
+  absl::StatusOr<PinnedValue> read =
+      GetChecked(*state, object_id, chunk_index, value);
+  if (absl::IsDataLoss(read.status())) {
+    const absl::MutexLock lock(&state->mutex);
     state->objects.MarkDamaged(object_id);
   }
-  return value;
+  return read;
 }
 
 ObjectReaderImpl::ObjectReaderImpl(StoreState* state, uint64_t object_id)
-    : state_(*state), object_id_(object_id) {
-  state_.objects.Pin(object_id_);
-}
+    : state_(*state), pins_(state, {object_id}), object_id_(object_id) {}
 
-ObjectReaderImpl::~ObjectReaderImpl() {
-  {
-    const std::lock_guard lock(state_.mutex);
-    state_.objects.Unpin(object_id_);
-  }
-  // As in ~RevisionReaderImpl.
-  CollectGarbage(&state_).IgnoreError();
-}
-
-absl::StatusOr<v1::Object> ObjectReaderImpl::GetObject() {
+absl::StatusOr<model::Object> ObjectReaderImpl::GetObject() {
   return ReadObject(state_, object_id_);
 }
 
-absl::StatusOr<PinnedValue> ObjectReaderImpl::GetBlob(Family family,
-                                                      uint32_t chunk_index,
-                                                      const v1::Blob& blob) {
-  return ReadBlob(&state_, family, object_id_, chunk_index, blob);
+absl::StatusOr<PinnedValue> ObjectReaderImpl::GetValue(
+    uint32_t chunk_index, const model::ValueAddress& value) {
+  return ReadValue(&state_, object_id_, chunk_index, value);
 }
 
 absl::StatusOr<std::vector<ObjectUse>> FindUses(const RecordTable& records,
@@ -109,7 +93,7 @@ absl::StatusOr<std::vector<ObjectUse>> FindUses(const RecordTable& records,
   for (const auto& [model, revision_id] : users) {
     ObjectUse use{model, revision_id, "", ""};
     // A damaged record has nothing to say about its files.
-    const absl::StatusOr<v1::Revision> revision =
+    const absl::StatusOr<StoredRevision> revision =
         records.Revision(model, revision_id);
     if (revision.ok()) NameSegment(*revision, object_id, &use);
     uses.push_back(std::move(use));

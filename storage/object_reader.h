@@ -3,36 +3,39 @@
 
 #include <cstdint>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "storage/model_store.h"
-#include "storage/object_table.h"
+#include "storage/object_pins.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 
 // The record of an object that some revision names: its absence is DATA_LOSS.
-absl::StatusOr<v1::Object> ReadObject(const StoreState& state,
-                                      uint64_t object_id);
+absl::StatusOr<model::Object> ReadObject(const StoreState& state,
+                                         uint64_t object_id);
 
-// A value of the object, checked against size and checksum of `blob`. DATA_LOSS
-// names family, object, chunk and subgroup, and marks the object as damaged.
-// Takes the mutex then.
-absl::StatusOr<PinnedValue> ReadBlob(StoreState* state, Family family,
-                                     uint64_t object_id, uint32_t chunk_index,
-                                     const v1::Blob& blob);
+// A value of the object, checked against size and checksum of `value`.
+// DATA_LOSS names layer, object, chunk and subgroup, and marks the object as
+// damaged. Takes the mutex then.
+absl::StatusOr<PinnedValue> ReadValue(StoreState* state, uint64_t object_id,
+                                      uint32_t chunk_index,
+                                      const model::ValueAddress& value);
 
 class ObjectReaderImpl final : public ObjectReader {
  public:
-  // Requires the mutex of `state`, under which the object was found.
-  ObjectReaderImpl(StoreState* state, uint64_t object_id);
-  ~ObjectReaderImpl() override;
+  // Under the mutex under which the object was found.
+  ObjectReaderImpl(StoreState* state, uint64_t object_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
 
   uint64_t object_id() const override { return object_id_; }
-  absl::StatusOr<v1::Object> GetObject() override;
-  absl::StatusOr<PinnedValue> GetBlob(Family family, uint32_t chunk_index,
-                                      const v1::Blob& blob) override;
+  absl::StatusOr<model::Object> GetObject() override;
+  absl::StatusOr<PinnedValue> GetValue(
+      uint32_t chunk_index, const model::ValueAddress& value) override;
 
  private:
   StoreState& state_;
+  const ObjectPins pins_;
   const uint64_t object_id_;
 };
 

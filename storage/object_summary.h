@@ -5,31 +5,23 @@
 #include <cstdint>
 
 #include "base/hash.h"
-#include "qstore/storage/v1/manifest.pb.h"
+#include "model/layer_bytes.h"
+#include "model/object.h"
 
 namespace qstore::storage {
 
 struct ObjectSummary {
   uint64_t object_id = 0;
-  v1::ObjectKind kind = v1::OBJECT_KIND_UNSPECIFIED;
   Sha256Digest content_hash = {};
   uint64_t raw_bytes = 0;
-  // Size in the INT8 copy of the model: for a quantized tensor one byte a
-  // weight and four a scale, otherwise raw_bytes.
-  uint64_t int8_copy_bytes = 0;
-  // Values and their keys by what they serve; `other` includes the object's
-  // own records.
-  uint64_t int8_bytes = 0;
-  uint64_t residual_bytes = 0;
-  uint64_t plain_bytes = 0;
-  uint64_t other_bytes = 0;
-
-  uint64_t stored_bytes() const {
-    return int8_bytes + residual_bytes + plain_bytes + other_bytes;
-  }
+  // Size in a copy of the model of the lowest precision that the object has:
+  // for INT8 one byte a weight and four a scale.
+  uint64_t low_precision_bytes = 0;
+  // Values and their keys; `other` includes the object's own records.
+  model::LayerBytes stored;
 };
 
-// `object` is valid (storage/records/validate_records.h).
-ObjectSummary Summarize(const v1::Object& object);
+// `object` is valid (model::ValidateObject).
+ObjectSummary Summarize(const model::Object& object);
 
 }  // namespace qstore::storage

@@ -5,7 +5,6 @@
 
 #include "base/failpoint.h"
 #include "base/status.h"
-#include "storage/records/keys.h"
 
 namespace qstore::storage {
 namespace {
@@ -15,17 +14,6 @@ bool IsAbsentOrDamaged(const absl::Status& status) {
 }
 
 }  // namespace
-
-absl::Status DeleteObjectData(Engine* engine, const IdRange& range) {
-  QSTORE_FAILPOINT("collect.data");
-  const std::string begin = DataKeyBound(range.first);
-  const std::string end = DataKeyBound(range.end);
-  absl::Status first_failure;
-  for (const Family family : kDataFamilies) {
-    first_failure.Update(engine->DeleteRange(family, begin, end));
-  }
-  return first_failure;
-}
 
 uint64_t ObjectTable::TakeIds(uint64_t count) {
   return std::exchange(next_id_, next_id_ + count);
@@ -38,7 +26,7 @@ absl::StatusOr<std::optional<ObjectSummary>> ObjectTable::FindAndPin(
     if (IsAbsentOrDamaged(id.status())) return std::nullopt;
     return id.status();
   }
-  const absl::StatusOr<v1::Object> object = records_->Object(*id);
+  const absl::StatusOr<model::Object> object = records_->Object(*id);
   if (!object.ok()) {
     if (IsAbsentOrDamaged(object.status())) return std::nullopt;
     return object.status();
@@ -52,7 +40,7 @@ absl::StatusOr<std::optional<ObjectSummary>> ObjectTable::FindAndPin(
 
 void ObjectTable::MarkDamaged(uint64_t object_id) {
   if (!damaged_.insert(object_id).second) return;
-  const absl::StatusOr<v1::Object> object = records_->Object(object_id);
+  const absl::StatusOr<model::Object> object = records_->Object(object_id);
   if (!object.ok()) return;
   const Sha256Digest content_hash = Summarize(*object).content_hash;
   const absl::StatusOr<uint64_t> indexed = records_->ObjectIdOf(content_hash);
@@ -62,63 +50,75 @@ void ObjectTable::MarkDamaged(uint64_t object_id) {
   records_->Commit(batch).IgnoreError();
 }
 
+void ObjectTable::Pin(uint64_t object_id) {
+  ++pin_counts_[object_id];
+  collectable_.erase(object_id);
+}
+
 void ObjectTable::Unpin(uint64_t object_id) {
   const auto found = pin_counts_.find(object_id);
-  if (found != pin_counts_.end() && --found->second == 0) {
-    pin_counts_.erase(found);
-  }
+  if (found == pin_counts_.end() || --found->second > 0) return;
+  pin_counts_.erase(found);
+  if (!unreferenced_.contains(object_id)) return;
+  collectable_.insert(object_id);
+  ++garbage_count_;
 }
 
-void ObjectTable::WaitUntilNoneIngesting(
-    const std::vector<Sha256Digest>& hashes,
-    std::unique_lock<std::mutex>* lock) {
-  ingested_.wait(*lock, [&] {
-    return std::none_of(
-        hashes.begin(), hashes.end(),
-        [this](const Sha256Digest& hash) { return ingesting_.contains(hash); });
-  });
+uint64_t ObjectTable::pin_count(uint64_t object_id) const {
+  const auto found = pin_counts_.find(object_id);
+  return found == pin_counts_.end() ? 0 : found->second;
 }
 
-void ObjectTable::EndIngesting(const Sha256Digest& content_hash) {
-  ingesting_.erase(content_hash);
-  ingested_.notify_all();
+void ObjectTable::MarkReferenced(uint64_t object_id) {
+  unreferenced_.erase(object_id);
+  collectable_.erase(object_id);
 }
 
-absl::StatusOr<uint64_t> ObjectTable::CollectRecords() {
+void ObjectTable::MarkUnreferenced(uint64_t object_id) {
+  unreferenced_.insert(object_id);
+  if (pin_counts_.contains(object_id)) return;
+  collectable_.insert(object_id);
+  ++garbage_count_;
+}
+
+bool ObjectTable::IsNoneIngesting(
+    const std::vector<Sha256Digest>& hashes) const {
+  return std::none_of(
+      hashes.begin(), hashes.end(),
+      [this](const Sha256Digest& hash) { return ingesting_.contains(hash); });
+}
+
+absl::StatusOr<bool> ObjectTable::CollectRecords(size_t max_count) {
   QSTORE_FAILPOINT("collect.begin");
   RecordBatch batch;
   std::vector<uint64_t> collected;
-  uint64_t collected_bytes = 0;
-  for (auto it = unreferenced_.begin(); it != unreferenced_.end();) {
-    const uint64_t id = *it;
-    if (pin_counts_.contains(id)) {
-      ++it;
-      continue;
-    }
+  auto next = collectable_.begin();
+  for (size_t count = 0; count < max_count && next != collectable_.end();
+       ++count) {
+    const uint64_t id = *next;
     // A commit that was reported as failed may have taken place.
     QSTORE_ASSIGN_OR_RETURN(const bool referenced, records_->IsReferenced(id));
     if (referenced) {
-      it = unreferenced_.erase(it);
+      unreferenced_.erase(id);
+      next = collectable_.erase(next);
       continue;
     }
-    ++it;
-    const absl::StatusOr<v1::Object> object = records_->Object(id);
+    ++next;
+    const absl::StatusOr<model::Object> object = records_->Object(id);
     if (object.ok()) {
-      const ObjectSummary summary = Summarize(*object);
+      const Sha256Digest content_hash = Summarize(*object).content_hash;
       const absl::StatusOr<uint64_t> indexed =
-          records_->ObjectIdOf(summary.content_hash);
+          records_->ObjectIdOf(content_hash);
       // The index may name an object that replaced this one.
-      if (indexed.ok() && *indexed == id) {
-        batch.DeleteHash(summary.content_hash);
-      }
-      collected_bytes += summary.stored_bytes();
+      if (indexed.ok() && *indexed == id) batch.DeleteHash(content_hash);
     } else if (!IsAbsentOrDamaged(object.status())) {
       return object.status();
     }
     batch.DeleteObject(id);
     collected.push_back(id);
   }
-  if (collected.empty()) return 0;
+  const bool more = next != collectable_.end();
+  if (collected.empty()) return more;
   // Ids that leave no trace must not be given again.
   batch.PutNextId(next_id_);
   QSTORE_FAILPOINT("collect.records");
@@ -127,13 +127,15 @@ absl::StatusOr<uint64_t> ObjectTable::CollectRecords() {
   QSTORE_FAILPOINT("collect.written");
   for (const uint64_t id : collected) {
     unreferenced_.erase(id);
+    collectable_.erase(id);
     damaged_.erase(id);
     AddDoomedData(id);
   }
-  return collected_bytes;
+  return more;
 }
 
 void ObjectTable::AddDoomedData(uint64_t object_id) {
+  ++garbage_count_;
   if (!doomed_.empty() && doomed_.back().end == object_id) {
     ++doomed_.back().end;
   } else {
@@ -145,26 +147,8 @@ std::vector<IdRange> ObjectTable::TakeDoomedData() {
   return std::exchange(doomed_, {});
 }
 
-absl::StatusOr<uint64_t> CollectGarbage(StoreState* state) {
-  std::vector<IdRange> doomed;
-  uint64_t collected_bytes = 0;
-  {
-    const std::lock_guard lock(state->mutex);
-    QSTORE_ASSIGN_OR_RETURN(collected_bytes, state->objects.CollectRecords());
-    doomed = state->objects.TakeDoomedData();
-  }
-  absl::Status first_failure;
-  for (const IdRange& range : doomed) {
-    const absl::Status status = DeleteObjectData(state->engine.get(), range);
-    if (!status.ok()) {
-      const std::lock_guard lock(state->mutex);
-      state->objects.AddDoomedData(range);
-    }
-    first_failure.Update(status);
-  }
-  QSTORE_RETURN_IF_ERROR(
-      Annotate(first_failure, "deleting the data of unused objects"));
-  return collected_bytes;
+void ObjectTable::ReturnDoomedData(const std::vector<IdRange>& ranges) {
+  doomed_.insert(doomed_.begin(), ranges.begin(), ranges.end());
 }
 
 }  // namespace qstore::storage

@@ -6,11 +6,7 @@
 // being pinned. Bulk data is written and deleted outside it.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <unordered_map>
@@ -19,7 +15,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/hash.h"
-#include "storage/engine.h"
 #include "storage/object_summary.h"
 #include "storage/records/record_table.h"
 
@@ -31,10 +26,7 @@ struct IdRange {
   uint64_t end = 0;
 };
 
-// Deletes the data of `range` in every data family.
-absl::Status DeleteObjectData(Engine* engine, const IdRange& range);
-
-// Every method requires the mutex of the StoreState that this belongs to.
+// Not thread-safe: StoreState guards it by its mutex.
 class ObjectTable {
  public:
   ObjectTable(RecordTable* records, uint64_t next_id)
@@ -58,60 +50,51 @@ class ObjectTable {
     return damaged_.contains(object_id);
   }
 
-  void Pin(uint64_t object_id) { ++pin_counts_[object_id]; }
+  void Pin(uint64_t object_id);
   void Unpin(uint64_t object_id);
+  uint64_t pin_count(uint64_t object_id) const;
 
   // Whether the object is known to have no reference: such objects are deleted
   // when nobody pins them.
-  void MarkReferenced(uint64_t object_id) { unreferenced_.erase(object_id); }
-  void MarkUnreferenced(uint64_t object_id) { unreferenced_.insert(object_id); }
+  void MarkReferenced(uint64_t object_id);
+  void MarkUnreferenced(uint64_t object_id);
 
-  // Content hashes whose data is being ingested by some upload. Others wait for
-  // it (`lock` holds the mutex) instead of storing the same object twice.
-  void WaitUntilNoneIngesting(const std::vector<Sha256Digest>& hashes,
-                              std::unique_lock<std::mutex>* lock);
+  // Content hashes whose data is being ingested by some upload. Others wait
+  // until there is none instead of storing the same object twice.
+  bool IsNoneIngesting(const std::vector<Sha256Digest>& hashes) const;
   void BeginIngesting(const Sha256Digest& content_hash) {
     ingesting_.insert(content_hash);
   }
-  void EndIngesting(const Sha256Digest& content_hash);
+  void EndIngesting(const Sha256Digest& content_hash) {
+    ingesting_.erase(content_hash);
+  }
 
-  // Deletes the records of all objects that have neither reference nor pin, in
-  // one batch; their data goes into the list below. Returns the bytes they
-  // took.
-  absl::StatusOr<uint64_t> CollectRecords();
+  // Whether there is something to collect, and how often something new has
+  // become so.
+  bool has_garbage() const { return !collectable_.empty() || !doomed_.empty(); }
+  uint64_t garbage_count() const { return garbage_count_; }
+
+  // Deletes the records of objects that have neither reference nor pin, in one
+  // batch; their data goes into the list below. Looks at `max_count` objects.
+  // Returns whether there are more.
+  absl::StatusOr<bool> CollectRecords(size_t max_count);
 
   // Data that no record names and that is yet to be deleted.
   void AddDoomedData(uint64_t object_id);
-  void AddDoomedData(const IdRange& range) { doomed_.push_back(range); }
   std::vector<IdRange> TakeDoomedData();
+  // What was taken and could not be deleted: no new garbage.
+  void ReturnDoomedData(const std::vector<IdRange>& ranges);
 
  private:
   RecordTable* const records_;
   uint64_t next_id_;
   std::unordered_map<uint64_t, uint64_t> pin_counts_;
   std::set<uint64_t> unreferenced_;
+  std::set<uint64_t> collectable_;  // unreferenced and not pinned
   std::set<uint64_t> damaged_;
   std::set<Sha256Digest> ingesting_;
-  std::condition_variable ingested_;
   std::vector<IdRange> doomed_;
+  uint64_t garbage_count_ = 0;
 };
-
-// What the store's classes share.
-struct StoreState {
-  StoreState(std::unique_ptr<Engine> engine_in, uint64_t next_id)
-      : engine(std::move(engine_in)),
-        records(engine.get()),
-        objects(&records, next_id) {}
-
-  const std::unique_ptr<Engine> engine;
-  RecordTable records;  // lookups at any time, Commit under `mutex`
-  std::mutex mutex;
-  ObjectTable objects;  // guarded by mutex
-};
-
-// Deletes what is garbage now, records first. Takes the mutex, but not while
-// data is deleted; data that cannot be deleted is tried again by the next
-// collection. Returns the bytes given back.
-absl::StatusOr<uint64_t> CollectGarbage(StoreState* state);
 
 }  // namespace qstore::storage

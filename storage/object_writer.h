@@ -8,14 +8,13 @@
 #include <vector>
 
 #include "storage/model_store.h"
-#include "storage/object_table.h"
 #include "storage/small_object_batch.h"
 
 namespace qstore::storage {
 
 // An object with all chunks, ready to be given an id or dropped.
 struct WrittenObject {
-  v1::Object object;
+  model::Object object;
   // Of a small object; the object has no id yet.
   std::vector<BufferedBlob> buffered;
   // Of a large object, which has an id.
@@ -34,21 +33,24 @@ class WrittenObjectSink {
 
 class ObjectWriterImpl final : public ObjectWriter {
  public:
-  ObjectWriterImpl(Engine* engine, WrittenObjectSink* sink)
-      : engine_(*engine), sink_(*sink) {}
+  ObjectWriterImpl(BlobStore* blobs, WrittenObjectSink* sink)
+      : blobs_(*blobs), sink_(*sink) {}
   ~ObjectWriterImpl() override { sink_.WriterDestroyed(); }
 
-  absl::Status AddChunk(v1::Chunk chunk,
-                        std::span<const BlobToStore> blobs) override;
-  absl::StatusOr<uint64_t> Finish(v1::Object object) override;
+  absl::Status AddChunk(model::Chunk chunk,
+                        std::span<const LayerToStore> layers) override;
+  absl::StatusOr<uint64_t> Finish(model::Object object) override;
 
  private:
-  absl::Status AddBlob(const BlobToStore& blob, v1::Chunk* chunk);
+  absl::Status AddLayer(const LayerToStore& layer, model::Chunk* chunk);
+  absl::Status AddBlob(codec::LayerNumber layer,
+                       const codec::EncodedBlob& blob);
   absl::Status MoveToOwnTable();
 
-  Engine& engine_;
+  BlobStore& blobs_;
   WrittenObjectSink& sink_;
-  v1::Object chunks_;  // only `chunks` and, when large, the id are set
+  std::vector<model::Chunk> chunks_;
+  uint64_t object_id_ = 0;  // once it is large
   std::vector<BufferedBlob> buffered_;
   uint64_t buffered_bytes_ = 0;
   std::unique_ptr<BulkWriter> writer_;

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "storage/object_summary.h"
+#include "storage/revision.h"
 
 namespace qstore::storage {
 
@@ -14,15 +15,14 @@ namespace qstore::storage {
 using HeldObjects = std::function<const ObjectSummary*(uint64_t object_id)>;
 
 struct CompleteRevision {
-  v1::Revision revision;
+  StoredRevision revision;
   std::set<uint64_t> object_ids;
 };
 
 // Checks `draft` against the rules of storage/records/validate_records.h and
-// the objects that the upload holds, and fills in the rest. Content hashes may
-// be empty in the draft; where given they must be right. INVALID_ARGUMENT names
-// file and tensor.
-absl::StatusOr<CompleteRevision> CompleteDraft(v1::Revision draft,
+// the objects that the upload holds, and fills in the rest; content
+// hashes are those of the objects. INVALID_ARGUMENT names file and tensor.
+absl::StatusOr<CompleteRevision> CompleteDraft(StoredRevision draft,
                                                const HeldObjects& held,
                                                int64_t now_unix_seconds);
 

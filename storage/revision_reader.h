@@ -1,31 +1,31 @@
 // RevisionReader over a StoreState.
 #pragma once
 
-#include <set>
-
+#include "absl/base/thread_annotations.h"
 #include "storage/model_store.h"
-#include "storage/object_table.h"
+#include "storage/object_pins.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 
 class RevisionReaderImpl final : public RevisionReader {
  public:
-  // Requires the mutex of `state`, under which `revision` was found.
-  RevisionReaderImpl(StoreState* state, v1::Revision revision);
-  ~RevisionReaderImpl() override;
+  // Under the mutex under which `revision` was found.
+  RevisionReaderImpl(StoreState* state, StoredRevision revision)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state->mutex);
 
-  const v1::Revision& revision() const override { return revision_; }
-  absl::StatusOr<v1::Object> GetObject(uint64_t object_id) override;
-  absl::StatusOr<PinnedValue> GetBlob(Family family, uint64_t object_id,
-                                      uint32_t chunk_index,
-                                      const v1::Blob& blob) override;
+  const StoredRevision& revision() const override { return revision_; }
+  absl::StatusOr<model::Object> GetObject(uint64_t object_id) override;
+  absl::StatusOr<PinnedValue> GetValue(
+      uint64_t object_id, uint32_t chunk_index,
+      const model::ValueAddress& value) override;
 
  private:
   absl::Status CheckId(uint64_t object_id) const;
 
   StoreState& state_;
-  const v1::Revision revision_;
-  const std::set<uint64_t> object_ids_;
+  const StoredRevision revision_;
+  const ObjectPins pins_;
 };
 
 }  // namespace qstore::storage

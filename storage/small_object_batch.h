@@ -12,18 +12,23 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "storage/engine.h"
-#include "storage/object_table.h"
+#include "storage/blobs/blob_store.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 
 // A blob that waits for its object's id.
 struct BufferedBlob {
-  Family family;
+  codec::LayerNumber layer;
   uint32_t chunk_index;
   uint8_t subgroup;
   ByteVector bytes;
 };
+
+// Cuts a blob into values and writes them.
+absl::Status PutBlob(uint64_t object_id, uint32_t chunk_index,
+                     codec::LayerNumber layer, uint8_t subgroup, ByteView bytes,
+                     BulkWriter* writer);
 
 // Objects get consecutive ids out of blocks that belong to this upload alone,
 // so that the key ranges of table files never overlap. One thread at a time.
@@ -36,7 +41,7 @@ class SmallObjectBatch {
 
   // `object` is valid but for its id and has a content hash that is not in the
   // batch. Returns the id, which is good until Ingest gives another.
-  absl::StatusOr<uint64_t> Add(v1::Object object,
+  absl::StatusOr<uint64_t> Add(model::Object object,
                                const std::vector<BufferedBlob>& blobs);
 
   // Whether it is time to ingest.
@@ -53,7 +58,7 @@ class SmallObjectBatch {
   StoreState& state_;
   IdRange free_ids_;
   std::unique_ptr<BulkWriter> writer_;
-  std::vector<v1::Object> objects_;
+  std::vector<model::Object> objects_;
   std::map<Sha256Digest, uint64_t> ids_;
 };
 

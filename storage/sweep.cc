@@ -2,36 +2,37 @@
 
 #include <algorithm>
 #include <iterator>
-#include <mutex>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "base/failpoint.h"
 #include "base/status.h"
+#include "storage/collector.h"
 #include "storage/records/keys.h"
 
 namespace qstore::storage {
 namespace {
 
-absl::StatusOr<bool> HasData(Engine* engine, Family family,
+absl::StatusOr<bool> HasData(BlobStore* blobs, Family family,
                              const IdRange& range) {
   bool found = false;
-  QSTORE_RETURN_IF_ERROR(engine->Scan(family, DataKeyBound(range.first),
-                                      DataKeyBound(range.end),
-                                      [&found](std::string_view, ByteView) {
-                                        found = true;
-                                        return false;
-                                      }));
+  QSTORE_RETURN_IF_ERROR(blobs->ListKeys(family, DataKeyBound(range.first),
+                                         DataKeyBound(range.end),
+                                         [&found](std::string_view) {
+                                           found = true;
+                                           return false;
+                                         }));
   return found;
 }
 
 // Whether there was anything to delete.
-absl::StatusOr<bool> DeleteData(Engine* engine, Family family,
+absl::StatusOr<bool> DeleteData(BlobStore* blobs, Family family,
                                 const IdRange& range) {
-  QSTORE_ASSIGN_OR_RETURN(const bool has_data, HasData(engine, family, range));
+  QSTORE_ASSIGN_OR_RETURN(const bool has_data, HasData(blobs, family, range));
   if (!has_data) return false;
   QSTORE_FAILPOINT("sweep.data");
-  QSTORE_RETURN_IF_ERROR(engine->DeleteRange(family, DataKeyBound(range.first),
-                                             DataKeyBound(range.end)));
+  QSTORE_RETURN_IF_ERROR(blobs->DeleteRange(family, DataKeyBound(range.first),
+                                            DataKeyBound(range.end)));
   return true;
 }
 
@@ -51,19 +52,19 @@ std::vector<IdRange> Gaps(const IdRange& range,
 }
 
 absl::Status SweepData(StoreState* state, SweepReport* report) {
-  Engine* engine = state->engine.get();
+  BlobStore& blobs = state->blobs();
   QSTORE_ASSIGN_OR_RETURN(const std::vector<uint64_t> live,
                           state->records.ObjectIds());
-  for (const Family family : kDataFamilies) {
+  for (const Family family : AllFamilies()) {
     QSTORE_ASSIGN_OR_RETURN(const std::vector<KeyRange> ranges,
-                            engine->BulkKeyRanges(family));
+                            blobs.KeyRanges(family));
     for (const KeyRange& keys : ranges) {
       const std::optional<uint64_t> first = LeadingId(keys.first);
       const std::optional<uint64_t> last = LeadingId(keys.last);
       if (!first.has_value() || !last.has_value()) continue;
       for (const IdRange& gap : Gaps({*first, *last + 1}, live)) {
         // What cannot be deleted, as beside damage, does not keep the rest.
-        const absl::StatusOr<bool> deleted = DeleteData(engine, family, gap);
+        const absl::StatusOr<bool> deleted = DeleteData(&blobs, family, gap);
         report->problem.Update(deleted.status());
         if (deleted.ok() && *deleted) ++report->data_range_count;
       }
@@ -81,11 +82,12 @@ absl::Status SweepObjects(StoreState* state, SweepReport* report) {
   std::set_difference(objects.begin(), objects.end(), referenced.begin(),
                       referenced.end(), std::back_inserter(unreferenced));
   {
-    const std::lock_guard lock(state->mutex);
+    const absl::MutexLock lock(&state->mutex);
     for (const uint64_t id : unreferenced) state->objects.MarkUnreferenced(id);
   }
   QSTORE_FAILPOINT("sweep.objects");
-  QSTORE_RETURN_IF_ERROR(CollectGarbage(state).status());
+  QSTORE_RETURN_IF_ERROR(
+      CollectGarbage(state, /*stopping=*/[] { return false; }));
   report->object_count = unreferenced.size();
   return absl::OkStatus();
 }
@@ -94,25 +96,26 @@ absl::Status SweepObjects(StoreState* state, SweepReport* report) {
 
 SweepReport Sweep(StoreState* state) {
   SweepReport report;
-  report.unfinished_bytes = state->engine->ClearedBytes();
-  const uint64_t before_bytes = state->engine->DiskBytes();
+  report.unfinished_bytes = state->blobs().ClearedBytes();
+  const uint64_t before_bytes = state->blobs().DiskBytes();
   report.problem = SweepObjects(state, &report);
   if (report.problem.ok()) report.problem.Update(SweepData(state, &report));
-  const uint64_t after_bytes = state->engine->DiskBytes();
+  const uint64_t after_bytes = state->blobs().DiskBytes();
   report.reclaimed_bytes =
       before_bytes > after_bytes ? before_bytes - after_bytes : 0;
   return report;
 }
 
-absl::StatusOr<uint64_t> FindNextId(Engine* engine) {
+absl::StatusOr<uint64_t> FindNextId(const Engine& engine) {
   uint64_t next_id = 1;
-  for (const Family family : kDataFamilies) {
-    const absl::StatusOr<std::string> last = engine->LastKey(family);
+  for (const Family family : AllFamilies()) {
+    const absl::StatusOr<std::string> last = engine.blobs->LastKey(family);
     if (absl::IsNotFound(last.status())) continue;
     QSTORE_RETURN_IF_ERROR(last.status());
     next_id = std::max(next_id, LeadingId(*last).value_or(0) + 1);
   }
-  const absl::StatusOr<uint64_t> recorded = RecordTable(engine).NextId();
+  const absl::StatusOr<uint64_t> recorded =
+      RecordTable(engine.records.get()).NextId();
   if (recorded.ok()) return std::max(next_id, *recorded);
   if (absl::IsNotFound(recorded.status())) return next_id;
   return recorded.status();

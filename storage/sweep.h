@@ -2,7 +2,7 @@
 #pragma once
 
 #include "storage/model_store.h"
-#include "storage/object_table.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 
@@ -12,6 +12,6 @@ namespace qstore::storage {
 SweepReport Sweep(StoreState* state);
 
 // An id above every id in use.
-absl::StatusOr<uint64_t> FindNextId(Engine* engine);
+absl::StatusOr<uint64_t> FindNextId(const Engine& engine);
 
 }  // namespace qstore::storage

@@ -1,10 +1,10 @@
 #include "storage/upload.h"
 
 #include <ctime>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "model/names.h"
@@ -19,14 +19,10 @@ constexpr uint64_t kLargeIdBlock = 256;
 
 }  // namespace
 
-UploadImpl::~UploadImpl() {
-  ReleaseAll();
-  // Nobody is left to tell; what remains is tried again by the next collection.
-  CollectGarbage(&state_).IgnoreError();
-}
+UploadImpl::~UploadImpl() { ReleaseAll(); }
 
 void UploadImpl::ReleaseAll() {
-  const std::lock_guard lock(state_.mutex);
+  const absl::MutexLock lock(&state_.mutex);
   for (const auto& [id, object] : std::exchange(held_, {})) {
     state_.objects.Unpin(id);
   }
@@ -35,7 +31,7 @@ void UploadImpl::ReleaseAll() {
 void UploadImpl::Hold(const ObjectSummary& object) {
   const bool inserted = held_.emplace(object.object_id, object).second;
   if (!inserted) {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     state_.objects.Unpin(object.object_id);
   }
 }
@@ -48,7 +44,7 @@ absl::StatusOr<std::optional<uint64_t>> UploadImpl::FindObject(
   }
   std::optional<ObjectSummary> found;
   {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     QSTORE_ASSIGN_OR_RETURN(found, state_.objects.FindAndPin(content_hash));
   }
   if (!found.has_value()) return std::nullopt;
@@ -64,12 +60,12 @@ absl::StatusOr<std::unique_ptr<ObjectWriter>> UploadImpl::AddObject() {
         "the upload's previous object writer still exists");
   }
   WrittenObjectSink* sink = this;
-  return std::make_unique<ObjectWriterImpl>(state_.engine.get(), sink);
+  return std::make_unique<ObjectWriterImpl>(&state_.blobs(), sink);
 }
 
 uint64_t UploadImpl::TakeLargeObjectId() {
   if (large_object_ids_.first == large_object_ids_.end) {
-    const std::lock_guard lock(state_.mutex);
+    const absl::MutexLock lock(&state_.mutex);
     large_object_ids_.first = state_.objects.TakeIds(kLargeIdBlock);
     large_object_ids_.end = large_object_ids_.first + kLargeIdBlock;
   }
@@ -77,9 +73,8 @@ uint64_t UploadImpl::TakeLargeObjectId() {
 }
 
 absl::StatusOr<uint64_t> UploadImpl::Take(WrittenObject written) {
-  QSTORE_ASSIGN_OR_RETURN(
-      const std::optional<uint64_t> equal,
-      FindObject(DigestFromBytes(written.object.content_hash())));
+  QSTORE_ASSIGN_OR_RETURN(const std::optional<uint64_t> equal,
+                          FindObject(written.object.content_hash));
   if (equal.has_value()) return *equal;
   absl::StatusOr<uint64_t> id = written.writer == nullptr
                                     ? TakeSmall(std::move(written))
@@ -119,28 +114,26 @@ absl::Status UploadImpl::IngestSmallObjects() {
 }
 
 absl::StatusOr<Upload::CommitResult> UploadImpl::Commit(
-    v1::Revision draft, const std::string& tag) {
+    StoredRevision draft, const std::string& tag) {
   QSTORE_RETURN_IF_ERROR(failure_);
   failure_ = absl::FailedPreconditionError(
       "the upload was committed or failed to be; begin another");
   if (writing_) {
     return absl::FailedPreconditionError("an object is still being added");
   }
-  if (draft.model() != model_) {
-    return absl::InvalidArgumentError(absl::StrCat("the revision is of model ",
-                                                   draft.model(),
-                                                   ", the upload of ", model_));
+  if (draft.model != model_) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the revision is of model ", draft.model, ", the upload of ", model_));
   }
   if (!tag.empty()) QSTORE_RETURN_IF_ERROR(ValidateTag(tag));
   QSTORE_FAILPOINT("commit.begin");
   QSTORE_RETURN_IF_ERROR(IngestSmallObjects());
   absl::StatusOr<CommitResult> result = CommitRecords(std::move(draft), tag);
   if (result.ok()) {
-    // Objects that were added and not used go now, not when the caller is done
-    // with this upload. The revision stands whether that works or not.
-    ReleaseAll();
     QSTORE_FAILPOINT("commit.collect");
-    CollectGarbage(&state_).IgnoreError();
+    // Objects that were added and not used may go now, not when the caller is
+    // done with this upload.
+    ReleaseAll();
   }
   return result;
 }
@@ -158,7 +151,7 @@ absl::Status UploadImpl::CheckNoneDamaged(
 }
 
 absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
-    v1::Revision draft, const std::string& tag) {
+    StoredRevision draft, const std::string& tag) {
   const HeldObjects held = [this](uint64_t id) -> const ObjectSummary* {
     const auto replaced = replaced_.find(id);
     const auto found =
@@ -169,13 +162,13 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
       CompleteRevision complete,
       CompleteDraft(std::move(draft), held,
                     static_cast<int64_t>(std::time(nullptr))));
-  const std::string& revision_id = complete.revision.revision();
+  const std::string& revision_id = complete.revision.revision;
 
-  const std::lock_guard lock(state_.mutex);
+  const absl::MutexLock lock(&state_.mutex);
   CommitResult result;
   RecordBatch batch;
   std::set<uint64_t> replaced_ids;
-  absl::StatusOr<v1::Revision> stored =
+  absl::StatusOr<StoredRevision> stored =
       state_.records.Revision(model_, revision_id);
   if (stored.ok() && ObjectIdsOf(*stored) == complete.object_ids) {
     result.revision = *std::move(stored);

@@ -7,10 +7,11 @@
 #include <unordered_map>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "storage/model_store.h"
-#include "storage/object_table.h"
 #include "storage/object_writer.h"
 #include "storage/small_object_batch.h"
+#include "storage/store_state.h"
 
 namespace qstore::storage {
 
@@ -26,7 +27,7 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
   void set_commit_check(CommitCheck check) override {
     commit_check_ = std::move(check);
   }
-  absl::StatusOr<CommitResult> Commit(v1::Revision draft,
+  absl::StatusOr<CommitResult> Commit(StoredRevision draft,
                                       const std::string& tag) override;
 
  private:
@@ -38,10 +39,10 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
   absl::StatusOr<uint64_t> TakeSmall(WrittenObject written);
   absl::StatusOr<uint64_t> TakeLarge(WrittenObject written);
   absl::Status IngestSmallObjects();
-  absl::StatusOr<CommitResult> CommitRecords(v1::Revision draft,
+  absl::StatusOr<CommitResult> CommitRecords(StoredRevision draft,
                                              const std::string& tag);
-  // Requires the mutex.
-  absl::Status CheckNoneDamaged(const std::set<uint64_t>& object_ids) const;
+  absl::Status CheckNoneDamaged(const std::set<uint64_t>& object_ids) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
   // Takes over one pin of the object.
   void Hold(const ObjectSummary& object);
   void ReleaseAll();

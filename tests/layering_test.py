@@ -1,11 +1,11 @@
 """Reads the include lines of the tree and fails on an edge that design forbids.
 
     base <- codec <- storage <- server      proto/qstore/v1 <- server, client
-    base <- model <- server, client         proto/qstore/storage/v1 <- storage
+    base <- model <- server, client         proto/qstore/storage/v2 <- storage
     base, codec            <- client
                                             proto/qstore/scrub/v1 <- server
 
-Also: only storage/rocksdb_* knows RocksDB, only server and client know
+Also: only storage/rocksdb/ knows RocksDB, only server and client know
 gRPC, base, model and codec use no library but those listed here, headers are named
 from the repository root, and no file is longer than MAX_LINES.
 """
@@ -24,10 +24,11 @@ ALLOWED_LAYERS = {
     "base": {"base"},
     "model": {"base", "codec", "model"},
     "codec": {"base", "codec"},
-    "storage": {"base", "model", "codec", "storage", "qstore/storage/v1"},
-    "server": {"base", "model", "codec", "storage", "server", "qstore/v1", "qstore/storage/v1",
+    "storage": {"base", "model", "codec", "storage", "qstore/storage/v2"},
+    "wire": {"base", "model", "codec", "wire", "qstore/v1"},
+    "server": {"base", "model", "codec", "storage", "wire", "server", "qstore/v1",
                "qstore/scrub/v1"},
-    "client": {"base", "model", "codec", "client", "qstore/v1"},
+    "client": {"base", "model", "codec", "wire", "client", "qstore/v1"},
     "cli": {"base", "model", "codec", "client", "cli", "qstore/v1"},
 }
 # Libraries of the layers that must stay small.
@@ -141,7 +142,7 @@ class CheckerTest(unittest.TestCase):
             "storage/d.cc": "#include <grpcpp/grpcpp.h>\n",
             "server/a.cc": '#include "client/download/download.h"\n',
             "client/a.cc": '#include "storage/engine.h"\n',
-            "client/b.cc": '#include "qstore/storage/v1/manifest.pb.h"\n',
+            "client/b.cc": '#include "qstore/storage/v2/manifest.pb.h"\n',
             "client/c.cc": '#include "../base/bytes.h"\n',
             "client/d.cc": '#include "progress.h"\n',
             "client/e.cc": "#include <base/bytes.h>\n",
@@ -159,8 +160,8 @@ class CheckerTest(unittest.TestCase):
         allowed = {
             "base/a.cc": "#include <sys/stat.h>\n#include <vector>\n#include <openssl/evp.h>\n",
             "codec/a.cc": '#include <zstd.h>\n#include <hwy/highway.h>\n#include "base/bytes.h"\n',
-            "storage/rocksdb/rocksdb_engine.cc": "#include <rocksdb/db.h>\n",
-            "storage/a.cc": '#include "qstore/storage/v1/manifest.pb.h"\n#include "codec/chunk.h"\n',
+            "storage/rocksdb/engine.cc": "#include <rocksdb/db.h>\n",
+            "storage/a.cc": '#include "qstore/storage/v2/manifest.pb.h"\n#include "codec/chunk.h"\n',
             "server/a.cc": '#include <grpcpp/grpcpp.h>\n#include "qstore/v1/model_store.grpc.pb.h"\n',
             "client/a.cc": '#include "qstore/v1/model_store.pb.h"\n#include <CLI/CLI.hpp>\n',
             "server/exact.cc": "\n" * MAX_LINES,

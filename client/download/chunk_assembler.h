@@ -1,75 +1,73 @@
-// Puts the parts of a download together into whole stored chunks, and refuses
-// every part that is not the one that must come next.
+// Puts the values of a download together into whole stored chunks, and refuses
+// every value that is not the one that the plan has next.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/byte_budget.h"
 #include "base/bytes.h"
 #include "client/download/download_stream.h"
-#include "client/download/manifest_check.h"
-#include "qstore/v1/model_store.pb.h"
+#include "model/manifest.h"
+#include "model/read_plan.h"
 
 namespace qstore::client {
 
-// The stored bytes of one chunk: its blobs one after another.
+// The stored bytes of one chunk: the values of its layers one after another.
 struct StoredChunk {
-  std::shared_ptr<const ObjectPlan> object;
-  int chunk_index = 0;
+  model::PlannedChunk planned;
   std::unique_ptr<uint8_t[]> bytes;
+  uint64_t size_bytes = 0;
   ByteBudget::Lease lease;
-
-  const v1::ChunkManifest& manifest() const {
-    return object->manifest.chunks(chunk_index);
-  }
 };
 
 // One thread at a time.
 class ChunkAssembler {
  public:
   // `budget` bounds the chunks handed out, each with its stored and its decoded
-  // size; it must outlive them.
-  explicit ChunkAssembler(ByteBudget* budget) : budget_(budget) {}
-
-  // Begins the next object; the one before must be complete. No part of the
-  // chunks `held` will come.
-  absl::Status Begin(std::shared_ptr<const ObjectPlan> object,
-                     std::set<int> held);
-
-  // Whether nothing is missing of what was begun.
-  absl::Status CheckComplete() const;
+  // size; it must outlive them. Manifest and plan outlive this.
+  ChunkAssembler(const model::Manifest* manifest, const model::ReadPlan* plan,
+                 ByteBudget* budget)
+      : manifest_(*manifest), plan_(*plan), budget_(budget) {}
 
   // Adds what must come next; the chunk when this completes it. May wait for
   // the budget.
-  absl::StatusOr<std::optional<StoredChunk>> Add(const BlobPartView& part);
+  absl::StatusOr<std::optional<StoredChunk>> Add(const ValueView& value);
 
-  // Payload bytes added, by kind.
-  const v1::BytesByKind& received() const { return received_; }
+  // DATA_LOSS says what has not come.
+  absl::Status CheckComplete() const;
+
+  // Payload added, by layer.
+  const model::LayerBytes& received() const { return received_; }
 
  private:
-  bool complete() const {
-    return object_ == nullptr ||
-           chunk_index_ == object_->manifest.chunks_size();
+  bool complete() const { return chunk_position_ == plan_.chunks.size(); }
+  const model::Object& object() const {
+    return manifest_.objects[plan_.chunks[chunk_position_].object_index];
   }
-  void PassHeldChunks();
-  absl::Status CheckNext(const BlobPartView& part, uint64_t part_bytes) const;
+  const model::Chunk& chunk() const {
+    return object().chunks[plan_.chunks[chunk_position_].chunk_index];
+  }
+  absl::Status CheckNext(const ValueView& value) const;
   void OpenChunk();
-  void Count(v1::BlobKind kind, uint64_t part_bytes);
 
+  const model::Manifest& manifest_;
+  const model::ReadPlan& plan_;
   ByteBudget* const budget_;
-  std::shared_ptr<const ObjectPlan> object_;
-  std::set<int> held_;  // of object_
-  int chunk_index_ = 0;
-  int blob_index_ = 0;
-  uint64_t blob_offset_bytes_ = 0;
-  uint64_t chunk_offset_bytes_ = 0;
+  size_t chunk_position_ = 0;                // in plan_.chunks
+  std::vector<model::ValueAddress> values_;  // of the chunk, once it is open
+  size_t value_position_ = 0;                // in values_
+  uint64_t offset_bytes_ = 0;                // in chunk_.bytes
   StoredChunk chunk_;
-  v1::BytesByKind received_;
+  model::LayerBytes received_;
 };
+
+// "file x: tensor y: chunk 3".
+std::string DescribeChunk(const model::Manifest& manifest,
+                          const model::PlannedChunk& chunk);
 
 }  // namespace qstore::client

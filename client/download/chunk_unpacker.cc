@@ -1,89 +1,63 @@
 #include "client/download/chunk_unpacker.h"
 
-#include <string>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "model/chunk_layers.h"
+#include "model/read_plan.h"
 
 namespace qstore::client {
 namespace {
 
-absl::Status CheckXxh3(ByteView bytes, uint64_t expected,
-                       const std::string& what) {
-  const uint64_t found = Xxh3(bytes);
-  if (found == expected) return absl::OkStatus();
-  return absl::DataLossError(absl::StrFormat(
-      "%s have the checksum %016x, but %016x was expected: download again, and "
-      "verify the model if it happens again",
-      what, found, expected));
-}
+constexpr char kAdvice[] =
+    "download again, and verify the model if it happens again";
 
-// Finds the blobs of a chunk in its bytes and checks each.
-absl::Status SplitBlobs(const StoredChunk& chunk,
-                        std::vector<ByteView>* blobs) {
-  const uint8_t* next = chunk.bytes.get();
-  for (const v1::BlobManifest& blob : chunk.manifest().blobs()) {
-    const ByteView bytes(next, blob.size_bytes());
-    QSTORE_RETURN_IF_ERROR(
-        CheckXxh3(bytes, blob.xxh3(),
-                  absl::StrCat("the stored bytes of blob ", blobs->size())));
-    blobs->push_back(bytes);
-    next += blob.size_bytes();
+absl::Status CheckValues(const model::Chunk& chunk, uint32_t layer_count,
+                         ByteView stored) {
+  for (const model::ValueAddress& value : model::ValuesOf(chunk, layer_count)) {
+    const uint64_t found = Xxh3(stored.first(value.size_bytes));
+    if (found != value.xxh3) {
+      return absl::DataLossError(absl::StrFormat(
+          "the stored bytes of layer %d subgroup %d value %d have the checksum "
+          "%016x, but %016x was expected: %s",
+          value.layer, value.subgroup, value.value_index, found, value.xxh3,
+          kAdvice));
+    }
+    stored = stored.subspan(value.size_bytes);
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::Status ChunkUnpacker::Unpack(const StoredChunk& chunk,
-                                   v1::Precision precision,
+absl::Status ChunkUnpacker::Unpack(const model::Object& object,
+                                   const model::Chunk& chunk,
+                                   uint32_t layer_count, ByteView stored,
                                    UnpackedChunk* out) {
-  const auto unpack = [&]() -> absl::Status {
-    std::vector<ByteView> blobs;
-    QSTORE_RETURN_IF_ERROR(SplitBlobs(chunk, &blobs));
-    if (chunk.object->quantized() && precision == v1::PRECISION_INT8) {
-      return UnpackInt8(chunk, blobs[0], out);
-    }
-    raw_.resize(chunk.manifest().raw_bytes());
-    QSTORE_RETURN_IF_ERROR(chunk.object->quantized()
-                               ? UnpackWeights(chunk, blobs)
-                               : plain_codec_.Decode(blobs[0], raw_));
-    out->raw = raw_;
-    return CheckXxh3(raw_, chunk.manifest().raw_xxh3(), "the decoded bytes");
-  };
   *out = {};
-  return Annotate(unpack(), chunk.object->DescribeChunk(chunk.chunk_index));
-}
-
-absl::Status ChunkUnpacker::UnpackInt8(const StoredChunk& chunk, ByteView blob,
-                                       UnpackedChunk* out) {
-  const codec::ChunkShape shape = chunk.object->ShapeOf(chunk.manifest());
-  codes_.resize(shape.weight_count());
-  scales_.resize(shape.scale_count());
-  QSTORE_RETURN_IF_ERROR(
-      chunk_decoder_.DecodeInt8(shape, blob, codes_, scales_));
-  out->codes = {reinterpret_cast<const uint8_t*>(codes_.data()), codes_.size()};
-  out->scales = {reinterpret_cast<const uint8_t*>(scales_.data()),
-                 scales_.size() * sizeof(float)};
-  QSTORE_RETURN_IF_ERROR(CheckXxh3(out->codes, chunk.manifest().codes_xxh3(),
-                                   "the decoded INT8 codes"));
-  return CheckXxh3(out->scales, chunk.manifest().scales_xxh3(),
-                   "the decoded scales");
-}
-
-absl::Status ChunkUnpacker::UnpackWeights(const StoredChunk& chunk,
-                                          const std::vector<ByteView>& blobs) {
-  std::vector<codec::BlobView> residual;
-  residual.reserve(blobs.size() - 1);
-  for (size_t i = 1; i < blobs.size(); ++i) {
-    const uint32_t subgroup =
-        chunk.manifest().blobs(static_cast<int>(i)).subgroup();
-    residual.push_back({static_cast<uint8_t>(subgroup), blobs[i]});
+  QSTORE_RETURN_IF_ERROR(CheckValues(chunk, layer_count, stored));
+  const std::vector<codec::StoredLayer> layers =
+      model::SplitLayers(chunk, layer_count, stored);
+  const bool original = layer_count == chunk.layers.size();
+  raw_.resize(original ? chunk.raw_bytes : 0);
+  values_.original = raw_;
+  const absl::Status decoded =
+      model::DecodeLayers(object, chunk, layers, &decoder_, &values_);
+  if (!decoded.ok()) {
+    return absl::Status(decoded.code(),
+                        absl::StrFormat("%s: %s", decoded.message(), kAdvice));
   }
-  return chunk_decoder_.DecodeWeights(chunk.object->ShapeOf(chunk.manifest()),
-                                      blobs[0], residual, raw_);
+  if (original) {
+    out->raw = raw_;
+    return absl::OkStatus();
+  }
+  out->codes = {reinterpret_cast<const uint8_t*>(values_.codes.data()),
+                values_.codes.size()};
+  out->scales = {reinterpret_cast<const uint8_t*>(values_.scales.data()),
+                 values_.scales.size() * sizeof(float)};
+  return absl::OkStatus();
 }
 
 }  // namespace qstore::client

@@ -3,18 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "base/bytes.h"
-#include "client/download/chunk_assembler.h"
-#include "codec/chunk_codec.h"
-#include "codec/plain/plain_codec.h"
-#include "qstore/v1/model_store.pb.h"
+#include "codec/layer_stack.h"
+#include "model/object.h"
 
 namespace qstore::client {
 
-// Either `raw`, or `codes` and `scales` (float32) of a quantized chunk in INT8.
+// Either `raw`, or `codes` and `scales` (float32) of a lower precision.
 struct UnpackedChunk {
   ByteView raw;
   ByteView codes;
@@ -24,23 +21,18 @@ struct UnpackedChunk {
 // Keep one per thread: it reuses its memory. Not thread-safe.
 class ChunkUnpacker {
  public:
-  // Views into this object, valid until the next call. DATA_LOSS names tensor,
-  // chunk and blob when stored or decoded bytes are not what their checksums
-  // say, or when they cannot be decoded.
-  absl::Status Unpack(const StoredChunk& chunk, v1::Precision precision,
+  // `stored`: the values of the lowest `layer_count` layers. Views into this
+  // object, valid until the next call. DATA_LOSS names layer and value when
+  // stored or decoded bytes are not what their checksums say, or when they
+  // cannot be decoded.
+  absl::Status Unpack(const model::Object& object, const model::Chunk& chunk,
+                      uint32_t layer_count, ByteView stored,
                       UnpackedChunk* out);
 
  private:
-  absl::Status UnpackInt8(const StoredChunk& chunk, ByteView blob,
-                          UnpackedChunk* out);
-  absl::Status UnpackWeights(const StoredChunk& chunk,
-                             const std::vector<ByteView>& blobs);
-
-  codec::ChunkDecoder chunk_decoder_;
-  codec::PlainCodec plain_codec_;
+  codec::StackDecoder decoder_;
+  codec::ChunkValues values_;
   ByteVector raw_;
-  std::vector<int8_t> codes_;
-  std::vector<float> scales_;
 };
 
 }  // namespace qstore::client

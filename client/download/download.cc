@@ -10,18 +10,18 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/hash.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "client/download/download_job.h"
 #include "client/download/download_layout.h"
 #include "client/download/download_stream.h"
 #include "client/download/held_documents.h"
-#include "client/download/manifest_check.h"
 #include "client/export/documents.h"
-#include "client/from_wire.h"
-#include "client/revision_query.h"
+#include "client/manifest_query.h"
 #include "client/rpc_status.h"
 #include "client/sinks/download_journal.h"
+#include "wire/read_request.h"
 
 namespace qstore::client {
 namespace {
@@ -31,26 +31,40 @@ size_t ThreadCount(uint32_t wanted) {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// The first message of the stream.
-absl::StatusOr<v1::RevisionManifest> ReceiveManifest(
-    DownloadStream* stream, const v1::GetRevisionResponse& revision,
+// The messages of the stream up to the last page.
+absl::StatusOr<model::Manifest> ReceiveManifest(
+    DownloadStream* stream, const ResolvedRevision& revision,
     uint64_t* message_bytes) {
-  DownloadEvent event;
-  QSTORE_ASSIGN_OR_RETURN(const bool received, stream->Next(&event));
-  auto* manifest =
-      received ? std::get_if<v1::RevisionManifest>(&event.event) : nullptr;
-  if (manifest == nullptr) {
-    return absl::InternalError(
-        "the server did not begin the download with a revision manifest");
+  wire::ManifestAssembler assembler;
+  while (!assembler.complete()) {
+    DownloadEvent event;
+    QSTORE_ASSIGN_OR_RETURN(const bool received, stream->Next(&event));
+    const auto* page =
+        received ? std::get_if<v1::ManifestPage>(&event.event) : nullptr;
+    if (page == nullptr) {
+      return absl::InternalError(
+          "the server did not begin the download with a whole manifest");
+    }
+    *message_bytes += event.message_bytes;
+    QSTORE_RETURN_IF_ERROR(AddPage(*page, &assembler));
   }
-  if (manifest->revision() != revision.revision()) {
-    return absl::InternalError(
-        absl::StrCat("the server sent revision ", Quoted(manifest->revision()),
-                     " instead of ", Quoted(revision.revision())));
+  QSTORE_ASSIGN_OR_RETURN(model::Manifest manifest, TakeManifest(&assembler));
+  if (manifest.revision != revision.revision ||
+      manifest.model != revision.model) {
+    return absl::InternalError(absl::StrCat(
+        "the server sent revision ", Quoted(manifest.name()), " instead of ",
+        Quoted(revision.model), "@", Quoted(revision.revision)));
   }
-  QSTORE_RETURN_IF_ERROR(CheckRevisionManifest(*manifest));
-  *message_bytes = event.message_bytes;
-  return std::move(*manifest);
+  return manifest;
+}
+
+// One line, as far as it tells one selection from another.
+std::string DescribeSelection(const model::Selection& selection) {
+  if (selection.all()) return "";
+  v1::Selection message;
+  wire::ToWire(selection, &message);
+  return absl::StrCat(" part ",
+                      absl::Hex(Xxh3(AsBytes(message.SerializeAsString()))));
 }
 
 // Works with one revision, whatever happens to its tag meanwhile, in as many
@@ -58,8 +72,8 @@ absl::StatusOr<v1::RevisionManifest> ReceiveManifest(
 class Downloader {
  public:
   Downloader(const std::string& name, const DownloadOptions& options,
-             const v1::GetRevisionResponse& revision, Sink* sink,
-             const Call& call, DownloadResult* result)
+             const ResolvedRevision& revision, Sink* sink, const Call& call,
+             DownloadResult* result)
       : name_(name),
         options_(options),
         revision_(revision),
@@ -73,32 +87,34 @@ class Downloader {
   absl::Status Run();
 
  private:
-  absl::Status RunAs(v1::Precision precision);
+  absl::Status RunAs(const model::Representation& representation);
   absl::Status Attempt();
   absl::Status OpenSink();
   void Abandon(bool keep);
   // One call of Download, down to the published files.
   absl::Status Fetch();
-  absl::Status FetchInto(DownloadLayout* layout, FileWriter* output,
-                         DownloadStream* stream);
+  absl::Status CheckManifest(const model::Manifest& manifest) const;
+  absl::Status FetchInto(const model::Manifest& manifest,
+                         const model::ReadPlan& plan, DownloadLayout* layout,
+                         FileWriter* output, DownloadStream* stream);
   // Feeds the job until the server has ended the stream.
   absl::Status Receive(DownloadStream* stream, DownloadJob* job);
   // Writes the documents of exported files, which the sink does not have yet.
-  absl::Status ExportInto(HeldDocuments* documents);
+  absl::Status ExportInto(const model::Manifest& manifest,
+                          HeldDocuments* documents);
   absl::Status Publish(const DownloadLayout& layout,
                        const HeldDocuments& documents);
   bool cancelled() const { return call_.cancellation->cancelled(); }
 
   const std::string& name_;
   const DownloadOptions& options_;
-  const v1::GetRevisionResponse& revision_;
+  const ResolvedRevision& revision_;
   Sink* const sink_;
   const Call& call_;
   DownloadResult& result_;
 
-  v1::Precision precision_ = v1::PRECISION_ORIGINAL;
+  model::Representation representation_;
   const ExportFormat* format_ = nullptr;
-  TensorsByFile tensors_;
   bool open_ = false;     // the sink
   bool resumed_ = false;  // the sink had something
   bool keep_ = false;     // what it has, for another download
@@ -107,14 +123,15 @@ class Downloader {
 };
 
 absl::Status Downloader::Run() {
-  QSTORE_ASSIGN_OR_RETURN(precision_,
-                          ResolvePrecision(options_.precision, revision_));
-  absl::Status status = RunAs(precision_);
+  QSTORE_ASSIGN_OR_RETURN(const model::Representation wanted,
+                          ParsePrecision(options_.precision));
+  QSTORE_RETURN_IF_ERROR(model::ValidateSelection(options_.selection));
+  absl::Status status = RunAs(wanted);
   if (absl::IsFailedPrecondition(status) && options_.allow_original &&
-      precision_ == v1::PRECISION_INT8) {
+      !wanted.original()) {
     call_.events->Note(absl::StrCat(std::string(status.message()),
                                     "; writing the original files instead"));
-    status = RunAs(v1::PRECISION_ORIGINAL);
+    status = RunAs(model::Representation());
   }
   QSTORE_RETURN_IF_ERROR(status);
   Transfer& transfer = result_.transfer;
@@ -124,17 +141,14 @@ absl::Status Downloader::Run() {
   return absl::OkStatus();
 }
 
-absl::Status Downloader::RunAs(v1::Precision precision) {
-  precision_ = precision;
-  const bool int8 = precision == v1::PRECISION_INT8;
-  result_.precision = int8 ? "int8" : "original";
+absl::Status Downloader::RunAs(const model::Representation& representation) {
+  representation_ = representation;
+  result_.precision =
+      representation.original() ? "original" : options_.precision;
   format_ = nullptr;
-  tensors_.clear();
   Abandon(/*keep=*/false);
-  if (int8) {
+  if (!representation.original()) {
     QSTORE_ASSIGN_OR_RETURN(format_, FindExportFormat(options_.format));
-    QSTORE_ASSIGN_OR_RETURN(tensors_, ReadTensorSummaries(revision_));
-    QSTORE_RETURN_IF_ERROR(CheckHasInt8(revision_));
   }
   return call_.retrier->Run([this] { return Attempt(); });
 }
@@ -168,13 +182,11 @@ absl::Status Downloader::Attempt() {
 }
 
 absl::Status Downloader::OpenSink() {
-  for (const v1::FileSummary& file : revision_.files()) {
-    QSTORE_RETURN_IF_ERROR(CheckNotReserved(file.path()));
-  }
   const std::string identity = absl::StrCat(
-      "qstore download 2 of ", revision_.model(), "@", revision_.revision(),
-      " in ", result_.precision, format_ == nullptr ? "" : " ",
-      format_ == nullptr ? "" : options_.format);
+      "qstore download 3 of ", revision_.model, "@", revision_.revision, " in ",
+      result_.precision, format_ == nullptr ? "" : " ",
+      format_ == nullptr ? "" : options_.format,
+      DescribeSelection(options_.selection));
   QSTORE_ASSIGN_OR_RETURN(resumed_, sink_->Open(identity));
   open_ = true;
   most_chunks_ = 0;
@@ -186,43 +198,64 @@ void Downloader::Abandon(bool keep) {
   open_ = false;
 }
 
+absl::Status Downloader::CheckManifest(const model::Manifest& manifest) const {
+  QSTORE_RETURN_IF_ERROR(CheckNotReserved(manifest));
+  if (!representation_.original()) return CheckHasInt8(manifest);
+  return CheckPrecision(options_.precision, manifest);
+}
+
 absl::Status Downloader::Fetch() {
   v1::DownloadRequest request;
-  request.mutable_reference()->set_model(revision_.model());
-  request.mutable_reference()->set_revision(revision_.revision());
-  request.set_precision(precision_);
-  if (sink_->journal() != nullptr) sink_->journal()->NameIn(&request);
+  request.mutable_reference()->set_model(revision_.model);
+  request.mutable_reference()->set_revision(revision_.revision);
+  request.set_precision(wire::ToWire(representation_));
+  wire::ToWire(options_.selection, request.mutable_selection());
+  model::HeldChunks held;
+  if (sink_->journal() != nullptr) {
+    held = sink_->journal()->NameIn(request.mutable_held());
+    request.mutable_held()->set_revision(revision_.revision);
+  }
   DownloadStream stream(call_.connection, request, call_.cancellation);
   result_.transfer.bytes_sent += stream.bytes_sent();
   uint64_t message_bytes = 0;
-  QSTORE_ASSIGN_OR_RETURN(v1::RevisionManifest manifest,
-                          ReceiveManifest(&stream, revision_, &message_bytes));
+  absl::StatusOr<model::Manifest> manifest =
+      ReceiveManifest(&stream, revision_, &message_bytes);
   result_.transfer.bytes_received += message_bytes;
-  call_.events->Begin(absl::StrCat("downloading ", name_),
-                      FromWire(manifest.stored()).total());
+  if (!manifest.ok()) return manifest.status();
+  QSTORE_RETURN_IF_ERROR(CheckManifest(*manifest));
+  // The server makes the same plan.
   QSTORE_ASSIGN_OR_RETURN(
-      DownloadLayout layout,
-      DownloadLayout::Create(std::move(manifest), format_, tensors_));
+      const model::ReadPlan plan,
+      model::PlanRead(*manifest, options_.selection, representation_, held));
+  call_.events->Begin(absl::StrCat("downloading ", name_),
+                      plan.to_read.total() + plan.held.total());
+  QSTORE_ASSIGN_OR_RETURN(DownloadLayout layout,
+                          DownloadLayout::Create(&*manifest, plan, format_));
   QSTORE_RETURN_IF_ERROR(sink_->Expect(layout.Paths()));
   HeldDocuments documents(
       format_ == nullptr ? std::vector<std::string>() : layout.Paths(), sink_);
-  QSTORE_RETURN_IF_ERROR(FetchInto(&layout, &documents, &stream));
+  QSTORE_RETURN_IF_ERROR(
+      FetchInto(*manifest, plan, &layout, &documents, &stream));
   if (cancelled()) return absl::CancelledError("interrupted");
-  if (format_ != nullptr) QSTORE_RETURN_IF_ERROR(ExportInto(&documents));
+  if (format_ != nullptr) {
+    QSTORE_RETURN_IF_ERROR(ExportInto(*manifest, &documents));
+  }
   return Publish(layout, documents);
 }
 
-absl::Status Downloader::FetchInto(DownloadLayout* layout, FileWriter* output,
+absl::Status Downloader::FetchInto(const model::Manifest& manifest,
+                                   const model::ReadPlan& plan,
+                                   DownloadLayout* layout, FileWriter* output,
                                    DownloadStream* stream) {
-  DownloadJob job({.precision = precision_,
-                   .thread_count = ThreadCount(options_.threads),
+  DownloadJob job({.thread_count = ThreadCount(options_.threads),
                    .memory_bytes = options_.memory_bytes},
-                  layout, output, sink_->journal(), call_.events);
-  absl::Status status = job.DeclareSizes();
+                  &manifest, &plan, layout, output, sink_->journal(),
+                  call_.events);
+  absl::Status status = job.Begin();
   if (status.ok()) status = Receive(stream, &job);
   if (status.ok()) status = job.Finish();
-  result_.transfer.received += FromWire(job.received());
-  result_.transfer.resumed_bytes = job.held_bytes();
+  result_.transfer.received += job.received();
+  result_.transfer.resumed_bytes = plan.held.total();
   return status;
 }
 
@@ -236,11 +269,16 @@ absl::Status Downloader::Receive(DownloadStream* stream, DownloadJob* job) {
   }
 }
 
-absl::Status Downloader::ExportInto(HeldDocuments* documents) {
+absl::Status Downloader::ExportInto(const model::Manifest& manifest,
+                                    HeldDocuments* documents) {
   std::map<std::string, std::string> texts = documents->Documents();
-  QSTORE_ASSIGN_OR_RETURN(const std::vector<std::string> notes,
-                          ExportDocuments(*format_, tensors_, &texts));
-  for (const std::string& note : notes) call_.events->Note(note);
+  QSTORE_ASSIGN_OR_RETURN(
+      const std::vector<std::string> notes,
+      ExportDocuments(*format_, TensorsOf(manifest, format_), &texts));
+  // Of a part, nobody expects a directory that engines load.
+  if (options_.selection.all()) {
+    for (const std::string& note : notes) call_.events->Note(note);
+  }
   QSTORE_ASSIGN_OR_RETURN(document_bytes_, documents->WriteDocuments(texts));
   return absl::OkStatus();
 }
@@ -254,7 +292,9 @@ absl::Status Downloader::Publish(const DownloadLayout& layout,
   for (size_t i = 0; i < layout.files().size(); ++i) {
     const DownloadLayout::File& file = layout.files()[i];
     if (!documents.IsHeld(i)) result_.file_bytes += file.size_bytes;
-    if (file.exported) result_.format = options_.format;
+    for (const ExportTensor& tensor : file.tensors) {
+      if (tensor.quantized) result_.format = options_.format;
+    }
   }
   return absl::OkStatus();
 }
@@ -266,21 +306,20 @@ absl::StatusOr<DownloadResult> Download(const ModelReference& reference,
                                         Sink* sink, const Call& call) {
   const auto start = std::chrono::steady_clock::now();
   const std::string name = reference.ToString();
-  v1::GetRevisionResponse revision;
-  const auto get_revision = [&]() -> absl::Status {
+  ResolvedRevision revision;
+  const auto resolve = [&]() -> absl::Status {
     QSTORE_RETURN_IF_ERROR(call.retrier->Connect(call.connection));
     QSTORE_ASSIGN_OR_RETURN(
-        revision, GetRevision(call.connection, reference, call.cancellation));
+        revision,
+        ResolveRevision(call.connection, reference, call.cancellation));
     return absl::OkStatus();
   };
-  QSTORE_RETURN_IF_ERROR(call.retrier->Run(get_revision));
+  QSTORE_RETURN_IF_ERROR(call.retrier->Run(resolve));
   DownloadResult result;
-  result.model = revision.model();
-  result.revision = revision.revision();
-  v1::GetRevisionRequest query;
-  ToProto(reference, query.mutable_reference());
-  result.transfer.bytes_sent = query.ByteSizeLong();
-  result.transfer.bytes_received = revision.ByteSizeLong();
+  result.model = revision.model;
+  result.revision = revision.revision;
+  result.transfer.bytes_sent = revision.bytes_sent;
+  result.transfer.bytes_received = revision.bytes_received;
   const absl::Status status =
       Downloader(name, options, revision, sink, call, &result).Run();
   call.events->End();

@@ -1,5 +1,6 @@
 #include "client/download/download_job.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
@@ -9,6 +10,7 @@
 #include "base/status.h"
 #include "client/export/scale_types.h"
 #include "model/dtype.h"
+#include "wire/layer_bytes.h"
 
 namespace qstore::client {
 namespace {
@@ -16,55 +18,71 @@ namespace {
 // The budget bounds the chunks in flight; this only has to be out of its way.
 constexpr size_t kMaxQueuedChunks = 4096;
 
-uint64_t ScaleBytes(const codec::ChunkShape& shape, Dtype dtype) {
-  return shape.scale_count() * DtypeBits(dtype) / 8;
-}
-
 // Whether what is written can be compared with the server's checksums, so that
-// an interrupted download can be gone on with.
+// an interrupted download can be resumed.
 bool CanBeChecked(const TensorPlace& place) {
   return !place.quantized || place.scales_dtype == Dtype::kF32;
 }
 
-// The one scale of a tensor comes with each of its chunks.
-bool RepeatsScales(const ObjectPlan& object, int chunk_index) {
-  return object.chunk_shape.strategy == codec::ScaleStrategy::kTensor &&
-         chunk_index > 0;
+std::string DescribeBytes(const model::LayerBytes& bytes) {
+  std::string text;
+  for (const auto& [layer, layer_bytes] : bytes.by_layer()) {
+    absl::StrAppend(&text, "layer ", layer, ": ", layer_bytes, ", ");
+  }
+  absl::StrAppend(&text, "other: ", bytes.other());
+  return text;
 }
 
-std::string Describe(const v1::BytesByKind& bytes) {
-  return absl::StrCat("int8 ", bytes.int8(), ", residual ", bytes.residual(),
-                      ", plain ", bytes.plain(), ", other ", bytes.other());
+uint64_t ScaleRowBytes(const model::Object& object, Dtype dtype) {
+  const uint64_t columns = object.shape[1];
+  const uint32_t group = object.quantization->group_size;
+  const uint64_t scales = group == 0 ? 1 : (columns + group - 1) / group;
+  return scales * DtypeBits(dtype) / 8;
 }
 
-bool Equal(const v1::BytesByKind& a, const v1::BytesByKind& b) {
-  return a.int8() == b.int8() && a.residual() == b.residual() &&
-         a.plain() == b.plain() && a.other() == b.other();
+bool HasOneScale(const model::Object& object) {
+  return object.quantization->strategy == codec::ScaleStrategy::kTensor;
 }
 
 }  // namespace
 
-DownloadJob::DownloadJob(const Options& options, DownloadLayout* layout,
+DownloadJob::DownloadJob(const Options& options,
+                         const model::Manifest* manifest,
+                         const model::ReadPlan* plan, DownloadLayout* layout,
                          FileWriter* output, DownloadJournal* journal,
                          Events* events)
     : options_(options),
+      manifest_(*manifest),
+      plan_(*plan),
       layout_(layout),
       output_(output),
       journal_(journal),
       events_(events),
       budget_(options.memory_bytes),
-      assembler_(&budget_) {
+      assembler_(manifest, plan, &budget_) {
   pool_.emplace(options_.thread_count, kMaxQueuedChunks);
 }
 
 DownloadJob::~DownloadJob() = default;
 
-absl::Status DownloadJob::DeclareSizes() {
+absl::Status DownloadJob::Begin() {
   for (size_t i = 0; i < layout_->files().size(); ++i) {
     const DownloadLayout::File& file = layout_->files()[i];
     if (!file.laid_out) continue;
-    QSTORE_RETURN_IF_ERROR(output_->DeclareSize(i, file.size_bytes));
+    QSTORE_RETURN_IF_ERROR(DeclareFile(i, file.literals));
   }
+  return absl::OkStatus();
+}
+
+absl::Status DownloadJob::DeclareFile(
+    size_t file_index, const std::vector<ShardLayout::Literal>& literals) {
+  QSTORE_RETURN_IF_ERROR(output_->DeclareSize(
+      file_index, layout_->files()[file_index].size_bytes));
+  for (const ShardLayout::Literal& literal : literals) {
+    QSTORE_RETURN_IF_ERROR(
+        output_->Write(file_index, literal.offset_bytes, literal.bytes));
+  }
+  CheckHeld(file_index);
   return absl::OkStatus();
 }
 
@@ -73,58 +91,30 @@ absl::Status DownloadJob::Handle(const DownloadEvent& event) {
   if (end_seen_) {
     return absl::InternalError("the server sent more after the end");
   }
-  if (const auto* object = std::get_if<v1::ObjectManifest>(&event.event)) {
-    return BeginObject(*object);
-  }
-  if (const auto* part = std::get_if<BlobPartView>(&event.event)) {
-    return AddPart(*part);
+  if (const auto* value = std::get_if<ValueView>(&event.event)) {
+    return AddValue(*value);
   }
   if (const auto* end = std::get_if<v1::DownloadEnd>(&event.event)) {
     return CheckEnd(*end);
   }
-  return absl::InternalError("the server sent a second revision manifest");
+  return absl::InternalError(
+      "the server sent a page of the manifest after the last one");
 }
 
-absl::Status DownloadJob::BeginObject(const v1::ObjectManifest& manifest) {
-  QSTORE_RETURN_IF_ERROR(assembler_.CheckComplete());
-  const uint64_t index = next_object_index_;
-  if (index == layout_->manifest().object_count()) {
-    return absl::InternalError(absl::StrCat("the server sent more than the ",
-                                            index, " objects it announced"));
-  }
-  absl::StatusOr<ObjectPlan> checked = CheckObjectManifest(
-      manifest, layout_->Describe(layout_->uses(index).front()), index,
-      layout_->object_raw_bytes(index), options_.precision);
-  if (!checked.ok()) return checked.status();
-  QSTORE_RETURN_IF_ERROR(layout_->CheckPlaced(*checked));
-  const auto object = std::make_shared<const ObjectPlan>(*std::move(checked));
-  ++next_object_index_;
-  header_.clear();
-  const bool exported_header = layout_->IsExportedHeader(index);
-  if (exported_header && object->quantized()) {
-    return absl::InternalError(
-        absl::StrCat(object->description, " cannot be a quantized tensor"));
-  }
-  if (layout_->uses(index).size() > 1 && !exported_header) {
-    shared_objects_.push_back(object);
-  }
-  std::set<int> held;
-  if (journal_ != nullptr && !exported_header) {
-    held = journal_->Chunks(index, object->manifest.chunks_size());
-  }
-  PlaceChunks(*object);
-  CheckHeld(object, held);
-  return assembler_.Begin(object, std::move(held));
-}
-
-absl::Status DownloadJob::AddPart(const BlobPartView& part) {
-  const uint64_t part_bytes = part.payload_bytes();
+absl::Status DownloadJob::AddValue(const ValueView& value) {
+  const uint64_t size_bytes = value.payload_bytes();
   QSTORE_ASSIGN_OR_RETURN(std::optional<StoredChunk> chunk,
-                          assembler_.Add(part));
-  events_->Add(part_bytes);
+                          assembler_.Add(value));
+  events_->Add(size_bytes);
   if (!chunk.has_value()) return absl::OkStatus();
-  if (layout_->IsExportedHeader(part.object_index)) {
+  if (layout_->IsExportedHeader(chunk->planned.object_index)) {
     return AddHeaderChunk(*chunk);
+  }
+  const DownloadLayout::Use& use =
+      layout_->uses(chunk->planned.object_index).front();
+  if (!layout_->files()[use.file_index].laid_out) {
+    return absl::InternalError(absl::StrCat(
+        layout_->Describe(use), " came before the header of its file"));
   }
   Submit(*std::move(chunk));
   return absl::OkStatus();
@@ -132,16 +122,12 @@ absl::Status DownloadJob::AddPart(const BlobPartView& part) {
 
 absl::Status DownloadJob::CheckEnd(const v1::DownloadEnd& end) {
   QSTORE_RETURN_IF_ERROR(assembler_.CheckComplete());
-  if (next_object_index_ != layout_->manifest().object_count()) {
+  const absl::StatusOr<model::LayerBytes> sent = wire::FromWire(end.sent());
+  if (!sent.ok() || *sent != received()) {
     return absl::DataLossError(absl::StrCat(
-        layout_->Describe(layout_->uses(next_object_index_).front()),
-        " did not come: the server ended after ", next_object_index_, " of ",
-        layout_->manifest().object_count(), " objects; download again"));
-  }
-  if (!Equal(end.sent(), received())) {
-    return absl::DataLossError(absl::StrCat(
-        "the server sent ", Describe(end.sent()), " bytes, but received were ",
-        Describe(received()), ": download again"));
+        "the server says that it sent bytes of ",
+        sent.ok() ? DescribeBytes(*sent) : std::string("unknown layers"),
+        ", but received were ", DescribeBytes(received()), ": download again"));
   }
   end_seen_ = true;
   return absl::OkStatus();
@@ -151,86 +137,108 @@ absl::Status DownloadJob::AddHeaderChunk(const StoredChunk& chunk) {
   // The file cannot be written before its header is known, so this is not left
   // to the pool.
   UnpackedChunk unpacked;
-  QSTORE_RETURN_IF_ERROR(
-      header_unpacker_.Unpack(chunk, options_.precision, &unpacked));
+  const model::Object& object = ObjectOf(chunk.planned);
+  QSTORE_RETURN_IF_ERROR(Annotate(
+      header_unpacker_.Unpack(object, ChunkOf(chunk.planned),
+                              chunk.planned.layer_count,
+                              {chunk.bytes.get(), chunk.size_bytes}, &unpacked),
+      DescribeChunk(manifest_, chunk.planned)));
+  if (chunk.planned.chunk_index == 0) header_.clear();
   header_.insert(header_.end(), unpacked.raw.begin(), unpacked.raw.end());
-  if (header_.size() < chunk.object->manifest.raw_bytes()) {
-    return absl::OkStatus();
-  }
-  return WriteExportedHeaders(chunk.object->manifest.object_index());
+  if (header_.size() < object.raw_bytes) return absl::OkStatus();
+  return WriteExportedHeaders(chunk.planned.object_index);
 }
 
-absl::Status DownloadJob::WriteExportedHeaders(uint64_t object_index) {
+absl::Status DownloadJob::WriteExportedHeaders(size_t object_index) {
   for (const DownloadLayout::Use& use : layout_->uses(object_index)) {
     const DownloadLayout::File& file = layout_->files()[use.file_index];
     if (!file.exported) {
       QSTORE_RETURN_IF_ERROR(output_->Write(
-          use.file_index, file.segments[use.segment_index].place.offset_bytes,
-          header_));
+          use.file_index, layout_->segment(use).place.offset_bytes, header_));
       continue;
     }
     QSTORE_ASSIGN_OR_RETURN(const std::vector<ShardLayout::Literal> literals,
                             layout_->LayOutExported(use, header_));
-    QSTORE_RETURN_IF_ERROR(
-        output_->DeclareSize(use.file_index, file.size_bytes));
-    for (const ShardLayout::Literal& literal : literals) {
-      QSTORE_RETURN_IF_ERROR(
-          output_->Write(use.file_index, literal.offset_bytes, literal.bytes));
-    }
+    QSTORE_RETURN_IF_ERROR(DeclareFile(use.file_index, literals));
   }
   return absl::OkStatus();
 }
 
-void DownloadJob::PlaceChunks(const ObjectPlan& object) {
-  const DownloadLayout::Use& use =
-      layout_->uses(object.manifest.object_index()).front();
-  TensorPlace place =
-      layout_->files()[use.file_index].segments[use.segment_index].place;
-  place.quantized = exports(object);
-  places_.clear();
-  for (const v1::ChunkManifest& chunk : object.manifest.chunks()) {
-    places_.push_back(place);
-    if (exports(object)) {
-      const codec::ChunkShape shape = object.ShapeOf(chunk);
-      place.offset_bytes += place.codes.SizeOf(shape.weight_count());
-      place.scales_offset_bytes += ScaleBytes(shape, place.scales_dtype);
-    } else {
-      place.offset_bytes += chunk.raw_bytes();
-    }
+DownloadJob::Target DownloadJob::TargetOf(
+    const model::PlannedChunk& planned) const {
+  const DownloadLayout::Use& use = layout_->uses(planned.object_index).front();
+  const DownloadLayout::Segment& segment = layout_->segment(use);
+  const model::Object& object = ObjectOf(planned);
+  const model::Chunk& chunk = ChunkOf(planned);
+  uint64_t first_byte = 0;  // of the chunk, in the object
+  uint64_t first_row = 0;   // likewise
+  for (uint32_t i = 0; i < planned.chunk_index; ++i) {
+    first_byte += object.chunks[i].raw_bytes;
+    first_row += object.chunks[i].rows;
   }
+  Target target;
+  target.file_index = use.file_index;
+  target.place = segment.place;
+  target.place.quantized = IsLowPrecision(planned);
+  const model::RowRange rows = segment.rows.value_or(
+      model::RowRange{0, object.shape.empty() ? 0 : object.shape[0]});
+  if (target.place.quantized) {
+    const uint64_t begin = std::max(first_row, rows.first);
+    target.first_of_tensor = first_row <= rows.first;
+    target.first_row = begin - first_row;
+    target.row_count = std::min(first_row + chunk.rows, rows.end) - begin;
+    target.place.offset_bytes +=
+        (begin - rows.first) * segment.place.codes.row_bytes;
+    if (!HasOneScale(object)) {
+      target.place.scales_offset_bytes +=
+          (begin - rows.first) *
+          ScaleRowBytes(object, segment.place.scales_dtype);
+    }
+    return target;
+  }
+  uint64_t wanted_first = 0;
+  uint64_t wanted_end = object.raw_bytes;
+  if (segment.rows.has_value()) {
+    const uint64_t row_bytes = object.raw_bytes / object.shape[0];
+    wanted_first = rows.first * row_bytes;
+    wanted_end = rows.end * row_bytes;
+  }
+  const uint64_t begin = std::max(first_byte, wanted_first);
+  target.skip_bytes = begin - first_byte;
+  target.size_bytes =
+      std::min(first_byte + chunk.raw_bytes, wanted_end) - begin;
+  target.place.offset_bytes += begin - wanted_first;
+  return target;
 }
 
-void DownloadJob::CheckHeld(const std::shared_ptr<const ObjectPlan>& object,
-                            const std::set<int>& held) {
-  for (const int chunk_index : held) {
-    const v1::ChunkManifest& chunk = object->manifest.chunks(chunk_index);
-    uint64_t stored_bytes = 0;
-    for (const v1::BlobManifest& blob : chunk.blobs()) {
-      stored_bytes += blob.size_bytes();
+void DownloadJob::CheckHeld(size_t file_index) {
+  for (const model::PlannedChunk& planned : plan_.held_chunks) {
+    if (layout_->IsExportedHeader(planned.object_index) ||
+        layout_->uses(planned.object_index).front().file_index != file_index) {
+      continue;
     }
-    held_bytes_ += stored_bytes;
-    events_->Add(stored_bytes);
+    const model::Chunk& chunk = ChunkOf(planned);
+    events_->Add(model::StoredBytesOf(chunk, planned.layer_count));
     auto lease =
-        std::make_shared<ByteBudget::Lease>(budget_.Acquire(chunk.raw_bytes()));
-    const TensorPlace place = places_[static_cast<size_t>(chunk_index)];
-    pool_->Submit([this, object, chunk_index, place, lease] {
-      if (!failed_) Fail(KeepIfGood(*object, chunk_index, place));
+        std::make_shared<ByteBudget::Lease>(budget_.Acquire(chunk.raw_bytes));
+    const Target target = TargetOf(planned);
+    pool_->Submit([this, planned, target, lease] {
+      if (!failed_) Fail(KeepIfGood(planned, target));
       lease->Release();
     });
   }
 }
 
-absl::Status DownloadJob::KeepIfGood(const ObjectPlan& object, int chunk_index,
-                                     const TensorPlace& place) {
-  const v1::ChunkManifest& chunk = object.manifest.chunks(chunk_index);
-  const uint64_t object_index = object.manifest.object_index();
-  const size_t file_index = layout_->uses(object_index).front().file_index;
+absl::Status DownloadJob::KeepIfGood(const model::PlannedChunk& planned,
+                                     const Target& target) {
+  const model::Object& object = ObjectOf(planned);
+  const model::Chunk& chunk = ChunkOf(planned);
   uint64_t kept_bytes = 0;
   const auto is_good = [&](uint64_t offset_bytes, uint64_t size_bytes,
                            const CodeLayout* codes, uint64_t xxh3) {
     ByteVector bytes(size_bytes);
     kept_bytes += size_bytes;
-    if (!output_->ReadEarlier(file_index, offset_bytes, bytes).ok()) {
+    if (!output_->ReadEarlier(target.file_index, offset_bytes, bytes).ok()) {
       return false;
     }
     if (codes == nullptr || codes->is_plain()) return Xxh3(bytes) == xxh3;
@@ -239,45 +247,43 @@ absl::Status DownloadJob::KeepIfGood(const ObjectPlan& object, int chunk_index,
     return Xxh3(unpacked) == xxh3 && codes->Pack(unpacked) == bytes;
   };
   bool good = false;
-  if (place.quantized) {
-    const codec::ChunkShape shape = object.ShapeOf(chunk);
-    good = is_good(place.offset_bytes, place.codes.SizeOf(shape.weight_count()),
-                   &place.codes, chunk.codes_xxh3());
-    if (!RepeatsScales(object, chunk_index)) {
-      good = good &&
-             is_good(place.scales_offset_bytes, ScaleBytes(shape, Dtype::kF32),
-                     nullptr, chunk.scales_xxh3());
+  if (target.place.quantized) {
+    const std::vector<uint64_t>& xxh3 =
+        chunk.layers[planned.layer_count - 1].decoded_xxh3;
+    good = target.row_count == chunk.rows && xxh3.size() == 2 &&
+           is_good(target.place.offset_bytes,
+                   target.row_count * target.place.codes.row_bytes,
+                   &target.place.codes, xxh3[0]);
+    if (!HasOneScale(object) || target.first_of_tensor) {
+      const uint64_t rows = HasOneScale(object) ? 1 : target.row_count;
+      good = good && is_good(target.place.scales_offset_bytes,
+                             rows * ScaleRowBytes(object, Dtype::kF32), nullptr,
+                             xxh3[1]);
     }
   } else {
-    good = is_good(place.offset_bytes, chunk.raw_bytes(), nullptr,
-                   chunk.raw_xxh3());
+    // Of a chunk of which only a part was wanted, nothing can be compared.
+    good = target.size_bytes == chunk.raw_bytes &&
+           is_good(target.place.offset_bytes, chunk.raw_bytes, nullptr,
+                   chunk.raw_xxh3);
   }
-  if (good) return output_->KeepEarlier(file_index, kept_bytes);
-  journal_->Forget(object_index, chunk_index);
+  if (good) return output_->KeepEarlier(target.file_index, kept_bytes);
+  journal_->Forget(planned.object_index, static_cast<int>(planned.chunk_index));
   ++damaged_count_;
   return absl::OkStatus();
 }
 
-void DownloadJob::NoteWritten(const ObjectPlan& object, int chunk_index) {
-  const size_t file_index =
-      layout_->uses(object.manifest.object_index()).front().file_index;
-  if (journal_ == nullptr || !output_->CanResume(file_index)) return;
-  journal_->Add(object.manifest.object_index(), chunk_index,
-                object.manifest.chunks_size());
-}
-
 void DownloadJob::Submit(StoredChunk chunk) {
-  const TensorPlace place = places_[static_cast<size_t>(chunk.chunk_index)];
+  const Target target = TargetOf(chunk.planned);
   // Shared, since std::function copies what it holds.
   auto shared = std::make_shared<StoredChunk>(std::move(chunk));
-  pool_->Submit([this, shared = std::move(shared), place] {
-    if (!failed_) Fail(UnpackAndWrite(*shared, place));
+  pool_->Submit([this, shared = std::move(shared), target] {
+    if (!failed_) Fail(UnpackAndWrite(*shared, target));
     shared->lease.Release();
   });
 }
 
 absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
-                                         const TensorPlace& place) {
+                                         const Target& target) {
   std::unique_ptr<ChunkUnpacker> unpacker;
   {
     const absl::MutexLock lock(&mutex_);
@@ -288,41 +294,62 @@ absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
   }
   if (unpacker == nullptr) unpacker = std::make_unique<ChunkUnpacker>();
   UnpackedChunk unpacked;
-  QSTORE_RETURN_IF_ERROR(
-      unpacker->Unpack(chunk, options_.precision, &unpacked));
-  const size_t file_index =
-      layout_->uses(chunk.object->manifest.object_index()).front().file_index;
-  if (!place.quantized) {
-    QSTORE_RETURN_IF_ERROR(
-        output_->Write(file_index, place.offset_bytes, unpacked.raw));
+  const model::Object& object = ObjectOf(chunk.planned);
+  QSTORE_RETURN_IF_ERROR(Annotate(
+      unpacker->Unpack(object, ChunkOf(chunk.planned),
+                       chunk.planned.layer_count,
+                       {chunk.bytes.get(), chunk.size_bytes}, &unpacked),
+      DescribeChunk(manifest_, chunk.planned)));
+  if (target.place.quantized) {
+    QSTORE_RETURN_IF_ERROR(WriteLowPrecision(chunk, target, unpacked));
   } else {
-    QSTORE_RETURN_IF_ERROR(WriteCodes(file_index, place, unpacked.codes));
-    if (!RepeatsScales(*chunk.object, chunk.chunk_index)) {
-      QSTORE_RETURN_IF_ERROR(
-          output_->Write(file_index, place.scales_offset_bytes,
-                         ConvertScales(unpacked.scales, place.scales_dtype)));
-    }
+    QSTORE_RETURN_IF_ERROR(output_->Write(
+        target.file_index, target.place.offset_bytes,
+        unpacked.raw.subspan(target.skip_bytes, target.size_bytes)));
   }
-  if (CanBeChecked(place)) NoteWritten(*chunk.object, chunk.chunk_index);
+  if (journal_ != nullptr && CanBeChecked(target.place) &&
+      output_->CanResume(target.file_index)) {
+    journal_->Add(chunk.planned.object_index,
+                  static_cast<int>(chunk.planned.chunk_index),
+                  static_cast<int>(object.chunks.size()));
+  }
   const absl::MutexLock lock(&mutex_);
   idle_unpackers_.push_back(std::move(unpacker));
   return absl::OkStatus();
 }
 
-absl::Status DownloadJob::WriteCodes(size_t file_index,
-                                     const TensorPlace& place, ByteView codes) {
-  if (place.codes.is_plain()) {
-    return output_->Write(file_index, place.offset_bytes, codes);
+absl::Status DownloadJob::WriteLowPrecision(const StoredChunk& chunk,
+                                            const Target& target,
+                                            const UnpackedChunk& unpacked) {
+  const model::Object& object = ObjectOf(chunk.planned);
+  const uint64_t columns = object.shape[1];
+  const ByteView codes = unpacked.codes.subspan(target.first_row * columns,
+                                                target.row_count * columns);
+  if (target.place.codes.is_plain()) {
+    QSTORE_RETURN_IF_ERROR(
+        output_->Write(target.file_index, target.place.offset_bytes, codes));
+  } else {
+    QSTORE_RETURN_IF_ERROR(output_->Write(target.file_index,
+                                          target.place.offset_bytes,
+                                          target.place.codes.Pack(codes)));
   }
-  return output_->Write(file_index, place.offset_bytes,
-                        place.codes.Pack(codes));
+  ByteView scales = unpacked.scales;
+  if (HasOneScale(object)) {
+    // It comes with each chunk of the tensor.
+    if (!target.first_of_tensor) return absl::OkStatus();
+  } else {
+    const uint64_t row_bytes = ScaleRowBytes(object, Dtype::kF32);
+    scales = scales.subspan(target.first_row * row_bytes,
+                            target.row_count * row_bytes);
+  }
+  return output_->Write(target.file_index, target.place.scales_offset_bytes,
+                        ConvertScales(scales, target.place.scales_dtype));
 }
 
 absl::Status DownloadJob::Finish() {
   if (!end_seen_) {
-    return absl::DataLossError(absl::StrCat(
-        "the download ended after ", next_object_index_, " of ",
-        layout_->manifest().object_count(), " objects: try again"));
+    return absl::DataLossError(
+        "the download ended before its last message: try again");
   }
   pool_.reset();
   QSTORE_RETURN_IF_ERROR(FirstFailure());
@@ -335,37 +362,41 @@ absl::Status DownloadJob::Finish() {
 }
 
 absl::Status DownloadJob::CopyToOtherPlaces() {
-  for (const std::shared_ptr<const ObjectPlan>& object : shared_objects_) {
-    const std::vector<DownloadLayout::Use>& uses =
-        layout_->uses(object->manifest.object_index());
-    const auto place_of = [this](const DownloadLayout::Use& use) {
-      return layout_->files()[use.file_index].segments[use.segment_index].place;
-    };
-    const TensorPlace from = place_of(uses.front());
-    uint64_t size_bytes = object->manifest.raw_bytes();
+  for (size_t i = 0; i < manifest_.objects.size(); ++i) {
+    const std::vector<DownloadLayout::Use>& uses = layout_->uses(i);
+    if (uses.size() < 2 || layout_->IsExportedHeader(i)) continue;
+    const model::Object& object = manifest_.objects[i];
+    const DownloadLayout::Segment& from = layout_->segment(uses.front());
+    uint64_t size_bytes = object.raw_bytes;
     uint64_t scales_bytes = 0;
-    if (exports(*object)) {
-      size_bytes = from.codes.SizeOf(
-          size_bytes / codec::FloatBytes(object->chunk_shape.format));
-      codec::ChunkShape whole = object->chunk_shape;
-      whole.rows = static_cast<uint32_t>(object->total_rows);
-      scales_bytes = ScaleBytes(whole, from.scales_dtype);
+    if (!object.shape.empty() && object.shape[0] > 0) {
+      const uint64_t rows = from.rows.has_value()
+                                ? from.rows->end - from.rows->first
+                                : object.shape[0];
+      size_bytes = object.raw_bytes / object.shape[0] * rows;
+      if (from.place.quantized) {
+        size_bytes = rows * from.place.codes.row_bytes;
+        scales_bytes = (HasOneScale(object) ? 1 : rows) *
+                       ScaleRowBytes(object, from.place.scales_dtype);
+      } else if (!from.rows.has_value()) {
+        size_bytes = object.raw_bytes;
+      }
     }
-    for (size_t i = 1; i < uses.size(); ++i) {
-      const TensorPlace to = place_of(uses[i]);
-      if (to.scales_dtype != from.scales_dtype) {
+    for (size_t j = 1; j < uses.size(); ++j) {
+      const TensorPlace& to = layout_->segment(uses[j]).place;
+      if (to.scales_dtype != from.place.scales_dtype) {
         return absl::FailedPreconditionError(absl::StrCat(
-            layout_->Describe(uses[i]), " has the same weights as ",
+            layout_->Describe(uses[j]), " has the same weights as ",
             layout_->Describe(uses.front()),
             ", but this format wants its scales in another type: use another "
             "format"));
       }
       QSTORE_RETURN_IF_ERROR(
-          output_->Copy(uses.front().file_index, from.offset_bytes,
-                        uses[i].file_index, to.offset_bytes, size_bytes));
+          output_->Copy(uses.front().file_index, from.place.offset_bytes,
+                        uses[j].file_index, to.offset_bytes, size_bytes));
       QSTORE_RETURN_IF_ERROR(output_->Copy(
-          uses.front().file_index, from.scales_offset_bytes, uses[i].file_index,
-          to.scales_offset_bytes, scales_bytes));
+          uses.front().file_index, from.place.scales_offset_bytes,
+          uses[j].file_index, to.scales_offset_bytes, scales_bytes));
     }
   }
   return absl::OkStatus();

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -21,6 +20,8 @@
 #include "client/events.h"
 #include "client/sinks/download_journal.h"
 #include "client/sinks/sink.h"
+#include "model/manifest.h"
+#include "model/read_plan.h"
 
 namespace qstore::client {
 
@@ -28,14 +29,14 @@ namespace qstore::client {
 class DownloadJob {
  public:
   struct Options {
-    v1::Precision precision = v1::PRECISION_ORIGINAL;
     size_t thread_count = 1;
     uint64_t memory_bytes = 0;
   };
 
-  // All must outlive this. `journal`, which may be null, says which chunks are
-  // in the files already and is told of those that are written.
-  DownloadJob(const Options& options, DownloadLayout* layout,
+  // All must outlive this. `journal`, which may be null, is told of chunks that
+  // are written; those that the plan takes for held are in `output` already.
+  DownloadJob(const Options& options, const model::Manifest* manifest,
+              const model::ReadPlan* plan, DownloadLayout* layout,
               FileWriter* output, DownloadJournal* journal, Events* events);
   // Unless a chunk has failed: waits until all that came whole are written and
   // in the journal, also when the connection broke. They need not come again.
@@ -43,11 +44,11 @@ class DownloadJob {
   DownloadJob(const DownloadJob&) = delete;
   DownloadJob& operator=(const DownloadJob&) = delete;
 
-  // Before anything else: tells `output` the sizes that are known.
-  absl::Status DeclareSizes();
+  // Declares the files whose layout is known, and has what is held checked.
+  absl::Status Begin();
 
-  // Takes the event that came after the revision manifest. Reports failures of
-  // the pool too, so that a download ends soon after the first.
+  // Takes an event that came after the manifest. Reports failures of the pool
+  // too, so that a download ends soon after the first.
   absl::Status Handle(const DownloadEvent& event);
 
   // After the last event: waits for the pool, checks that nothing is missing,
@@ -56,45 +57,59 @@ class DownloadJob {
   // another download fetches them.
   absl::Status Finish();
 
-  // Stored bytes of chunks that the journal listed.
-  uint64_t held_bytes() const { return held_bytes_; }
-
-  // Payload by kind.
-  const v1::BytesByKind& received() const { return assembler_.received(); }
+  // Payload by layer.
+  const model::LayerBytes& received() const { return assembler_.received(); }
 
   // Whether DownloadEnd has come.
   bool end_seen() const { return end_seen_; }
 
  private:
-  absl::Status BeginObject(const v1::ObjectManifest& manifest);
-  absl::Status AddPart(const BlobPartView& part);
+  // Where a chunk goes, and which part of it.
+  struct Target {
+    size_t file_index = 0;
+    TensorPlace place;             // of what is wanted of the chunk
+    bool first_of_tensor = false;  // of what is wanted of it
+    uint64_t first_row = 0;        // of the chunk, under a lower precision
+    uint64_t row_count = 0;        // likewise
+    uint64_t skip_bytes = 0;       // of the original, otherwise
+    uint64_t size_bytes = 0;       // likewise
+  };
+
+  const model::Object& ObjectOf(const model::PlannedChunk& planned) const {
+    return manifest_.objects[planned.object_index];
+  }
+  const model::Chunk& ChunkOf(const model::PlannedChunk& planned) const {
+    return ObjectOf(planned).chunks[planned.chunk_index];
+  }
+  // Whether codes and scales are written instead of the original.
+  bool IsLowPrecision(const model::PlannedChunk& planned) const {
+    return planned.layer_count < ChunkOf(planned).layers.size();
+  }
+  absl::Status AddValue(const ValueView& value);
   absl::Status CheckEnd(const v1::DownloadEnd& end);
+  absl::Status DeclareFile(size_t file_index,
+                           const std::vector<ShardLayout::Literal>& literals);
   // For headers of exported files.
   absl::Status AddHeaderChunk(const StoredChunk& chunk);
-  absl::Status WriteExportedHeaders(uint64_t object_index);
-  // Where each chunk of the object that begins goes.
-  void PlaceChunks(const ObjectPlan& object);
-  // Has the chunks checked that are in the files already.
-  void CheckHeld(const std::shared_ptr<const ObjectPlan>& object,
-                 const std::set<int>& held);
-  // Whether the chunk is what the server says; counts it as written if so.
-  absl::Status KeepIfGood(const ObjectPlan& object, int chunk_index,
-                          const TensorPlace& place);
-  void NoteWritten(const ObjectPlan& object, int chunk_index);
+  absl::Status WriteExportedHeaders(size_t object_index);
+  // In the file of its object's first use.
+  Target TargetOf(const model::PlannedChunk& planned) const;
+  // Has chunks checked that are in the file already.
+  void CheckHeld(size_t file_index);
+  // Whether the chunk is what the manifest says; counts it as written if so.
+  absl::Status KeepIfGood(const model::PlannedChunk& planned,
+                          const Target& target);
   void Submit(StoredChunk chunk);
-  // `place`: of the chunk, in the file of its object's first use.
-  absl::Status UnpackAndWrite(const StoredChunk& chunk,
-                              const TensorPlace& place);
-  absl::Status WriteCodes(size_t file_index, const TensorPlace& place,
-                          ByteView codes);
-  bool exports(const ObjectPlan& object) const {
-    return object.quantized() && options_.precision == v1::PRECISION_INT8;
-  }
+  absl::Status UnpackAndWrite(const StoredChunk& chunk, const Target& target);
+  absl::Status WriteLowPrecision(const StoredChunk& chunk, const Target& target,
+                                 const UnpackedChunk& unpacked);
   absl::Status CopyToOtherPlaces();
   void Fail(const absl::Status& status);
   absl::Status FirstFailure();
 
   const Options options_;
+  const model::Manifest& manifest_;
+  const model::ReadPlan& plan_;
   DownloadLayout* const layout_;
   FileWriter* const output_;
   DownloadJournal* const journal_;
@@ -102,15 +117,10 @@ class DownloadJob {
 
   ByteBudget budget_;
   ChunkAssembler assembler_;
-  uint64_t next_object_index_ = 0;
   bool end_seen_ = false;
-  std::vector<TensorPlace> places_;  // of the object's chunks
-  uint64_t held_bytes_ = 0;
   std::atomic<uint64_t> damaged_count_ = 0;
   ByteVector header_;  // of an exported file, as far as it has come
   ChunkUnpacker header_unpacker_;
-  // Objects that have more than one place.
-  std::vector<std::shared_ptr<const ObjectPlan>> shared_objects_;
 
   std::atomic<bool> failed_ = false;
   absl::Mutex mutex_;

@@ -8,130 +8,186 @@
 #include "absl/strings/str_cat.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "model/model_files.h"
+#include "model/safetensors.h"
 
 namespace qstore::client {
 namespace {
 
-absl::StatusOr<ExportTensor> ReadTensorSummary(
-    const v1::TensorSummary& summary) {
+// What loaders ask for; files of which only some tensors are read come without
+// their own metadata.
+const std::map<std::string, std::string>& PartialFileMetadata() {
+  static const auto* metadata =
+      new std::map<std::string, std::string>{{"format", "pt"}};
+  return *metadata;
+}
+
+ExportTensor TensorOf(const model::Segment& segment,
+                      const model::Object& object, const ExportFormat* format,
+                      const std::optional<model::RowRange>& rows) {
   ExportTensor tensor;
-  tensor.name = summary.name();
-  tensor.quantized = summary.quantized();
-  tensor.shape.assign(summary.shape().begin(), summary.shape().end());
-  tensor.group_size = summary.group_size();
-  tensor.raw_bytes = summary.raw_bytes();
-  QSTORE_ASSIGN_OR_RETURN(tensor.dtype, ParseDtype(summary.dtype()));
-  const absl::StatusOr<uint64_t> bytes =
-      TensorBytes(tensor.dtype, tensor.shape);
-  if (!bytes.ok()) return Contradiction(std::string(bytes.status().message()));
-  if (*bytes != summary.raw_bytes()) {
-    return Contradiction(absl::StrCat("its shape takes ", *bytes,
-                                      " bytes, but it has ",
-                                      summary.raw_bytes()));
+  tensor.name = segment.tensor_name;
+  tensor.dtype = *object.dtype;
+  tensor.shape = object.shape;
+  tensor.raw_bytes = object.raw_bytes;
+  if (rows.has_value()) {
+    const uint64_t row_bytes = object.raw_bytes / object.shape[0];
+    tensor.shape[0] = rows->end - rows->first;
+    tensor.raw_bytes = row_bytes * tensor.shape[0];
   }
-  if (!tensor.quantized) return tensor;
-  if (tensor.shape.size() != 2 || !IsQuantizable(tensor.dtype)) {
-    return Contradiction(
-        "it is quantized, but neither its shape nor its dtype "
-        "can be");
-  }
-  switch (summary.scale_strategy()) {
-    case 1:
-      tensor.strategy = codec::ScaleStrategy::kTensor;
-      break;
-    case 0:  // a server that does not say: all of its scales are of this kind
-    case 2:
-      tensor.strategy = codec::ScaleStrategy::kChannel;
-      break;
-    case 3:
-      tensor.strategy = codec::ScaleStrategy::kGroup;
-      break;
-    default:
-      return Contradiction(absl::StrCat("it has the unknown scale strategy ",
-                                        summary.scale_strategy()));
+  if (format != nullptr && object.quantized()) {
+    tensor.quantized = true;
+    tensor.strategy = object.quantization->strategy;
+    tensor.group_size = object.quantization->group_size;
   }
   return tensor;
 }
 
+absl::Status HeaderContradiction(const std::string& text) {
+  return absl::InternalError(
+      absl::StrCat("the server contradicts itself: ", text));
+}
+
+// A file's header, which includes its length field.
+absl::StatusOr<SafetensorsHeader> ParseHeader(ByteView header,
+                                              uint64_t file_bytes) {
+  if (header.size() < kSafetensorsLengthBytes) {
+    return HeaderContradiction("its header is too short");
+  }
+  QSTORE_ASSIGN_OR_RETURN(const uint64_t json_bytes,
+                          ParseSafetensorsLength(header, file_bytes));
+  const ByteView json = header.subspan(kSafetensorsLengthBytes);
+  if (json.size() != json_bytes) {
+    return HeaderContradiction("its header has another length than it says");
+  }
+  return ParseSafetensorsHeader(json, file_bytes - header.size());
+}
+
+// What the header says of the tensors must be what the manifest says.
+absl::Status CheckHeader(const SafetensorsHeader& header,
+                         const std::vector<ExportTensor>& tensors) {
+  std::map<std::string_view, const ExportTensor*> by_name;
+  for (const ExportTensor& tensor : tensors) by_name[tensor.name] = &tensor;
+  for (const TensorEntry& entry : header.tensors) {
+    const auto found = by_name.find(entry.name);
+    if (found == by_name.end() || found->second->shape != entry.shape ||
+        found->second->dtype != entry.dtype ||
+        found->second->raw_bytes != entry.size_bytes()) {
+      return HeaderContradiction(absl::StrCat("tensor ", Quoted(entry.name),
+                                              " is not what its header says"));
+    }
+  }
+  if (header.tensors.size() != by_name.size()) {
+    return HeaderContradiction("it has tensors that its header lacks");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::StatusOr<TensorsByFile> ReadTensorSummaries(
-    const v1::GetRevisionResponse& revision) {
+TensorsByFile TensorsOf(const model::Manifest& manifest,
+                        const ExportFormat* format) {
   TensorsByFile by_file;
-  for (const v1::FileSummary& file : revision.files()) {
-    std::vector<ExportTensor>& tensors = by_file[file.path()];
-    tensors.reserve(file.tensors_size());
-    for (const v1::TensorSummary& summary : file.tensors()) {
-      absl::StatusOr<ExportTensor> tensor = ReadTensorSummary(summary);
-      if (!tensor.ok()) {
-        return Annotate(tensor.status(),
-                        absl::StrCat("tensor ", Quoted(summary.name()),
-                                     " of file ", Quoted(file.path())));
-      }
-      tensors.push_back(*std::move(tensor));
+  for (const model::File& file : manifest.files) {
+    std::vector<ExportTensor>& tensors = by_file[file.path];
+    for (const model::Segment& segment : file.segments) {
+      const model::Object& object = manifest.objects[segment.object_index];
+      if (segment.tensor_name.empty() || !object.is_tensor()) continue;
+      tensors.push_back(TensorOf(segment, object, format, std::nullopt));
     }
   }
   return by_file;
 }
 
 absl::StatusOr<DownloadLayout> DownloadLayout::Create(
-    v1::RevisionManifest manifest, const ExportFormat* format,
-    TensorsByFile tensors) {
+    const model::Manifest* manifest, const model::ReadPlan& plan,
+    const ExportFormat* format) {
   DownloadLayout layout;
-  layout.manifest_ = std::move(manifest);
+  layout.manifest_ = manifest;
   layout.format_ = format;
-  layout.tensors_ = std::move(tensors);
-  layout.uses_.resize(layout.manifest_.object_count());
-  for (int i = 0; i < layout.manifest_.files_size(); ++i) {
-    QSTORE_RETURN_IF_ERROR(layout.PlaceFile(static_cast<size_t>(i)));
+  layout.uses_.resize(manifest->objects.size());
+  for (const model::PlannedFile& file : plan.files) {
+    QSTORE_RETURN_IF_ERROR(layout.PlaceFile(file));
   }
-  if (format == nullptr) return layout;
-  for (std::vector<Use>& uses : layout.uses_) {
-    std::stable_partition(uses.begin(), uses.end(), [&layout](const Use& use) {
-      return model::IsModelDocument(layout.files_[use.file_index].path);
-    });
-  }
+  QSTORE_RETURN_IF_ERROR(layout.CheckSameRows());
   return layout;
 }
 
-absl::Status DownloadLayout::PlaceFile(size_t file_index) {
-  const v1::FileManifest& manifest =
-      manifest_.files(static_cast<int>(file_index));
-  File file{.path = manifest.path(), .segments = {}};
-  std::map<std::string_view, const ExportTensor*> tensor_by_name;
-  if (format_ != nullptr) {
-    for (const ExportTensor& tensor : tensors_[file.path]) {
-      tensor_by_name[tensor.name] = &tensor;
-      file.exported = file.exported || tensor.quantized;
+absl::Status DownloadLayout::PlaceFile(const model::PlannedFile& planned) {
+  const model::File& source = manifest_->files[planned.file_index];
+  const size_t file_index = files_.size();
+  File& file = files_.emplace_back();
+  file.path = source.path;
+  SafetensorsHeader header{.metadata = PartialFileMetadata(), .tensors = {}};
+  uint64_t offset_bytes = 0;
+  for (const model::PlannedSegment& wanted : planned.segments) {
+    const model::Segment& segment = source.segments[wanted.segment_index];
+    const model::Object& object = manifest_->objects[segment.object_index];
+    Segment& placed = file.segments.emplace_back();
+    placed.object_index = segment.object_index;
+    placed.rows = wanted.rows;
+    placed.place.offset_bytes = offset_bytes;
+    offset_bytes += segment.raw_bytes;
+    uses_[segment.object_index].push_back(
+        {file_index, file.segments.size() - 1});
+    if (segment.tensor_name.empty() || !object.is_tensor()) continue;
+    placed.tensor_index = file.tensors.size();
+    const ExportTensor& tensor = file.tensors.emplace_back(
+        TensorOf(segment, object, format_, wanted.rows));
+    file.exported = file.exported || tensor.quantized;
+    header.tensors.push_back({.name = tensor.name,
+                              .dtype = tensor.dtype,
+                              .shape = tensor.shape,
+                              .begin_bytes = 0,
+                              .end_bytes = tensor.raw_bytes});
+  }
+  if (!planned.whole) {
+    file.exported = false;
+    return Annotate(LayOut(header, &file, &file.literals),
+                    absl::StrCat("file ", Quoted(file.path)));
+  }
+  if (!file.exported) {
+    file.size_bytes = source.size_bytes;
+    file.laid_out = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DownloadLayout::LayOut(
+    const SafetensorsHeader& header, File* file,
+    std::vector<ShardLayout::Literal>* literals) const {
+  // In the order of the header, which need not be that of the file.
+  std::map<std::string_view, Segment*> segment_by_name;
+  for (Segment& segment : file->segments) {
+    if (!segment.tensor_index.has_value()) continue;
+    segment_by_name[file->tensors[*segment.tensor_index].name] = &segment;
+  }
+  std::vector<ExportTensor> tensors;
+  tensors.reserve(header.tensors.size());
+  for (const TensorEntry& entry : header.tensors) {
+    tensors.push_back(
+        file->tensors[*segment_by_name.at(entry.name)->tensor_index]);
+  }
+  QSTORE_ASSIGN_OR_RETURN(ShardLayout shard,
+                          LayOutShard(format_, header, tensors));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    segment_by_name.at(tensors[i].name)->place = shard.places[i];
+  }
+  file->size_bytes = shard.file_bytes;
+  file->laid_out = true;
+  *literals = std::move(shard.literals);
+  return absl::OkStatus();
+}
+
+absl::Status DownloadLayout::CheckSameRows() const {
+  for (const std::vector<Use>& uses : uses_) {
+    for (const Use& use : uses) {
+      if (segment(use).rows == segment(uses.front()).rows) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          Describe(use), " and ", Describe(uses.front()),
+          " are the same weights, of which different rows are asked for: ask "
+          "for them one at a time"));
     }
   }
-  for (int i = 0; i < manifest.segments_size(); ++i) {
-    const v1::SegmentManifest& segment = manifest.segments(i);
-    const auto tensor = tensor_by_name.find(segment.tensor_name());
-    const bool header = segment.tensor_name().empty();
-    if (file.exported &&
-        (header != (i == 0) || header != (tensor == tensor_by_name.end()))) {
-      return Contradiction(
-          absl::StrCat(DescribeSegment(manifest, segment),
-                       " is not among what GetRevision said the file holds"));
-    }
-    file.segments.push_back(
-        {.object_index = segment.object_index(),
-         .place = {.offset_bytes = file.size_bytes, .codes = {}},
-         .tensor = tensor == tensor_by_name.end() ? nullptr : tensor->second});
-    file.size_bytes += segment.raw_bytes();
-    uses_[segment.object_index()].push_back(
-        {file_index, static_cast<size_t>(i)});
-  }
-  if (file.exported && (file.segments.empty() ||
-                        file.segments.size() != tensor_by_name.size() + 1)) {
-    return Contradiction(absl::StrCat("file ", Quoted(file.path), " has ",
-                                      file.segments.size(), " segments, but ",
-                                      tensor_by_name.size(), " tensors"));
-  }
-  file.laid_out = !file.exported;
-  files_.push_back(std::move(file));
   return absl::OkStatus();
 }
 
@@ -143,99 +199,46 @@ std::vector<std::string> DownloadLayout::Paths() const {
 }
 
 std::string DownloadLayout::Describe(const Use& use) const {
-  const v1::FileManifest& file =
-      manifest_.files(static_cast<int>(use.file_index));
-  return DescribeSegment(file,
-                         file.segments(static_cast<int>(use.segment_index)));
+  const File& file = files_[use.file_index];
+  const std::optional<size_t> tensor =
+      file.segments[use.segment_index].tensor_index;
+  std::string text = absl::StrCat("file ", Quoted(file.path));
+  if (tensor.has_value()) {
+    absl::StrAppend(&text, ": tensor ", Quoted(file.tensors[*tensor].name));
+  }
+  return text;
 }
 
-uint64_t DownloadLayout::object_raw_bytes(uint64_t object_index) const {
-  const Use& use = uses_[object_index].front();
-  return manifest_.files(static_cast<int>(use.file_index))
-      .segments(static_cast<int>(use.segment_index))
-      .raw_bytes();
-}
-
-bool DownloadLayout::IsExportedHeader(uint64_t object_index) const {
+bool DownloadLayout::IsExportedHeader(size_t object_index) const {
   return std::any_of(uses_[object_index].begin(), uses_[object_index].end(),
                      [this](const Use& use) {
-                       return use.segment_index == 0 &&
-                              files_[use.file_index].exported;
+                       return files_[use.file_index].exported &&
+                              !segment(use).tensor_index.has_value();
                      });
 }
 
 absl::StatusOr<std::vector<ShardLayout::Literal>>
-DownloadLayout::LayOutExported(const Use& use, ByteView header) {
+DownloadLayout::LayOutExported(const Use& use, ByteView header_bytes) {
   File& file = files_[use.file_index];
-  const std::string context = absl::StrCat("file ", Quoted(file.path));
-  if (header.size() < kSafetensorsLengthBytes) {
-    return Annotate(Contradiction("its header is too short"), context);
-  }
-  const absl::StatusOr<uint64_t> json_bytes =
-      ParseSafetensorsLength(header, file.size_bytes);
-  if (!json_bytes.ok()) return Annotate(json_bytes.status(), context);
-  const ByteView json = header.subspan(kSafetensorsLengthBytes);
-  if (json.size() != *json_bytes) {
-    return Annotate(Contradiction("its header has another length than it says"),
-                    context);
-  }
-  absl::StatusOr<SafetensorsHeader> original =
-      ParseSafetensorsHeader(json, file.size_bytes - header.size());
-  if (!original.ok()) return Annotate(original.status(), context);
-
-  std::map<std::string_view, Segment*> segment_by_name;
-  for (Segment& segment : file.segments) {
-    if (segment.tensor == nullptr) continue;
-    segment_by_name[segment.tensor->name] = &segment;
-  }
-  std::vector<ExportTensor> tensors;
-  for (const TensorEntry& entry : original->tensors) {
-    const auto segment = segment_by_name.find(entry.name);
-    if (segment == segment_by_name.end() ||
-        segment->second->tensor->shape != entry.shape ||
-        segment->second->tensor->dtype != entry.dtype ||
-        object_raw_bytes(segment->second->object_index) != entry.size_bytes()) {
-      return Annotate(
-          Contradiction(absl::StrCat("tensor ", Quoted(entry.name),
-                                     " is not what its header says")),
-          context);
+  const auto lay_out =
+      [&]() -> absl::StatusOr<std::vector<ShardLayout::Literal>> {
+    uint64_t file_bytes = 0;
+    for (const Segment& part : file.segments) {
+      file_bytes += manifest_->objects[part.object_index].raw_bytes;
     }
-    tensors.push_back(*segment->second->tensor);
+    QSTORE_ASSIGN_OR_RETURN(const SafetensorsHeader header,
+                            ParseHeader(header_bytes, file_bytes));
+    QSTORE_RETURN_IF_ERROR(CheckHeader(header, file.tensors));
+    std::vector<ShardLayout::Literal> literals;
+    QSTORE_RETURN_IF_ERROR(LayOut(header, &file, &literals));
+    return literals;
+  };
+  auto literals = lay_out();
+  if (!literals.ok()) {
+    return Annotate(literals.status(),
+                    absl::StrCat("file ", Quoted(file.path)));
   }
-  if (tensors.size() != segment_by_name.size()) {
-    return Annotate(Contradiction("it has tensors that its header lacks"),
-                    context);
-  }
-  absl::StatusOr<ShardLayout> shard = LayOutShard(*format_, *original, tensors);
-  if (!shard.ok()) return Annotate(shard.status(), context);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    segment_by_name[tensors[i].name]->place = shard->places[i];
-  }
-  file.size_bytes = shard->file_bytes;
-  file.laid_out = true;
-  return std::move(shard->literals);
-}
-
-absl::Status DownloadLayout::CheckPlaced(const ObjectPlan& object) const {
-  const uint64_t object_index = object.manifest.object_index();
-  if (format_ == nullptr) return absl::OkStatus();
-  for (const Use& use : uses_[object_index]) {
-    const ExportTensor* tensor =
-        files_[use.file_index].segments[use.segment_index].tensor;
-    const bool expected = tensor != nullptr && tensor->quantized;
-    if (expected != object.quantized() ||
-        (expected && (tensor->strategy != object.chunk_shape.strategy ||
-                      tensor->group_size != object.chunk_shape.group_size))) {
-      return Contradiction(absl::StrCat(
-          object.description, " is quantized otherwise than GetRevision said"));
-    }
-  }
-  if (!files_[uses_[object_index].front().file_index].laid_out &&
-      !IsExportedHeader(object_index)) {
-    return Contradiction(absl::StrCat(object.description,
-                                      " came before the header of its file"));
-  }
-  return absl::OkStatus();
+  return literals;
 }
 
 }  // namespace qstore::client

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/hash.h"
 #include "base/status.h"
+#include "client/manifest_query.h"
 #include "client/rpc_status.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
@@ -25,7 +25,6 @@ constexpr uint32_t MakeTag(int field, WireFormatLite::WireType type) {
 }
 constexpr auto kVarint = WireFormatLite::WIRETYPE_VARINT;
 constexpr auto kBytes = WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-constexpr auto kFixed64 = WireFormatLite::WIRETYPE_FIXED64;
 
 // Notes where the next length-prefixed bytes lie, without copying them.
 bool ReadInPlace(CodedInputStream* input, std::vector<ByteView>* pieces) {
@@ -44,25 +43,28 @@ bool ReadInPlace(CodedInputStream* input, std::vector<ByteView>* pieces) {
   return true;
 }
 
-bool ParseBlobPart(CodedInputStream* input, BlobPartView* part) {
+bool ParseValue(CodedInputStream* input, ValueView* value) {
   while (const uint32_t tag = input->ReadTag()) {
     bool read = false;
     switch (tag) {
-      case MakeTag(v1::BlobPart::kObjectIndexFieldNumber, kVarint):
-        read = input->ReadVarint64(&part->object_index);
+      case MakeTag(v1::Value::kObjectIndexFieldNumber, kVarint):
+        read = input->ReadVarint64(&value->object_index);
         break;
-      case MakeTag(v1::BlobPart::kChunkIndexFieldNumber, kVarint):
-        read = input->ReadVarint32(&part->chunk_index);
+      case MakeTag(v1::Value::kChunkIndexFieldNumber, kVarint):
+        read = input->ReadVarint32(&value->chunk_index);
         break;
-      case MakeTag(v1::BlobPart::kBlobIndexFieldNumber, kVarint):
-        read = input->ReadVarint32(&part->blob_index);
+      case MakeTag(v1::Value::kLayerFieldNumber, kVarint):
+        read = input->ReadVarint32(&value->layer);
         break;
-      case MakeTag(v1::BlobPart::kOffsetBytesFieldNumber, kVarint):
-        read = input->ReadVarint64(&part->offset_bytes);
+      case MakeTag(v1::Value::kSubgroupFieldNumber, kVarint):
+        read = input->ReadVarint32(&value->subgroup);
         break;
-      case MakeTag(v1::BlobPart::kPayloadFieldNumber, kBytes):
-        part->pieces.clear();
-        read = ReadInPlace(input, &part->pieces);
+      case MakeTag(v1::Value::kValueIndexFieldNumber, kVarint):
+        read = input->ReadVarint32(&value->value_index);
+        break;
+      case MakeTag(v1::Value::kPayloadFieldNumber, kBytes):
+        value->pieces.clear();
+        read = ReadInPlace(input, &value->pieces);
         break;
       default:
         read = WireFormatLite::SkipField(input, tag);
@@ -70,48 +72,6 @@ bool ParseBlobPart(CodedInputStream* input, BlobPartView* part) {
     if (!read) return false;
   }
   return input->ConsumedEntireMessage();
-}
-
-struct CheckedView {
-  std::string serialized;
-  uint64_t xxh3 = 0;
-};
-
-bool ParseChecked(CodedInputStream* input, CheckedView* checked) {
-  while (const uint32_t tag = input->ReadTag()) {
-    bool read = false;
-    switch (tag) {
-      case MakeTag(v1::Checked::kSerializedFieldNumber, kBytes): {
-        uint32_t size_bytes = 0;
-        read = input->ReadVarint32(&size_bytes) &&
-               input->ReadString(&checked->serialized,
-                                 static_cast<int>(size_bytes));
-        break;
-      }
-      case MakeTag(v1::Checked::kXxh3FieldNumber, kFixed64):
-        read = input->ReadLittleEndian64(&checked->xxh3);
-        break;
-      default:
-        read = WireFormatLite::SkipField(input, tag);
-    }
-    if (!read) return false;
-  }
-  return input->ConsumedEntireMessage();
-}
-
-template <typename Message>
-absl::Status Unwrap(const CheckedView& checked, const char* what,
-                    DownloadEvent* event) {
-  if (Xxh3(AsBytes(checked.serialized)) != checked.xxh3) {
-    return absl::DataLossError(
-        absl::StrCat("the ", what,
-                     " does not have the checksum sent with it: download it "
-                     "again"));
-  }
-  if (!event->event.emplace<Message>().ParseFromString(checked.serialized)) {
-    return absl::InternalError(absl::StrCat("the ", what, " cannot be parsed"));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Malformed() {
@@ -122,18 +82,14 @@ absl::Status Malformed() {
 absl::Status ParseOneEvent(uint32_t tag, CodedInputStream* input,
                            DownloadEvent* event) {
   switch (tag) {
-    case MakeTag(v1::DownloadResponse::kRevisionFieldNumber, kBytes): {
-      CheckedView checked;
-      if (!ParseChecked(input, &checked)) return Malformed();
-      return Unwrap<v1::RevisionManifest>(checked, "revision manifest", event);
+    case MakeTag(v1::DownloadResponse::kManifestPageFieldNumber, kBytes): {
+      v1::Checked checked;
+      if (!checked.ParseFromCodedStream(input)) return Malformed();
+      return ParseManifestPage(checked,
+                               &event->event.emplace<v1::ManifestPage>());
     }
-    case MakeTag(v1::DownloadResponse::kObjectFieldNumber, kBytes): {
-      CheckedView checked;
-      if (!ParseChecked(input, &checked)) return Malformed();
-      return Unwrap<v1::ObjectManifest>(checked, "object manifest", event);
-    }
-    case MakeTag(v1::DownloadResponse::kBlobFieldNumber, kBytes):
-      return ParseBlobPart(input, &event->event.emplace<BlobPartView>())
+    case MakeTag(v1::DownloadResponse::kValueFieldNumber, kBytes):
+      return ParseValue(input, &event->event.emplace<ValueView>())
                  ? absl::OkStatus()
                  : Malformed();
     case MakeTag(v1::DownloadResponse::kEndFieldNumber, kBytes): {
@@ -147,7 +103,7 @@ absl::Status ParseOneEvent(uint32_t tag, CodedInputStream* input,
 
 }  // namespace
 
-uint64_t BlobPartView::payload_bytes() const {
+uint64_t ValueView::payload_bytes() const {
   uint64_t sum_bytes = 0;
   for (const ByteView piece : pieces) sum_bytes += piece.size();
   return sum_bytes;

@@ -20,30 +20,30 @@
 
 namespace qstore::client {
 
-// A v1::BlobPart whose payload lies in `pieces`, in order.
-struct BlobPartView {
+// A v1::Value whose payload lies in `pieces`, in order.
+struct ValueView {
   uint64_t object_index = 0;
   uint32_t chunk_index = 0;
-  uint32_t blob_index = 0;
-  uint64_t offset_bytes = 0;
+  uint32_t layer = 0;
+  uint32_t subgroup = 0;
+  uint32_t value_index = 0;
   std::vector<ByteView> pieces;
 
   uint64_t payload_bytes() const;
 };
 
-// One v1::DownloadResponse. The pieces of a blob part are valid until the next
+// One v1::DownloadResponse. The pieces of a value are valid until the next
 // event is read into it.
 struct DownloadEvent {
-  std::variant<std::monostate, v1::RevisionManifest, v1::ObjectManifest,
-               BlobPartView, v1::DownloadEnd>
+  std::variant<std::monostate, v1::ManifestPage, ValueView, v1::DownloadEnd>
       event;
   uint64_t message_bytes = 0;
   grpc::ByteBuffer buffer;  // what the pieces point into
 };
 
 // Parses `event->buffer` into the rest of `event`. Takes hostile bytes: an
-// error says what is wrong with the message. The checksum of a manifest is
-// checked here.
+// error says what is wrong with the message. The checksum of a page of the
+// manifest is checked here.
 absl::Status ParseDownloadEvent(DownloadEvent* event);
 
 // One thread at a time.

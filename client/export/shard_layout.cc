@@ -21,7 +21,7 @@ struct Entry {
 };
 
 absl::StatusOr<std::vector<Entry>> ListEntries(
-    const ExportFormat& format, const SafetensorsHeader& original,
+    const ExportFormat* format, const SafetensorsHeader& original,
     const std::vector<ExportTensor>& tensors) {
   std::vector<Entry> entries;
   std::set<std::string> names;
@@ -44,7 +44,7 @@ absl::StatusOr<std::vector<Entry>> ListEntries(
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (!tensors[i].quantized) continue;
     QSTORE_RETURN_IF_ERROR(ScaleShape(tensors[i]).status());
-    for (ExportedPart& part : format.Parts(tensors[i])) {
+    for (ExportedPart& part : format->Parts(tensors[i])) {
       const uint64_t size_bytes = part.size_bytes();
       QSTORE_RETURN_IF_ERROR(add({.name = std::move(part.name),
                                   .dtype = part.dtype,
@@ -68,7 +68,7 @@ ByteVector ShapeBytes(const ExportTensor& tensor) {
 }  // namespace
 
 absl::StatusOr<ShardLayout> LayOutShard(
-    const ExportFormat& format, const SafetensorsHeader& original,
+    const ExportFormat* format, const SafetensorsHeader& original,
     const std::vector<ExportTensor>& tensors) {
   QSTORE_ASSIGN_OR_RETURN(std::vector<Entry> entries,
                           ListEntries(format, original, tensors));
@@ -109,7 +109,7 @@ absl::StatusOr<ShardLayout> LayOutShard(
       place.offset_bytes = offset_bytes;
     }
     place.quantized = tensor.quantized;
-    if (tensor.quantized) place.codes = format.CodesOf(tensor);
+    if (tensor.quantized) place.codes = format->CodesOf(tensor);
   }
   return layout;
 }

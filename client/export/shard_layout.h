@@ -35,8 +35,9 @@ struct ShardLayout {
 
 // `tensors`: those of `original.tensors`, in their order. FAILED_PRECONDITION,
 // naming the tensor, when the format cannot hold one.
+// `format` may be null when none is quantized.
 absl::StatusOr<ShardLayout> LayOutShard(
-    const ExportFormat& format, const SafetensorsHeader& original,
+    const ExportFormat* format, const SafetensorsHeader& original,
     const std::vector<ExportTensor>& tensors);
 
 }  // namespace qstore::client

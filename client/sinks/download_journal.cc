@@ -96,15 +96,17 @@ std::set<int> DownloadJournal::Chunks(uint64_t object_index,
   return found->second.chunks;
 }
 
-void DownloadJournal::NameIn(v1::DownloadRequest* request) {
+model::HeldChunks DownloadJournal::NameIn(v1::Held* held) {
   const absl::MutexLock lock(&mutex_);
+  model::HeldChunks named;
   size_t entries = 0;
   for (auto it = objects_.begin(); it != objects_.end();) {
     const auto& [index, object] = *it;
-    const int ranges = request->held_objects_size();
+    const int ranges = held->objects_size();
     if (object.whole() && ranges > 0 &&
-        request->held_objects(ranges - 1).end() == index) {
-      request->mutable_held_objects(ranges - 1)->set_end(index + 1);
+        held->objects(ranges - 1).end() == index) {
+      held->mutable_objects(ranges - 1)->set_end(index + 1);
+      named.AddObjects(index, index + 1);
       ++it;
       continue;
     }
@@ -114,18 +116,21 @@ void DownloadJournal::NameIn(v1::DownloadRequest* request) {
       continue;
     }
     if (object.whole()) {
-      v1::ObjectRange* range = request->add_held_objects();
+      v1::ObjectRange* range = held->add_objects();
       range->set_first(index);
       range->set_end(index + 1);
+      named.AddObjects(index, index + 1);
     } else {
-      v1::HeldChunks* chunks = request->add_held_chunks();
+      v1::HeldChunks* chunks = held->add_chunks();
       chunks->set_object_index(index);
       for (const int chunk : object.chunks) {
         chunks->add_chunk_indices(static_cast<uint32_t>(chunk));
+        named.AddChunk(index, static_cast<uint32_t>(chunk));
       }
     }
     ++it;
   }
+  return named;
 }
 
 uint64_t DownloadJournal::chunk_count() const {

@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "model/reserved_names.h"
+#include "model/selection.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {
@@ -43,8 +44,9 @@ class DownloadJournal {
   // The chunks of an object that are there; none when it has another number of
   // chunks than it had.
   std::set<int> Chunks(uint64_t object_index, int chunk_count) const;
-  // Takes from the journal what `request` cannot name and names the rest.
-  void NameIn(v1::DownloadRequest* request);
+  // Takes from the journal what a request cannot name; names the rest in `held`
+  // and returns it.
+  model::HeldChunks NameIn(v1::Held* held);
 
   uint64_t chunk_count() const;
 

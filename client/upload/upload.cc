@@ -11,12 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
-#include "client/from_wire.h"
 #include "client/rpc_status.h"
 #include "client/upload/directory_walk.h"
 #include "client/upload/read_ahead.h"
 #include "client/upload/upload_checks.h"
 #include "client/upload/upload_point.h"
+#include "wire/layer_bytes.h"
 
 namespace qstore::client {
 namespace {
@@ -270,7 +270,7 @@ absl::Status Uploader::SendAll() {
   result_.tag = response->tag();
   result_.revision = response->revision();
   result_.created = response->created();
-  result_.stored = FromWire(response->stored());
+  QSTORE_ASSIGN_OR_RETURN(result_.stored, wire::FromWire(response->stored()));
   result_.two_copies_bytes = response->two_copies_bytes();
   return absl::OkStatus();
 }

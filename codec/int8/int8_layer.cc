@@ -80,6 +80,7 @@ const Layer kInt8Layer = {
     .name = "int8",
     .stands_on = kNoLayer,
     .gives_original = false,
+    .single_blob = true,
     .suits = Int8Suits,
     .decoded_bytes = Int8DecodedBytes,
     .checksums = Int8Checksums,

@@ -57,6 +57,7 @@ const Layer kPlainLayer = {
     .name = "plain",
     .stands_on = kNoLayer,
     .gives_original = true,
+    .single_blob = true,
     .suits = PlainSuits,
     .decoded_bytes = PlainDecodedBytes,
     .checksums = nullptr,

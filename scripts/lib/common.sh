@@ -14,6 +14,12 @@ die() {
   exit 1
 }
 
+# debian_release: "12", "13", ...; empty elsewhere.
+debian_release() {
+  # shellcheck disable=SC1091
+  (. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && printf '%s' "${VERSION_ID:-}") || true
+}
+
 # build PRESET [TARGET...]: configures and builds a CMake preset.
 build() {
   local preset=$1

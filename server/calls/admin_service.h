@@ -6,8 +6,8 @@
 #include "grpcpp/server_context.h"
 #include "qstore/v1/admin.grpc.pb.h"
 #include "server/backup_directory.h"
+#include "server/calls/call_frame.h"
 #include "server/check/scrubber.h"
-#include "server/limits/call_admission.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -16,10 +16,10 @@ class AdminService final : public v1::Admin::Service {
  public:
   // All outlive the service. Without `backups` CreateBackup is refused,
   // without `scrubber` the scrub is off.
-  AdminService(storage::ModelStore* store, CallAdmission* admission,
+  AdminService(storage::ModelStore* store, const CallEnvironment& environment,
                BackupDirectory* backups, const Scrubber* scrubber)
       : store_(store),
-        admission_(admission),
+        environment_(environment),
         backups_(backups),
         scrubber_(scrubber) {}
 
@@ -33,10 +33,9 @@ class AdminService final : public v1::Admin::Service {
  private:
   absl::Status RunCreateBackup(const v1::CreateBackupRequest& request,
                                v1::CreateBackupResponse* response);
-  absl::Status RunGetScrubStatus(v1::ScrubStatus* response);
 
   storage::ModelStore* const store_;
-  CallAdmission* const admission_;
+  const CallEnvironment environment_;
   BackupDirectory* const backups_;
   const Scrubber* const scrubber_;
 };

@@ -1,111 +1,148 @@
 #include "server/calls/status_mapping.h"
 
-#include <google/protobuf/any.pb.h>
-#include <google/protobuf/duration.pb.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/wire_format_lite.h>
+#include <google/protobuf/message_lite.h>
+
+#include <string_view>
+#include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/status.h"
+#include "base/utf8.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpcpp/support/error_details.h"
 
 namespace qstore::server {
 namespace {
 
-using google::protobuf::internal::WireFormatLite;
-
-constexpr char kRetryInfoUrl[] = "type.googleapis.com/google.rpc.RetryInfo";
-constexpr char kResourceInfoUrl[] =
-    "type.googleapis.com/google.rpc.ResourceInfo";
+constexpr char kTypeUrlPrefix[] = "type.googleapis.com/";
 constexpr char kModelResourceType[] = "qstore.v1.Model";
+constexpr char kErrorDomain[] = "qstore";
 
-// gRPC carries status in HTTP/2 trailers, which peers limit to 8 KiB; the
-// details repeat the message.
-constexpr size_t kMaxMessageBytes = 2048;
+// gRPC carries status in HTTP/2 trailers, which peers limit to 8 KiB: the
+// message with what is not printable ASCII as three characters for each byte,
+// and the details, which repeat it, in base64.
+constexpr size_t kMaxEncodedMessageBytes = 2048;
 
-// Writes length-delimited fields: the messages of google/rpc that we send are
-// made of nothing else, so they need no generated code.
-class FieldWriter {
- public:
-  void AddBytes(int number, const std::string& value) {
-    google::protobuf::io::StringOutputStream stream(&bytes_);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    WireFormatLite::WriteBytes(number, value, &coded);
+// How many bytes gRPC's percent-encoding makes of it.
+size_t EncodedBytes(std::string_view text) {
+  size_t bytes = 0;
+  for (const char c : text) {
+    bytes += (c >= ' ' && c <= '~' && c != '%') ? 1 : 3;
   }
-  void AddInt32(int number, int value) {
-    google::protobuf::io::StringOutputStream stream(&bytes_);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    WireFormatLite::WriteInt32(number, value, &coded);
-  }
-  const std::string& bytes() const { return bytes_; }
+  return bytes;
+}
 
- private:
-  std::string bytes_;
-};
-
-std::string CutMessage(const absl::Status& status) {
-  std::string message(status.message());
-  if (message.size() > kMaxMessageBytes) {
-    message.resize(kMaxMessageBytes);
-    message += "...";
+std::string MessageToSend(const absl::Status& status) {
+  std::string_view rest(status.message().data(), status.message().size());
+  std::string message;
+  size_t encoded_bytes = 0;
+  while (!rest.empty()) {
+    const std::string_view from = rest;
+    std::string_view character = "?";
+    if (TakeCodePoint(&rest).has_value()) {
+      character = from.substr(0, from.size() - rest.size());
+    } else {
+      rest.remove_prefix(1);
+    }
+    encoded_bytes += EncodedBytes(character);
+    if (encoded_bytes > kMaxEncodedMessageBytes) return message + "...";
+    message += character;
   }
   return message;
 }
 
+void SetDetail(const google::protobuf::Message& detail, absl::Status* status) {
+  status->SetPayload(
+      absl::StrCat(kTypeUrlPrefix, detail.GetDescriptor()->full_name()),
+      absl::Cord(detail.SerializeAsString()));
+}
+
+google::rpc::ErrorInfo ErrorInfoOf(const std::string& reason,
+                                   const ErrorSubject& subject) {
+  google::rpc::ErrorInfo error;
+  error.set_reason(reason);
+  error.set_domain(kErrorDomain);
+  auto& metadata = *error.mutable_metadata();
+  if (!subject.model.empty()) metadata["model"] = subject.model;
+  if (!subject.revision.empty()) metadata["revision"] = subject.revision;
+  return error;
+}
+
 }  // namespace
 
-grpc::Status ToGrpcStatus(const absl::Status& status) {
+grpc::Status ToGrpcStatus(const absl::Status& status,
+                          const ErrorSubject& subject) {
   if (status.ok()) return grpc::Status::OK;
-  // The numbers of absl's codes are those of gRPC's.
-  const auto code = static_cast<grpc::StatusCode>(status.raw_code());
-  const std::string message = CutMessage(status);
-  // google.rpc.Status: 1 code, 2 message, 3 details.
-  FieldWriter details;
-  bool any_details = false;
-  details.AddInt32(1, status.raw_code());
-  details.AddBytes(2, message);
+  google::rpc::Status details;
+  details.set_code(status.raw_code());
+  details.set_message(MessageToSend(status));
+  if (const std::string reason = ReasonOf(status); !reason.empty()) {
+    details.add_details()->PackFrom(ErrorInfoOf(reason, subject));
+  }
   status.ForEachPayload(
-      [&](absl::string_view type_url, const absl::Cord& value) {
-        google::protobuf::Any any;
-        any.set_type_url(std::string(type_url));
-        any.set_value(std::string(value));
-        details.AddBytes(3, any.SerializeAsString());
-        any_details = true;
+      [&details](absl::string_view type_url, const absl::Cord& value) {
+        if (type_url == kReasonPayloadUrl) return;
+        google::protobuf::Any* detail = details.add_details();
+        detail->set_type_url(std::string(type_url));
+        detail->set_value(std::string(value));
       });
-  return any_details ? grpc::Status(code, message, details.bytes())
-                     : grpc::Status(code, message);
+  if (details.details().empty()) {
+    // The numbers of absl's codes are those of gRPC's.
+    return {static_cast<grpc::StatusCode>(details.code()), details.message()};
+  }
+  grpc::Status result;
+  // Fails for want of a place for the result alone.
+  (void)grpc::SetErrorDetails(details, &result);
+  return result;
 }
 
 absl::Status ClientGoneError() {
-  return absl::CancelledError("the client cancelled or went away");
+  return WithReason(absl::CancelledError("the client cancelled or went away"),
+                    kReasonCancelled);
+}
+
+absl::Status SlowClientError(const char* what,
+                             std::chrono::milliseconds timeout) {
+  return WithReason(absl::CancelledError(absl::StrCat(
+                        "the client ", what, " nothing for ",
+                        absl::FormatDuration(absl::FromChrono(timeout)))),
+                    kReasonSlowClient);
 }
 
 absl::Status WithRetryHint(absl::Status status, absl::Duration delay) {
   if (status.ok()) return status;
-  google::protobuf::Duration duration;
-  duration.set_seconds(absl::ToInt64Seconds(delay));
-  // google.rpc.RetryInfo: 1 retry_delay.
-  FieldWriter info;
-  info.AddBytes(1, duration.SerializeAsString());
-  status.SetPayload(kRetryInfoUrl, absl::Cord(info.bytes()));
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(absl::ToInt64Seconds(delay));
+  SetDetail(retry, &status);
   return status;
 }
 
 absl::Status AdviseOnDamage(const absl::Status& status) {
-  if (!absl::IsDataLoss(status)) return status;
-  return MakeStatus(status.code(),
-                    std::string(status.message()) +
-                        ": upload it again from its source, which stores it "
-                        "anew, or restore a backup");
+  if (!absl::IsDataLoss(status) ||
+      ReasonOf(status) == kReasonDamagedInTransit) {
+    return status;
+  }
+  absl::Status advice(
+      status.code(),
+      absl::StrCat(status.message(),
+                   ": upload it again from its source, which stores it anew, "
+                   "or restore a backup"));
+  status.ForEachPayload(
+      [&advice](absl::string_view type_url, const absl::Cord& payload) {
+        advice.SetPayload(type_url, payload);
+      });
+  return advice;
 }
 
 absl::Status WithResource(absl::Status status, const std::string& name) {
   if (status.ok() || name.empty()) return status;
-  // google.rpc.ResourceInfo: 1 resource_type, 2 resource_name.
-  FieldWriter info;
-  info.AddBytes(1, kModelResourceType);
-  info.AddBytes(2, name);
-  status.SetPayload(kResourceInfoUrl, absl::Cord(info.bytes()));
+  google::rpc::ResourceInfo resource;
+  resource.set_resource_type(kModelResourceType);
+  resource.set_resource_name(name);
+  SetDetail(resource, &status);
   return status;
 }
 

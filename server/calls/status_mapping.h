@@ -1,6 +1,7 @@
 // The one place where our errors become gRPC's.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "absl/status/status.h"
@@ -9,15 +10,29 @@
 
 namespace qstore::server {
 
-// Same code, same message (cut to what trailers may carry); payloads of
-// `status` become the details of a google.rpc.Status.
-grpc::Status ToGrpcStatus(const absl::Status& status);
+// What an error is about, as far as it is known; valid names or empty.
+struct ErrorSubject {
+  std::string model;
+  std::string revision;  // or its first digits
+};
+
+// Same code, same message. A reason (base/error_reason.h) and the subject
+// become google.rpc.ErrorInfo, other payloads stay what they are: details of a
+// google.rpc.Status. The message is cut to what trailers may carry, and to
+// valid UTF-8.
+grpc::Status ToGrpcStatus(const absl::Status& status,
+                          const ErrorSubject& subject = {});
 
 // Adds google.rpc.RetryInfo: the client may retry after `delay`.
 absl::Status WithRetryHint(absl::Status status, absl::Duration delay);
 
 // CANCELLED: nobody waits for the answer any more.
 absl::Status ClientGoneError();
+
+// CANCELLED: the client neither sent nor took anything for as long as it may.
+// `what`: "sent" or "took".
+absl::Status SlowClientError(const char* what,
+                             std::chrono::milliseconds timeout);
 
 // Says what to do about damage to what is stored, when that is what `status`
 // tells of.

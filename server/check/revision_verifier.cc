@@ -1,30 +1,24 @@
 #include "server/check/revision_verifier.h"
 
-#include <unordered_set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/failpoint.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "model/chunk_layers.h"
 #include "server/calls/status_mapping.h"
 #include "server/check/stored_chunk.h"
 
 namespace qstore::server {
 namespace {
 
-uint64_t BlobBytesOf(const storage::v1::Chunk& chunk) {
-  uint64_t bytes = chunk.int8().size_bytes() + chunk.plain().size_bytes();
-  for (const storage::v1::Blob& blob : chunk.residual()) {
-    bytes += blob.size_bytes();
-  }
-  return bytes;
-}
-
-absl::Status CheckChunk(const storage::v1::Object& object, uint32_t chunk_index,
-                        const ChunkBlobs& blobs, CodecSet& codecs) {
+absl::Status CheckStored(const model::Object& object, const model::Chunk& chunk,
+                         const ByteVector& bytes, CodecSet& codecs) {
   QSTORE_FAILPOINT("verify.chunk");
-  return DecodeAndCheck(object, chunk_index, blobs, codecs);
+  const auto layer_count = static_cast<uint32_t>(chunk.layers.size());
+  return DecodeAndCheck(object, chunk,
+                        model::SplitLayers(chunk, layer_count, bytes), codecs);
 }
 
 }  // namespace
@@ -34,6 +28,7 @@ RevisionVerifier::RevisionVerifier(storage::RevisionReader* reader,
                                    ByteBudget* budget,
                                    std::function<bool()> cancelled)
     : reader_(reader),
+      manifest_(reader, {}),
       pool_(pool),
       codecs_(codecs),
       budget_(budget),
@@ -41,90 +36,77 @@ RevisionVerifier::RevisionVerifier(storage::RevisionReader* reader,
 
 absl::Status RevisionVerifier::Run(const Reporter& report,
                                    VerifyProgress* progress) {
-  const std::vector<NamedObject> objects = ListObjects();
-  progress_.total_objects = objects.size();
-  absl::Status status;
-  for (const NamedObject& object : objects) {
-    status = VerifyObject(object);
-    if (!status.ok()) break;
-    {
-      const std::lock_guard lock(mutex_);
-      ++progress_.checked_objects;
-    }
-    if (!report(Snapshot())) {
-      status = absl::CancelledError("the verification was stopped");
-      break;
-    }
+  {
+    const absl::MutexLock lock(&mutex_);
+    progress_.total_objects = manifest_.object_count();
   }
+  absl::Status status = ReadManifest();
+  if (status.ok()) status = VerifyChunks(report);
   WaitForTasks();
   *progress = Snapshot();
   return status;
 }
 
-std::vector<RevisionVerifier::NamedObject> RevisionVerifier::ListObjects()
-    const {
-  std::vector<NamedObject> objects;
-  std::unordered_set<uint64_t> seen;
-  for (const storage::v1::File& file : reader_->revision().files()) {
-    for (const storage::v1::Segment& segment : file.segments()) {
-      if (!seen.insert(segment.object_id()).second) continue;
-      std::string label = "file " + Quoted(file.path());
-      if (!segment.tensor_name().empty()) {
-        label += ": tensor " + Quoted(segment.tensor_name());
-      }
-      objects.push_back({segment.object_id(), std::move(label)});
+absl::Status RevisionVerifier::ReadManifest() {
+  for (size_t i = 0; i < manifest_.object_count(); ++i) {
+    QSTORE_FAILPOINT("verify.object");
+    QSTORE_RETURN_IF_ERROR(Note(manifest_.Object(i).status(), ""));
+    if (cancelled_()) return ClientGoneError();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RevisionVerifier::VerifyChunks(const Reporter& report) {
+  QSTORE_ASSIGN_OR_RETURN(const model::ReadPlan plan,
+                          model::PlanRead(manifest_.manifest(), {}, {}));
+  size_t object_index = 0;
+  const auto advance_to = [&](size_t next) {
+    const bool moved = next > object_index;
+    object_index = next;
+    const absl::MutexLock lock(&mutex_);
+    progress_.checked_objects = object_index;
+    return moved;
+  };
+  for (const model::PlannedChunk& chunk : plan.chunks) {
+    if (advance_to(chunk.object_index) && !report(Snapshot())) {
+      return absl::CancelledError("the verification was stopped");
     }
+    QSTORE_RETURN_IF_ERROR(VerifyChunk(chunk));
   }
-  return objects;
+  advance_to(manifest_.object_count());
+  return absl::OkStatus();
 }
 
-absl::Status RevisionVerifier::VerifyObject(const NamedObject& named) {
-  QSTORE_FAILPOINT("verify.object");
-  auto record = reader_->GetObject(named.object_id);
-  if (!record.ok()) return Note(record.status(), named.label);
-  const auto object =
-      std::make_shared<const storage::v1::Object>(*std::move(record));
-  for (int i = 0; i < object->chunks_size(); ++i) {
-    QSTORE_RETURN_IF_ERROR(
-        VerifyChunk(named, object, static_cast<uint32_t>(i)));
-  }
-  return Note(CheckChunkSum(*object), named.label);
-}
-
-absl::Status RevisionVerifier::VerifyChunk(
-    const NamedObject& named, std::shared_ptr<const storage::v1::Object> object,
-    uint32_t chunk_index) {
-  const std::string where = absl::StrCat(named.label, ": chunk ", chunk_index);
+absl::Status RevisionVerifier::VerifyChunk(const model::PlannedChunk& planned) {
+  const model::Object& object =
+      manifest_.manifest().objects[planned.object_index];
+  const model::Chunk& chunk = object.chunks[planned.chunk_index];
+  const std::string where = absl::StrCat(LabelOf(planned.object_index),
+                                         ": chunk ", planned.chunk_index);
   auto lease = budget_->AcquireUnless(
-      BlobBytesOf(object->chunks(static_cast<int>(chunk_index))), cancelled_);
+      model::StoredBytesOf(chunk, planned.layer_count), cancelled_);
   if (!lease.has_value() || cancelled_()) {
     return ClientGoneError();
   }
-  auto blobs = ReadChunkBlobs(
-      *object, chunk_index,
-      [&](storage::Family family, const storage::v1::Blob& blob) {
-        return reader_->GetBlob(family, named.object_id, chunk_index, blob);
+  auto bytes = ReadStoredBytes(
+      chunk, planned.layer_count, [&](const model::ValueAddress& value) {
+        return reader_->GetValue(object.id, planned.chunk_index, value);
       });
-  if (!blobs.ok()) return Note(blobs.status(), where);
+  if (!bytes.ok()) return Note(bytes.status(), where);
   BeginTask();
-  pool_->Submit([this, object = std::move(object), chunk_index, where,
-                 pinned = *std::move(blobs),
+  pool_->Submit([this, &object, &chunk, where, stored = *std::move(bytes),
                  held = std::make_shared<ByteBudget::Lease>(
                      *std::move(lease))]() mutable {
     absl::Status status;
     {
       const CodecPool::Loan codecs(codecs_);
-      status = CheckChunk(*object, chunk_index, pinned, *codecs);
+      status = CheckStored(object, chunk, stored, *codecs);
     }
     if (!status.ok()) AddProblem(where + ": " + std::string(status.message()));
-    const uint64_t checked_bytes = pinned.size_bytes;
-    // Unpinned before the verifier, and with it the store, may go.
-    pinned = ChunkBlobs();
+    const uint64_t checked_bytes = stored.size();
+    ByteVector().swap(stored);
     held->Release();
-    const std::lock_guard lock(mutex_);
-    progress_.checked_bytes += checked_bytes;
-    --tasks_;
-    task_ended_.notify_all();
+    EndTask(checked_bytes);
   });
   return absl::OkStatus();
 }
@@ -132,14 +114,14 @@ absl::Status RevisionVerifier::VerifyChunk(
 absl::Status RevisionVerifier::Note(const absl::Status& status,
                                     const std::string& where) {
   if (status.ok()) return status;
-  absl::Status annotated = Annotate(status, where);
+  absl::Status annotated = where.empty() ? status : Annotate(status, where);
   if (!IsDamage(status.code())) return annotated;
   AddProblem(std::string(annotated.message()));
   return absl::OkStatus();
 }
 
 void RevisionVerifier::AddProblem(const std::string& problem) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   if (progress_.problems.size() < kMaxReportedProblems) {
     progress_.problems.push_back(problem);
   } else {
@@ -148,18 +130,32 @@ void RevisionVerifier::AddProblem(const std::string& problem) {
 }
 
 void RevisionVerifier::BeginTask() {
-  std::unique_lock lock(mutex_);
-  task_ended_.wait(lock, [&] { return tasks_ < 2 * pool_->thread_count(); });
-  ++tasks_;
+  const absl::MutexLock lock(&mutex_);
+  const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return task_count_ < 2 * pool_->thread_count();
+  };
+  mutex_.Await(absl::Condition(&has_room));
+  ++task_count_;
+}
+
+// The last one's waiter may destroy the verifier as soon as the lock is free.
+void RevisionVerifier::EndTask(uint64_t checked_bytes) {
+  const absl::MutexLock lock(&mutex_);
+  QSTORE_DCHECK(task_count_ > 0);
+  progress_.checked_bytes += checked_bytes;
+  --task_count_;
 }
 
 void RevisionVerifier::WaitForTasks() {
-  std::unique_lock lock(mutex_);
-  task_ended_.wait(lock, [&] { return tasks_ == 0; });
+  const absl::MutexLock lock(&mutex_);
+  const auto are_over = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return task_count_ == 0;
+  };
+  mutex_.Await(absl::Condition(&are_over));
 }
 
 VerifyProgress RevisionVerifier::Snapshot() {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   VerifyProgress snapshot = progress_;
   if (unreported_problems_ > 0) {
     snapshot.problems.push_back(

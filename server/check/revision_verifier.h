@@ -1,18 +1,19 @@
 // Reads back, decodes and checks every stored byte of a revision.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "base/byte_budget.h"
 #include "base/thread_pool.h"
-#include "qstore/storage/v1/manifest.pb.h"
+#include "model/read_plan.h"
 #include "server/codec_set.h"
+#include "server/download/manifest_source.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -32,7 +33,7 @@ class RevisionVerifier {
  public:
   // All outlive the verifier. Chunks whose decoding is under way are at most
   // twice as many as the pool has threads, and have leases from `budget`.
-  // `cancelled` is asked on the calling thread, before every chunk.
+  // `cancelled` is asked before every chunk, and by the budget's watch.
   RevisionVerifier(storage::RevisionReader* reader, ThreadPool* pool,
                    CodecPool* codecs, ByteBudget* budget,
                    std::function<bool()> cancelled);
@@ -45,34 +46,34 @@ class RevisionVerifier {
   absl::Status Run(const Reporter& report, VerifyProgress* progress);
 
  private:
-  struct NamedObject {
-    uint64_t object_id = 0;
-    std::string label;  // "file x: tensor y"
-  };
-
-  std::vector<NamedObject> ListObjects() const;
-  absl::Status VerifyObject(const NamedObject& named);
-  absl::Status VerifyChunk(const NamedObject& named,
-                           std::shared_ptr<const storage::v1::Object> object,
-                           uint32_t chunk_index);
+  // Reads the records of all objects. Those that are damaged are noted, and
+  // stay empty.
+  absl::Status ReadManifest();
+  absl::Status VerifyChunks(const Reporter& report);
+  absl::Status VerifyChunk(const model::PlannedChunk& planned);
+  // "file x: tensor y".
+  std::string LabelOf(size_t object_index) const {
+    return model::DescribeObject(manifest_.manifest(), object_index);
+  }
   // Keeps damage, passes other errors on.
   absl::Status Note(const absl::Status& status, const std::string& where);
   void AddProblem(const std::string& problem);
   void BeginTask();
+  void EndTask(uint64_t checked_bytes);
   void WaitForTasks();
   VerifyProgress Snapshot();
 
   storage::RevisionReader* const reader_;
+  ManifestSource manifest_;
   ThreadPool* const pool_;
   CodecPool* const codecs_;
   ByteBudget* const budget_;
   const std::function<bool()> cancelled_;
 
-  std::mutex mutex_;
-  std::condition_variable task_ended_;
-  size_t tasks_ = 0;                  // guarded by mutex_
-  VerifyProgress progress_;           // guarded by mutex_
-  uint64_t unreported_problems_ = 0;  // guarded by mutex_
+  absl::Mutex mutex_;
+  size_t task_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  VerifyProgress progress_ ABSL_GUARDED_BY(mutex_);
+  uint64_t unreported_problems_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace qstore::server

@@ -43,17 +43,17 @@ ScrubLedger::ScrubLedger(std::filesystem::path path) : path_(std::move(path)) {
 }
 
 v1::ScrubStatus ScrubLedger::Status() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return status_;
 }
 
 uint64_t ScrubLedger::position() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return position_;
 }
 
 void ScrubLedger::BeginPass(int64_t now) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   status_.set_running(true);
   status_.set_started_unix_seconds(now);
   status_.set_checked_objects(0);
@@ -63,12 +63,12 @@ void ScrubLedger::BeginPass(int64_t now) {
 }
 
 void ScrubLedger::CountBytes(uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   status_.set_checked_bytes(status_.checked_bytes() + bytes);
 }
 
 void ScrubLedger::FinishObject(uint64_t object_id) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   status_.set_checked_objects(status_.checked_objects() + 1);
   position_ = object_id;
 }
@@ -76,7 +76,7 @@ void ScrubLedger::FinishObject(uint64_t object_id) {
 bool ScrubLedger::NoteDamage(const std::string& model,
                              const std::string& revision,
                              const std::string& problem, int64_t now) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   for (v1::Damage& known : *status_.mutable_damage()) {
     if (known.problem() == problem && known.model() == model &&
         known.revision() == revision) {
@@ -98,7 +98,7 @@ bool ScrubLedger::NoteDamage(const std::string& model,
 }
 
 void ScrubLedger::EndPass(int64_t now) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   status_.set_running(false);
   status_.set_finished_unix_seconds(now);
   google::protobuf::RepeatedPtrField<v1::Damage> found;
@@ -116,7 +116,7 @@ absl::Status ScrubLedger::Save() const {
   std::string text;
   {
     scrub::v1::ScrubState state;
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     *state.mutable_status() = status_;
     state.set_object_id(position_);
     google::protobuf::TextFormat::PrintToString(state, &text);

@@ -4,10 +4,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <mutex>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "qstore/scrub/v1/scrub_state.pb.h"
 #include "qstore/v1/admin.pb.h"
 
@@ -41,9 +42,9 @@ class ScrubLedger {
 
  private:
   const std::filesystem::path path_;
-  mutable std::mutex mutex_;
-  v1::ScrubStatus status_;  // guarded by mutex_
-  uint64_t position_ = 0;   // guarded by mutex_
+  mutable absl::Mutex mutex_;
+  v1::ScrubStatus status_ ABSL_GUARDED_BY(mutex_);
+  uint64_t position_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace qstore::server

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "model/chunk_layers.h"
 #include "server/check/stored_chunk.h"
 
 namespace qstore::server {
@@ -27,19 +28,19 @@ int64_t UnixNow() { return static_cast<int64_t>(std::time(nullptr)); }
 }  // namespace
 
 Scrubber::Scrubber(storage::ModelStore* store, const CallAdmission* foreground,
-                   const ScrubOptions& options)
+                   Timer* timer, const ScrubOptions& options)
     : store_(store),
       foreground_(foreground),
       options_(options),
       ledger_(options.state_path),
       pace_(options.bytes_per_second),
+      end_of_rest_(timer, [this] { EndRest(); }),
       thread_([this] { Run(); }) {}
 
 void Scrubber::Stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    stopped_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -90,7 +91,7 @@ bool Scrubber::CheckRevisions() {
                    std::string(reader.status().message()));
       }
       const uint64_t read_bytes =
-          reader.ok() ? (*reader)->revision().ByteSizeLong() : 0;
+          reader.ok() ? (*reader)->revision().stored.other() : 0;
       if (!Spend(read_bytes)) return false;
     }
   }
@@ -120,7 +121,7 @@ bool Scrubber::CheckObject(storage::ObjectReader* reader, CodecSet* codecs) {
     NoteObjectDamage(id, "", object.status());
     return Spend(0);
   }
-  for (int i = 0; i < object->chunks_size(); ++i) {
+  for (size_t i = 0; i < object->chunks.size(); ++i) {
     uint64_t read_bytes = 0;
     const absl::Status status = CheckChunk(
         reader, *object, static_cast<uint32_t>(i), codecs, &read_bytes);
@@ -128,23 +129,24 @@ bool Scrubber::CheckObject(storage::ObjectReader* reader, CodecSet* codecs) {
     ledger_.CountBytes(read_bytes);
     if (!Spend(read_bytes)) return false;
   }
-  NoteObjectDamage(id, "", CheckChunkSum(*object));
   return true;
 }
 
 absl::Status Scrubber::CheckChunk(storage::ObjectReader* reader,
-                                  const storage::v1::Object& object,
+                                  const model::Object& object,
                                   uint32_t chunk_index, CodecSet* codecs,
                                   uint64_t* read_bytes) {
+  const model::Chunk& chunk = object.chunks[chunk_index];
+  const uint32_t layer_count = model::LayerCountOf(chunk, {});
   QSTORE_ASSIGN_OR_RETURN(
-      const ChunkBlobs blobs,
-      ReadChunkBlobs(
-          object, chunk_index,
-          [&](storage::Family family, const storage::v1::Blob& blob) {
-            *read_bytes += blob.size_bytes();
-            return reader->GetBlob(family, chunk_index, blob);
-          }));
-  return DecodeAndCheck(object, chunk_index, blobs, *codecs);
+      const ByteVector bytes,
+      ReadStoredBytes(chunk, layer_count,
+                      [&](const model::ValueAddress& value) {
+                        *read_bytes += value.size_bytes;
+                        return reader->GetValue(chunk_index, value);
+                      }));
+  return DecodeAndCheck(object, chunk,
+                        model::SplitLayers(chunk, layer_count, bytes), *codecs);
 }
 
 void Scrubber::NoteObjectDamage(uint64_t object_id, const std::string& where,
@@ -185,9 +187,20 @@ bool Scrubber::Spend(uint64_t bytes) {
 }
 
 bool Scrubber::SleepUntil(steady_clock::time_point time) {
-  std::unique_lock lock(mutex_);
-  stopped_.wait_until(lock, time, [&] { return stopping_; });
+  const absl::MutexLock lock(&mutex_);
+  if (stopping_ || time <= steady_clock::now()) return !stopping_;
+  rested_ = false;
+  end_of_rest_.SetNoLaterThan(time);
+  const auto may_go_on = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return rested_ || stopping_;
+  };
+  mutex_.Await(absl::Condition(&may_go_on));
   return !stopping_;
+}
+
+void Scrubber::EndRest() {
+  const absl::MutexLock lock(&mutex_);
+  rested_ = true;
 }
 
 void Scrubber::Save() {

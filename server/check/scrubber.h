@@ -4,14 +4,15 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
-#include <mutex>
 #include <string>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "base/timer.h"
 #include "qstore/v1/admin.pb.h"
 #include "server/check/scrub_ledger.h"
 #include "server/check/scrub_pace.h"
@@ -36,10 +37,11 @@ struct ScrubOptions {
 // codec set during a pass.
 class Scrubber {
  public:
-  // Both outlive the scrubber. While `foreground` has running calls, the scrub
+  // All outlive the scrubber; the timer wakes it for the next chunk or pass.
+  // While `foreground` has running calls, the scrub
   // is slower by kScrubYieldDivisor.
   Scrubber(storage::ModelStore* store, const CallAdmission* foreground,
-           const ScrubOptions& options);
+           Timer* timer, const ScrubOptions& options);
   ~Scrubber() { Stop(); }
 
   // Returns within the time that checking one chunk takes, and remembers how
@@ -56,15 +58,15 @@ class Scrubber {
   bool CheckObjects();
   bool CheckObject(storage::ObjectReader* reader, CodecSet* codecs);
   absl::Status CheckChunk(storage::ObjectReader* reader,
-                          const storage::v1::Object& object,
-                          uint32_t chunk_index, CodecSet* codecs,
-                          uint64_t* read_bytes);
+                          const model::Object& object, uint32_t chunk_index,
+                          CodecSet* codecs, uint64_t* read_bytes);
   void NoteObjectDamage(uint64_t object_id, const std::string& where,
                         const absl::Status& status);
   void NoteDamage(const std::string& model, const std::string& revision,
                   const std::string& problem);
   // Waits as the rate demands; false when stopping.
   bool Spend(uint64_t bytes);
+  void EndRest();
   bool SleepUntil(std::chrono::steady_clock::time_point time);
   bool SleepUntilNextPass();
   void Save();
@@ -75,10 +77,11 @@ class Scrubber {
   ScrubLedger ledger_;
   ScrubPace pace_;
   std::chrono::steady_clock::time_point saved_;
-  std::mutex mutex_;
-  std::condition_variable stopped_;
-  bool stopping_ = false;  // guarded by mutex_
-  std::thread thread_;
+  absl::Mutex mutex_;
+  bool rested_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  Alarm end_of_rest_;
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace qstore::server

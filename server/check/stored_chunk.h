@@ -1,43 +1,37 @@
 // Reads one stored chunk back and checks it: what Verify and the scrub do with
-// each.
+// each, and an upload with what it has just encoded.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <vector>
+#include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "qstore/storage/v1/manifest.pb.h"
+#include "base/bytes.h"
+#include "codec/layer_stack.h"
+#include "model/object.h"
+#include "model/read_plan.h"
 #include "server/codec_set.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
 
-// The blobs of one chunk, pinned while they are decoded.
-struct ChunkBlobs {
-  storage::PinnedValue int8;
-  std::vector<storage::PinnedValue> residual;
-  storage::PinnedValue plain;
-  uint64_t size_bytes = 0;
-};
+// Reads and checks one value of the chunk at hand.
+using ValueReader = std::function<absl::StatusOr<storage::PinnedValue>(
+    const model::ValueAddress&)>;
 
-// Reads and checks one blob of the chunk at hand.
-using BlobReader = std::function<absl::StatusOr<storage::PinnedValue>(
-    storage::Family, const storage::v1::Blob&)>;
+// The values of the lowest `layer_count` layers one after another.
+absl::StatusOr<ByteVector> ReadStoredBytes(const model::Chunk& chunk,
+                                           uint32_t layer_count,
+                                           const ValueReader& read);
 
-absl::StatusOr<ChunkBlobs> ReadChunkBlobs(const storage::v1::Object& object,
-                                          uint32_t chunk_index,
-                                          const BlobReader& read);
-
-// Decodes the blobs and compares with what was recorded. DATA_LOSS says what
-// differs.
-absl::Status DecodeAndCheck(const storage::v1::Object& object,
-                            uint32_t chunk_index, const ChunkBlobs& blobs,
+// Decodes layers and compares with what was recorded; the original stays in
+// codecs.raw. DATA_LOSS says what differs.
+absl::Status DecodeAndCheck(const model::Object& object,
+                            const model::Chunk& chunk,
+                            std::span<const codec::StoredLayer> layers,
                             CodecSet& codecs);
-
-// DATA_LOSS when the chunks do not add up to the object.
-absl::Status CheckChunkSum(const storage::v1::Object& object);
 
 // Whether an error of the store or of the functions above tells of damage;
 // every other one means that the store cannot be read.

@@ -1,23 +1,20 @@
 #include "server/download/download_call.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
+#include "base/error_reason.h"
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "server/calls/status_mapping.h"
-#include "server/calls/wire_records.h"
 #include "server/limits/metadata_lease.h"
 
 namespace qstore::server {
 namespace {
 
-// A client counts as prompt when it has taken this much (more than buffers on
-// the way hold) and its last message within this time.
-constexpr uint64_t kProbationBytes = 8u << 20;
-constexpr auto kPromptWrite = std::chrono::seconds(1);
+// A client that takes longer for a message is slow.
+constexpr auto kSlowWrite = std::chrono::milliseconds(500);
 
 absl::Status ParseRequest(const grpc::ByteBuffer& bytes,
                           v1::DownloadRequest* request) {
@@ -32,49 +29,41 @@ absl::Status ParseRequest(const grpc::ByteBuffer& bytes,
 }  // namespace
 
 DownloadCall* DownloadCall::Start(const DownloadResources& resources,
-                                  CallAdmission* admission,
+                                  const CallEnvironment& environment,
                                   grpc::CallbackServerContext* context,
                                   const grpc::ByteBuffer& request) {
-  auto* call = new DownloadCall(resources, admission, context);
+  auto* call = new DownloadCall(resources, environment, context);
   absl::Status parsed = call->Parse(request);
   if (parsed.ok()) {
     call->Enqueue();
   } else {
-    std::unique_lock lock(call->mutex_);
+    call->mutex_.Lock();
     call->status_ = std::move(parsed);
-    call->Advance(std::move(lock));
+    call->Advance();
   }
   return call;
 }
 
 DownloadCall::DownloadCall(const DownloadResources& resources,
-                           CallAdmission* admission,
+                           const CallEnvironment& environment,
                            grpc::CallbackServerContext* context)
     : resources_(resources),
-      admission_(admission),
-      log_("Download", context->peer()),
+      admission_(environment.admission),
+      frame_(environment, kDownloadMethod, context),
       stall_(resources.stalls, [context] { context->TryCancel(); }) {}
 
 absl::Status DownloadCall::Parse(const grpc::ByteBuffer& request_bytes) {
   QSTORE_FAILPOINT("download.admit");
   v1::DownloadRequest request;
   QSTORE_RETURN_IF_ERROR(ParseRequest(request_bytes, &request));
-  log_.set_object(NameOf(request.reference()));
-  QSTORE_ASSIGN_OR_RETURN(reference_, FromWire(request.reference()));
-  if (request.precision() != v1::PRECISION_ORIGINAL &&
-      request.precision() != v1::PRECISION_INT8) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("precision ", static_cast<int>(request.precision()),
-                     " is not known; ask for the original or int8"));
-  }
-  precision_ = request.precision();
-  QSTORE_ASSIGN_OR_RETURN(held_, HeldChunks::FromWire(request));
+  QSTORE_ASSIGN_OR_RETURN(reference_, frame_.Authorize(request.reference()));
+  QSTORE_ASSIGN_OR_RETURN(request_, wire::FromWire(request));
   return absl::OkStatus();
 }
 
 void DownloadCall::Enqueue() {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     waiting_ = true;
   }
   const uint64_t ticket = admission_->EnterLater(
@@ -83,23 +72,26 @@ void DownloadCall::Enqueue() {
         Admitted(std::move(answer));
       });
   // The call is still here: gRPC tells it of nothing before Start returns.
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   ticket_ = ticket;
 }
 
 void DownloadCall::Admitted(absl::StatusOr<CallAdmission::Permit> answer) {
-  std::unique_lock lock(mutex_);
+  mutex_.Lock();
   waiting_ = false;
   if (answer.ok()) {
     permit_ = *std::move(answer);
   } else if (status_.ok()) {
     status_ = answer.status();
   }
-  Advance(std::move(lock));
+  Advance();
 }
 
-void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
-  if (finishing_ || waiting_) return;
+void DownloadCall::Advance() {
+  if (finishing_ || waiting_) {
+    mutex_.Unlock();
+    return;
+  }
   if (!status_.ok()) ready_.clear();
   const bool write = !writing_ && !ready_.empty();
   if (write) {
@@ -110,12 +102,13 @@ void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
     stall_.BeginWait();
   }
   bool more = status_.ok() && !exhausted_;
-  if (more && !producing_ && MayReadAhead()) {
+  if (more && !producing_ && WindowHasRoom()) {
     // Never blocks, and never fails while the queue has room for every call.
     producing_ = resources_.read_pool->TrySubmit([this] { Produce(); });
     if (!producing_) {
-      status_ = absl::ResourceExhaustedError(
-          "the queue of reads is full; retry later");
+      status_ = WithReason(absl::ResourceExhaustedError(
+                               "the queue of reads is full; retry later"),
+                           kReasonTooManyCalls);
       more = false;
     }
   }
@@ -124,69 +117,77 @@ void DownloadCall::Advance(std::unique_lock<std::mutex> lock) {
     finishing_ = !writing_ && ready_.empty();
   }
   const bool finish = finishing_;
+  const absl::Status status = finish ? status_ : absl::OkStatus();
   // gRPC is called without the lock, since its reactions take it. Until the
   // write or the end is reported, nobody else starts one.
-  lock.unlock();
+  mutex_.Unlock();
   if (write) {
     StartWrite(&writing_message_);
   } else if (finish) {
-    Finish(log_.End(AdviseOnDamage(status_)));
+    Finish(frame_.End(status));
   }
 }
 
-bool DownloadCall::MayReadAhead() const {
-  if (ready_.empty() && !writing_) return true;
-  return ready_.size() < kReadAheadMessages &&
+bool DownloadCall::WindowHasRoom() const {
+  const size_t pending = ready_.size() + (writing_ ? 1 : 0);
+  if (pending == 0) return true;
+  return pending < window_messages_ &&
          resources_.gauge->bytes() < resources_.pin_bytes;
 }
 
+absl::StatusOr<std::optional<grpc::ByteBuffer>> DownloadCall::NextMessage() {
+  if (source_ == nullptr) QSTORE_RETURN_IF_ERROR(OpenSource());
+  QSTORE_ASSIGN_OR_RETURN(std::optional<grpc::ByteBuffer> message,
+                          source_->Next());
+  QSTORE_FAILPOINT("download.send");
+  return message;
+}
+
 void DownloadCall::Produce() {
-  absl::StatusOr<std::optional<grpc::ByteBuffer>> message;
-  absl::Status opened;
-  bool prompt = false;
-  {
-    const std::lock_guard lock(mutex_);
-    prompt = prompt_;
+  while (true) {
+    absl::StatusOr<std::optional<grpc::ByteBuffer>> message = NextMessage();
+    mutex_.Lock();
+    if (!message.ok()) {
+      if (status_.ok()) status_ = message.status();
+    } else if (message->has_value()) {
+      ready_.push_back(std::move(**message));
+    } else {
+      exhausted_ = true;
+    }
+    // Stays producing_ while it goes on, so that the call outlives the loop.
+    producing_ = status_.ok() && !exhausted_ && WindowHasRoom();
+    if (!producing_) {
+      Advance();
+      return;
+    }
+    if (writing_) {
+      mutex_.Unlock();
+    } else {
+      Advance();
+    }
   }
-  if (source_ == nullptr) opened = OpenSource();
-  if (opened.ok()) {
-    message = source_->Next(prompt);
-  } else {
-    message = opened;
-  }
-  if (message.ok()) {
-    const absl::Status status = QSTORE_FAILPOINT_STATUS("download.send");
-    if (!status.ok()) message = status;
-  }
-  std::unique_lock lock(mutex_);
-  producing_ = false;
-  if (!message.ok()) {
-    if (status_.ok()) status_ = message.status();
-  } else if (message->has_value()) {
-    ready_.push_back(std::move(**message));
-  } else {
-    exhausted_ = true;
-  }
-  Advance(std::move(lock));
 }
 
 absl::Status DownloadCall::OpenSource() {
   QSTORE_FAILPOINT("download.open");
   QSTORE_ASSIGN_OR_RETURN(auto reader,
                           resources_.store->OpenRevision(reference_));
+  frame_.set_revision(reader->revision().revision);
   QSTORE_ASSIGN_OR_RETURN(metadata_lease_,
                           LeaseMetadata(resources_.metadata, *reader));
-  source_ = std::make_unique<DownloadSource>(
-      std::move(reader), precision_, std::move(held_), resources_.part_bytes,
-      resources_.gauge, resources_.pin_bytes, resources_.recent_values);
+  QSTORE_ASSIGN_OR_RETURN(std::vector<std::string> tags,
+                          TagsOf(resources_.store, reader->revision()));
+  source_ =
+      std::make_unique<DownloadSource>(std::move(reader), std::move(tags),
+                                       std::move(request_), resources_.gauge);
   return absl::OkStatus();
 }
 
 // Unpins the value that was being sent.
 void DownloadCall::CloseSource() {
   if (source_ == nullptr) return;
-  log_.add_bytes(source_->sent_bytes());
-  log_.set_object(source_->object_name());
+  frame_.add_bytes(source_->sent_bytes());
+  frame_.set_object(source_->object_name());
   source_.reset();
   metadata_lease_.Release();
 }
@@ -195,34 +196,34 @@ absl::Status DownloadCall::ClientGone() const {
   if (!stall_.stalled()) {
     return ClientGoneError();
   }
-  return absl::CancelledError(absl::StrCat(
-      "the client took nothing for ",
-      absl::FormatDuration(absl::FromChrono(resources_.stalls->timeout()))));
+  return SlowClientError("took", resources_.stalls->timeout());
 }
 
 void DownloadCall::OnWriteDone(bool ok) {
-  std::unique_lock lock(mutex_);
+  mutex_.Lock();
   writing_ = false;
   stall_.EndWait();
-  written_bytes_ += writing_message_.Length();
-  prompt_ = written_bytes_ >= kProbationBytes &&
-            std::chrono::steady_clock::now() - write_began_ < kPromptWrite;
+  const bool slow =
+      std::chrono::steady_clock::now() - write_began_ >= kSlowWrite;
+  window_messages_ =
+      slow ? 1 : std::min(window_messages_ + 1, kMaxWindowMessages);
   writing_message_.Clear();
   if (!ok && status_.ok()) status_ = ClientGone();
-  Advance(std::move(lock));
+  Advance();
 }
 
 void DownloadCall::OnCancel() {
-  std::unique_lock lock(mutex_);
+  mutex_.Lock();
   if (status_.ok() && !finishing_) status_ = ClientGone();
   if (waiting_) {
-    lock.unlock();
-    const bool forgotten = admission_->Forget(CallKind::kDownload, ticket_);
-    lock.lock();
+    const uint64_t ticket = ticket_;
+    mutex_.Unlock();
+    const bool forgotten = admission_->Forget(CallKind::kDownload, ticket);
+    mutex_.Lock();
     // If not, the answer is on its way and brings the end.
     if (forgotten) waiting_ = false;
   }
-  Advance(std::move(lock));
+  Advance();
 }
 
 void DownloadCall::OnDone() { delete this; }

@@ -2,51 +2,45 @@
 
 #include <utility>
 
+#include "absl/time/time.h"
+#include "base/check.h"
+
 namespace qstore::server {
 
 void PinnedBytesGauge::Add(uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   bytes_ += bytes;
-  ++values_;
-}
-
-bool PinnedBytesGauge::TryAdd(uint64_t bytes, uint64_t limit_bytes) {
-  const std::lock_guard lock(mutex_);
-  if (bytes_ > limit_bytes || bytes > limit_bytes - bytes_) return false;
-  bytes_ += bytes;
-  ++values_;
-  return true;
+  ++value_count_;
 }
 
 void PinnedBytesGauge::Subtract(uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
+  QSTORE_DCHECK(value_count_ > 0 && bytes <= bytes_);
   bytes_ -= bytes;
-  if (--values_ == 0) zero_.notify_all();
+  --value_count_;
+  QSTORE_DCHECK(value_count_ > 0 || bytes_ == 0);
 }
 
 uint64_t PinnedBytesGauge::bytes() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return bytes_;
 }
 
 bool PinnedBytesGauge::WaitUntilZero(
     std::chrono::steady_clock::time_point deadline) {
-  std::unique_lock lock(mutex_);
-  return zero_.wait_until(lock, deadline, [&] { return values_ == 0; });
+  const absl::MutexLock lock(&mutex_);
+  const auto is_zero = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return value_count_ == 0;
+  };
+  return mutex_.AwaitWithTimeout(
+      absl::Condition(&is_zero),
+      absl::FromChrono(deadline - std::chrono::steady_clock::now()));
 }
 
 CountedValue::CountedValue(storage::PinnedValue value,
                            std::shared_ptr<PinnedBytesGauge> gauge)
-    : CountedValue(Counted(), std::move(value), std::move(gauge)) {
+    : value_(std::move(value)), gauge_(std::move(gauge)) {
   gauge_->Add(value_.bytes().size());
-}
-
-std::shared_ptr<const CountedValue> CountedValue::TryCount(
-    storage::PinnedValue value, std::shared_ptr<PinnedBytesGauge> gauge,
-    uint64_t limit_bytes) {
-  if (!gauge->TryAdd(value.bytes().size(), limit_bytes)) return nullptr;
-  return std::shared_ptr<const CountedValue>(
-      new CountedValue(Counted(), std::move(value), std::move(gauge)));
 }
 
 CountedValue::~CountedValue() {

@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/check.h"
+#include "base/error_reason.h"
 #include "server/calls/status_mapping.h"
 
 namespace qstore::server {
@@ -18,25 +20,39 @@ constexpr std::array<const char*, kCallKindCount> kPluralNames = {
     "calls", "uploads", "downloads", "verifications"};
 
 constexpr absl::Duration kRetryDelay = absl::Seconds(2);
-// How soon a waiting call notices that it was cancelled.
-constexpr auto kCancelPollInterval = std::chrono::milliseconds(50);
 
 absl::Status Busy(size_t kind, size_t running, const std::string& why) {
   return WithRetryHint(
-      absl::ResourceExhaustedError(
-          absl::StrCat(running, " ", kPluralNames[kind],
-                       " are running, as many as the server allows at "
-                       "once, and ",
-                       why, "; retry in ", absl::FormatDuration(kRetryDelay))),
+      WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                     running, " ", kPluralNames[kind],
+                     " are running, as many as the server allows at "
+                     "once, and ",
+                     why, "; retry in ", absl::FormatDuration(kRetryDelay))),
+                 kReasonTooManyCalls),
       kRetryDelay);
 }
 
 // What a thread in Enter waits for.
 struct Turn {
-  std::mutex mutex;
-  std::condition_variable came;
-  std::optional<absl::StatusOr<CallAdmission::Permit>> answer;
+  absl::Mutex mutex;
+  std::optional<absl::StatusOr<CallAdmission::Permit>> answer
+      ABSL_GUARDED_BY(mutex);
+  bool cancelled ABSL_GUARDED_BY(mutex) = false;
+
+  bool HasAnswer() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return answer.has_value();
+  }
+  bool IsOver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return cancelled || answer.has_value();
+  }
 };
+
+// False: it was cancelled first.
+bool AwaitAnswer(Turn* turn) {
+  const absl::MutexLock lock(&turn->mutex);
+  turn->mutex.Await(absl::Condition(turn, &Turn::IsOver));
+  return turn->HasAnswer();
+}
 
 }  // namespace
 
@@ -56,20 +72,20 @@ void CallAdmission::Permit::Release() {
   }
 }
 
-CallAdmission::CallAdmission(const Limits& limits)
+CallAdmission::CallAdmission(const Limits& limits, Timer* timer,
+                             CancellationWatch* watch)
     : limits_{std::numeric_limits<size_t>::max(), limits.uploads,
               limits.downloads, limits.verifies},
       max_queued_(limits.queued),
       queue_timeout_(limits.queue_timeout),
-      expiry_thread_([this] { ExpireWaiters(); }) {}
+      watch_(watch),
+      expiry_(timer, [this] { ExpireWaiters(); }) {}
 
 CallAdmission::~CallAdmission() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    queue_changed_.notify_all();
-  }
-  expiry_thread_.join();
+  expiry_.Stop();
+  const absl::MutexLock lock(&mutex_);
+  CheckCounts();
+  QSTORE_DCHECK(running_total_ == 0);
 }
 
 absl::StatusOr<CallAdmission::Permit> CallAdmission::Enter(
@@ -78,20 +94,24 @@ absl::StatusOr<CallAdmission::Permit> CallAdmission::Enter(
   const auto turn = std::make_shared<Turn>();
   const uint64_t ticket =
       EnterLater(kind, [turn](absl::StatusOr<Permit> answer) {
-        const std::lock_guard lock(turn->mutex);
+        const absl::MutexLock lock(&turn->mutex);
         turn->answer = std::move(answer);
-        turn->came.notify_all();
       });
-  std::unique_lock lock(turn->mutex);
-  while (!turn->came.wait_for(lock, kCancelPollInterval,
-                              [&] { return turn->answer.has_value(); })) {
-    lock.unlock();
-    if (cancelled && cancelled() && Forget(kind, ticket)) {
-      return absl::CancelledError(
-          "the client cancelled or went away while the call was waiting");
+  if (ticket != 0 && cancelled) {
+    const std::function<void()> wake = [&turn] {
+      const absl::MutexLock lock(&turn->mutex);
+      turn->cancelled = true;
+    };
+    const CancellationWatch::Waiter waiter(watch_, cancelled, wake);
+    if (!AwaitAnswer(turn.get()) && Forget(kind, ticket)) {
+      return WithReason(
+          absl::CancelledError(
+              "the client cancelled or went away while the call was waiting"),
+          kReasonCancelled);
     }
-    lock.lock();
   }
+  const absl::MutexLock lock(&turn->mutex);
+  turn->mutex.Await(absl::Condition(turn.get(), &Turn::HasAnswer));
   return *std::move(turn->answer);
 }
 
@@ -99,17 +119,19 @@ uint64_t CallAdmission::EnterLater(CallKind kind, Done done) {
   const auto index = static_cast<size_t>(kind);
   absl::StatusOr<Permit> answer;
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (draining_) {
       answer = Draining();
     } else if (running_[index] < limits_[index]) {
       ++running_[index];
       ++running_total_;
+      CheckCounts();
       answer = Permit(this, kind);
     } else if (queues_[index].size() < max_queued_) {
-      queues_[index].push_back(
-          {next_ticket_, Clock::now() + queue_timeout_, std::move(done)});
-      queue_changed_.notify_all();
+      const Timer::TimePoint expiry = Clock::now() + queue_timeout_;
+      queues_[index].push_back({next_ticket_, expiry, std::move(done)});
+      expiry_.SetNoLaterThan(expiry);
+      CheckCounts();
       return next_ticket_++;
     } else {
       answer = Busy(index, running_[index],
@@ -121,7 +143,7 @@ uint64_t CallAdmission::EnterLater(CallKind kind, Done done) {
 }
 
 bool CallAdmission::Forget(CallKind kind, uint64_t ticket) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return std::erase_if(queues_[static_cast<size_t>(kind)],
                        [ticket](const Waiter& waiter) {
                          return waiter.ticket == ticket;
@@ -131,7 +153,7 @@ bool CallAdmission::Forget(CallKind kind, uint64_t ticket) {
 void CallAdmission::StopAdmitting() {
   Queue sent_away;
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     draining_ = true;
     for (Queue& queue : queues_) sent_away.splice(sent_away.end(), queue);
   }
@@ -139,32 +161,37 @@ void CallAdmission::StopAdmitting() {
 }
 
 size_t CallAdmission::running_calls() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return running_total_;
 }
 
 size_t CallAdmission::waiting_calls() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   size_t count = 0;
   for (const Queue& queue : queues_) count += queue.size();
   return count;
 }
 
 bool CallAdmission::WaitUntilIdle(Clock::time_point deadline) {
-  std::unique_lock lock(mutex_);
-  return idle_.wait_until(lock, deadline, [&] { return running_total_ == 0; });
+  const absl::MutexLock lock(&mutex_);
+  const auto is_idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return running_total_ == 0;
+  };
+  return mutex_.AwaitWithTimeout(absl::Condition(&is_idle),
+                                 absl::FromChrono(deadline - Clock::now()));
 }
 
 void CallAdmission::Leave(CallKind kind) {
   Queue next;
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
+    CheckCounts();
     Queue& queue = queues_[static_cast<size_t>(kind)];
     if (queue.empty()) {
+      QSTORE_DCHECK(running_[static_cast<size_t>(kind)] > 0);
       --running_[static_cast<size_t>(kind)];
+      // Whoever waits for the last one may destroy this once the lock is free.
       --running_total_;
-      // Notified under the lock: whoever waits may destroy this afterwards.
-      if (running_total_ == 0) idle_.notify_all();
       return;
     }
     // The place passes on, so this is in use until the next call leaves.
@@ -173,13 +200,12 @@ void CallAdmission::Leave(CallKind kind) {
   next.front().done(Permit(this, kind));
 }
 
-// The thread that tells calls which have waited too long.
+// Tells calls that have waited too long.
 void CallAdmission::ExpireWaiters() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    const auto now = Clock::now();
-    auto next_expiry = Clock::time_point::max();
-    std::vector<std::pair<Done, absl::Status>> expired;
+  std::list<std::pair<Done, absl::Status>> expired;
+  {
+    const absl::MutexLock lock(&mutex_);
+    const Timer::TimePoint now = Clock::now();
     for (size_t i = 0; i < queues_.size(); ++i) {
       Queue& queue = queues_[i];
       while (!queue.empty() && queue.front().expiry <= now) {
@@ -190,25 +216,31 @@ void CallAdmission::ExpireWaiters() {
                                                absl::FormatDuration(waited))));
         queue.pop_front();
       }
-      if (!queue.empty()) {
-        next_expiry = std::min(next_expiry, queue.front().expiry);
-      }
-    }
-    if (!expired.empty()) {
-      lock.unlock();
-      for (const auto& [done, status] : expired) done(status);
-      lock.lock();
-    } else if (next_expiry == Clock::time_point::max()) {
-      queue_changed_.wait(lock);
-    } else {
-      queue_changed_.wait_until(lock, next_expiry);
+      if (!queue.empty()) expiry_.SetNoLaterThan(queue.front().expiry);
     }
   }
+  for (const auto& [done, status] : expired) done(status);
+}
+
+void CallAdmission::CheckCounts() const {
+#ifndef NDEBUG
+  size_t sum = 0;
+  for (size_t i = 0; i < running_.size(); ++i) {
+    sum += running_[i];
+    QSTORE_DCHECK(running_[i] <= limits_[i]);
+    QSTORE_DCHECK(queues_[i].size() <= max_queued_);
+    // Nobody waits before a free place, nor while the server drains.
+    QSTORE_DCHECK(queues_[i].empty() ||
+                  (running_[i] == limits_[i] && !draining_));
+  }
+  QSTORE_DCHECK(sum == running_total_);
+#endif
 }
 
 absl::Status CallAdmission::Draining() const {
   return WithRetryHint(
-      absl::UnavailableError("the server is shutting down; retry"),
+      WithReason(absl::UnavailableError("the server is shutting down; retry"),
+                 kReasonDraining),
       kRetryDelay);
 }
 

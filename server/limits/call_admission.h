@@ -4,17 +4,17 @@
 
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
-#include <mutex>
-#include <thread>
 #include <utility>
-#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "base/cancellation_watch.h"
+#include "base/timer.h"
 
 namespace qstore::server {
 
@@ -53,15 +53,17 @@ class CallAdmission {
     CallKind kind_ = CallKind::kShort;
   };
 
-  explicit CallAdmission(const Limits& limits);
+  // The timer, which ends waits that are too long, and the watch, which ends
+  // those of cancelled calls, outlive this.
+  CallAdmission(const Limits& limits, Timer* timer, CancellationWatch* watch);
   ~CallAdmission();
   CallAdmission(const CallAdmission&) = delete;
   CallAdmission& operator=(const CallAdmission&) = delete;
 
   // Waits for its turn, first come, first served. RESOURCE_EXHAUSTED with a
   // retry hint when the queue is full or the wait too long, UNAVAILABLE with
-  // one once draining, CANCELLED soon after `cancelled` (called on this thread
-  // alone; empty: never) has come true.
+  // one once draining, CANCELLED soon after `cancelled` has come true, which is
+  // asked by the watch while this waits; empty: never.
   absl::StatusOr<Permit> Enter(CallKind kind,
                                const std::function<bool()>& cancelled = {});
 
@@ -86,30 +88,30 @@ class CallAdmission {
  private:
   struct Waiter {
     uint64_t ticket;
-    std::chrono::steady_clock::time_point expiry;
+    Timer::TimePoint expiry;
     Done done;
   };
   using Queue = std::list<Waiter>;  // first come first; expiries ascend
 
   void Leave(CallKind kind);
   void ExpireWaiters();
+  void CheckCounts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Draining() const;
 
   const std::array<size_t, kCallKindCount> limits_;
   const size_t max_queued_;
   const std::chrono::milliseconds queue_timeout_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable idle_;
-  std::condition_variable queue_changed_;
-  std::array<size_t, kCallKindCount> running_{};  // guarded by mutex_
-  std::array<Queue, kCallKindCount> queues_;      // guarded by mutex_
-  size_t running_total_ = 0;                      // guarded by mutex_
-  uint64_t next_ticket_ = 1;                      // guarded by mutex_
-  bool draining_ = false;                         // guarded by mutex_
-  bool stopping_ = false;                         // guarded by mutex_
+  CancellationWatch* const watch_;
 
-  std::thread expiry_thread_;
+  mutable absl::Mutex mutex_;
+  std::array<size_t, kCallKindCount> running_ ABSL_GUARDED_BY(mutex_) = {};
+  std::array<Queue, kCallKindCount> queues_ ABSL_GUARDED_BY(mutex_);
+  size_t running_total_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t next_ticket_ ABSL_GUARDED_BY(mutex_) = 1;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+
+  Alarm expiry_;  // last: it uses all of the above
 };
 
 }  // namespace qstore::server

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/byte_format.h"
+#include "base/error_reason.h"
 
 namespace qstore::server {
 
@@ -23,10 +24,12 @@ absl::Status DiskReserve::Check(uint64_t more_bytes) const {
     return absl::OkStatus();
   }
   // Without a hint when to retry: somebody has to delete something first.
-  return absl::ResourceExhaustedError(
-      absl::StrCat("the server's disk has ", FormatBytes(reading->free_bytes),
-                   " free, and uploads leave ", FormatBytes(reserve_bytes),
-                   " of it; delete models or make room, then try again"));
+  return WithReason(
+      absl::ResourceExhaustedError(absl::StrCat(
+          "the server's disk has ", FormatBytes(reading->free_bytes),
+          " free, and uploads leave ", FormatBytes(reserve_bytes),
+          " of it; delete models or make room, then try again")),
+      kReasonDiskFull);
 }
 
 }  // namespace qstore::server

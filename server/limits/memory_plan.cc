@@ -7,6 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "model/object.h"
 #include "server/upload/chunk_work.h"
 
 namespace qstore::server {
@@ -26,10 +27,11 @@ constexpr uint64_t kCodecBytes = 64 * kMemoryUnitBytes + kDecoderBytes;
 constexpr uint64_t kUploadBytes = 32 * kMemoryUnitBytes;
 // Encoded blobs that are not yet in a table, and what its writer holds.
 constexpr uint64_t kParkedUploadBytes = 16 * kMemoryUnitBytes;
-// A stored value: a chunk that did not become smaller.
-constexpr uint64_t kMaxValueBytes = kMaxChunkRawBytes + kMemoryUnitBytes;
-
-constexpr uint64_t kSmallMessageBytes = 256u << 10;
+// All values of a chunk that did not become smaller.
+constexpr uint64_t kMaxStoredChunkBytes =
+    model::kMaxChunkRawBytes + kMemoryUnitBytes;
+// However little memory there is, so many downloads run at once.
+constexpr uint64_t kLeastDownloads = 16;
 
 uint64_t SlackBytes(uint64_t limit_bytes) { return limit_bytes / 16; }
 
@@ -57,7 +59,7 @@ uint32_t ReadThreadCount(const ServerOptions& options) {
 }
 
 uint64_t VerifyBytes(const ServerOptions& options) {
-  return (EncodeThreadCount(options) + uint64_t{1}) * kMaxValueBytes;
+  return (EncodeThreadCount(options) + uint64_t{1}) * kMaxStoredChunkBytes;
 }
 
 std::vector<MemoryPart> PlanMemory(const ServerOptions& options) {
@@ -75,13 +77,15 @@ std::vector<MemoryPart> PlanMemory(const ServerOptions& options) {
       {"lists of tensors (--metadata-memory)", options.metadata_memory_bytes},
       {"values that downloads pin (--download-buffer)",
        options.download_buffer_bytes},
-      {"messages of downloads (--max-downloads x --message-bytes)",
-       options.calls.downloads * options.message_bytes},
+      {"a value that each download sends (--max-downloads)",
+       options.calls.downloads * model::kMaxValueBytes},
       {"values being read (--threads)",
-       ReadThreadCount(options) * kMaxValueBytes},
+       ReadThreadCount(options) * model::kMaxValueBytes},
       {"chunks being verified (--threads)", VerifyBytes(options)},
       {"the background check (--scrub-interval)",
-       options.scrub_interval_hours == 0 ? 0 : kDecoderBytes + kMaxValueBytes},
+       options.scrub_interval_hours == 0
+           ? 0
+           : kDecoderBytes + kMaxStoredChunkBytes},
       {"RocksDB's cache (--block-cache)", options.block_cache_bytes},
   };
 }
@@ -117,9 +121,10 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
                            defaults.max_parked_uploads));
   const uint64_t least_ingest_bytes = options->calls.uploads * chunk_bytes;
   set("--ingest-memory", &options->ingest_memory_bytes, least_ingest_bytes);
-  set("--message-bytes", &options->message_bytes,
-      limit_bytes < 1024 * kMemoryUnitBytes ? kSmallMessageBytes
-                                            : defaults.message_bytes);
+  // An eighth for what downloads send at the least.
+  set("--max-downloads", &options->calls.downloads,
+      std::clamp<uint64_t>(usable_bytes / 8 / model::kMaxValueBytes,
+                           kLeastDownloads, defaults.calls.downloads));
   // What is left goes in equal parts to what makes things faster.
   set("--block-cache", &options->block_cache_bytes, kMemoryUnitBytes);
   set("--metadata-memory", &options->metadata_memory_bytes, kMemoryUnitBytes);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/byte_format.h"
+#include "base/error_reason.h"
 #include "server/calls/status_mapping.h"
 
 namespace qstore::server {
@@ -14,8 +15,13 @@ namespace {
 
 constexpr absl::Duration kMetadataRetryDelay = absl::Seconds(2);
 
-// The record itself, and what is made of it for the wire.
-constexpr uint64_t kCopiesOfRevision = 3;
+// A segment in the revision and in its manifest, and its object there; names
+// and shapes of usual sizes are in it.
+constexpr uint64_t kManifestBytesPerSegment = 1024;
+// A chunk of an object in the manifest, which has at least this many bytes but
+// for the last.
+constexpr uint64_t kManifestBytesPerChunk = 1536;
+constexpr uint64_t kMinChunkRawBytes = 4u << 20;
 
 // What of a name (bytes) and a shape (dimensions) is in kUploadBytesPerTensor.
 constexpr uint64_t kUsualNameBytes = 256;
@@ -41,24 +47,34 @@ absl::StatusOr<ByteBudget::Lease> LeaseMetadata(ByteBudget* budget,
   const std::string sentence = absl::StrCat(
       "the model's list of tensors takes ", FormatBytes(bytes), " of memory; ");
   if (bytes > budget->limit_bytes()) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(sentence, "the server gives all lists together ",
-                     FormatBytes(budget->limit_bytes()),
-                     ": raise its --metadata-memory or --memory-limit"));
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                          sentence, "the server gives all lists together ",
+                          FormatBytes(budget->limit_bytes()),
+                          ": raise its --metadata-memory or --memory-limit")),
+                      kReasonTensorListTooLarge);
   }
   return WithRetryHint(
-      absl::ResourceExhaustedError(absl::StrCat(
-          sentence, "other calls hold ", FormatBytes(budget->held_bytes()),
-          " of the ", FormatBytes(budget->limit_bytes()),
-          " for all of them; retry in ",
-          absl::FormatDuration(kMetadataRetryDelay))),
+      WithReason(
+          absl::ResourceExhaustedError(absl::StrCat(
+              sentence, "other calls hold ", FormatBytes(budget->held_bytes()),
+              " of the ", FormatBytes(budget->limit_bytes()),
+              " for all of them; retry in ",
+              absl::FormatDuration(kMetadataRetryDelay))),
+          kReasonMemoryBusy),
       kMetadataRetryDelay);
 }
 
 absl::StatusOr<ByteBudget::Lease> LeaseMetadata(
     ByteBudget* budget, const storage::RevisionReader& reader) {
-  return LeaseMetadata(budget,
-                       kCopiesOfRevision * reader.revision().SpaceUsedLong());
+  uint64_t bytes = 0;
+  for (const storage::StoredFile& file : reader.revision().files) {
+    bytes += kManifestBytesPerSegment + 2 * file.path.size();
+    for (const storage::StoredSegment& segment : file.segments) {
+      bytes += kManifestBytesPerSegment + 2 * segment.tensor_name.size() +
+               segment.raw_bytes / kMinChunkRawBytes * kManifestBytesPerChunk;
+    }
+  }
+  return LeaseMetadata(budget, bytes);
 }
 
 }  // namespace qstore::server

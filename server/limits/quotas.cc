@@ -3,36 +3,21 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/byte_format.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "server/byte_size.h"
 #include "storage/records/records.h"
 
 namespace qstore::server {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int>, 5> kUnits = {
-    {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}, {"", 0}}};
-
-absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
-  for (const auto& [unit, shift] : kUnits) {
-    if (!text.ends_with(unit)) continue;
-    uint64_t number = 0;
-    const std::string digits(text.substr(0, text.size() - unit.size()));
-    if (!absl::SimpleAtoi(digits, &number) || number == 0 ||
-        number > (uint64_t{1} << 62 >> shift)) {
-      break;
-    }
-    return number << shift;
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      Quoted(text), " is no size; write a number and KiB, MiB, GiB or TiB"));
-}
+// What is used is a signed number, and may be past a quota by an upload.
+constexpr ByteSizeRange kQuotaRange{.least_bytes = 1,
+                                    .most_bytes = uint64_t{1} << 62};
 
 }  // namespace
 
@@ -42,7 +27,7 @@ absl::StatusOr<QuotaLimit> ParseQuota(const std::string& text) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--quota ", Quoted(text), " is not PREFIX=SIZE, as in org/=500GiB"));
   }
-  const auto size = ParseSize(std::string_view(text).substr(sign + 1));
+  const auto size = ParseByteSize(text.substr(sign + 1), kQuotaRange);
   if (!size.ok()) return Annotate(size.status(), "--quota " + Quoted(text));
   return QuotaLimit{.prefix = text.substr(0, sign), .max_bytes = *size};
 }
@@ -53,7 +38,7 @@ Quotas::Quotas(std::vector<QuotaLimit> limits) {
 
 absl::Status Quotas::Load(storage::ModelStore* store) {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (entries_.empty()) return absl::OkStatus();
   }
   QSTORE_ASSIGN_OR_RETURN(const auto models, store->ListModels());
@@ -68,15 +53,15 @@ absl::Status Quotas::Load(storage::ModelStore* store) {
                      std::string(reader.status().message()));
         continue;
       }
-      Add(model.name, static_cast<int64_t>(
-                          storage::TotalBytes((*reader)->revision().stored())));
+      Add(model.name,
+          static_cast<int64_t>((*reader)->revision().stored.total()));
     }
   }
   return absl::OkStatus();
 }
 
 void Quotas::Add(const std::string& model, int64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   for (Entry& entry : entries_) {
     if (model.starts_with(entry.limit.prefix)) entry.used_bytes += bytes;
   }
@@ -89,7 +74,7 @@ void Quotas::Subtract(const std::string& model, uint64_t stored_bytes) {
 absl::Status Quotas::Change(const std::string& model, uint64_t from_bytes,
                             uint64_t to_bytes) {
   const auto more = static_cast<int64_t>(to_bytes - from_bytes);
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   for (const Entry& entry : entries_) {
     const auto& [prefix, max_bytes] = entry.limit;
     if (more < 0 || !model.starts_with(prefix) ||
@@ -97,12 +82,14 @@ absl::Status Quotas::Change(const std::string& model, uint64_t from_bytes,
       continue;
     }
     const int64_t others = entry.used_bytes - static_cast<int64_t>(from_bytes);
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the quota of models whose names begin with ", Quoted(prefix), " is ",
-        FormatBytes(max_bytes), ": others use ",
-        FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, others))),
-        ", and this upload takes ", FormatBytes(to_bytes),
-        " up to here; delete models or have the quota raised"));
+    return WithReason(
+        absl::ResourceExhaustedError(absl::StrCat(
+            "the quota of models whose names begin with ", Quoted(prefix),
+            " is ", FormatBytes(max_bytes), ": others use ",
+            FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, others))),
+            ", and this upload takes ", FormatBytes(to_bytes),
+            " up to here; delete models or have the quota raised")),
+        kReasonQuotaExceeded);
   }
   for (Entry& entry : entries_) {
     if (model.starts_with(entry.limit.prefix)) entry.used_bytes += more;

@@ -8,13 +8,14 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "storage/model_store.h"
 
 namespace qstore::server {
@@ -24,7 +25,7 @@ struct QuotaLimit {
   uint64_t max_bytes = 0;
 };
 
-// "org/=10GiB": bytes, or KiB, MiB, GiB, TiB. INVALID_ARGUMENT says what is
+// "org/=10GiB", the size as for ParseByteSize. INVALID_ARGUMENT says what is
 // wrong.
 absl::StatusOr<QuotaLimit> ParseQuota(const std::string& text);
 
@@ -76,8 +77,8 @@ class Quotas {
                       uint64_t to_bytes);
   void Add(const std::string& model, int64_t bytes);
 
-  std::mutex mutex_;
-  std::vector<Entry> entries_;  // guarded by mutex_
+  absl::Mutex mutex_;
+  std::vector<Entry> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace qstore::server

@@ -17,59 +17,71 @@ constexpr int64_t kNotWaiting = std::numeric_limits<int64_t>::max();
 struct StallWatch::Call::State {
   std::atomic<int64_t> waiting_since{kNotWaiting};  // ticks of Clock
   std::atomic<bool> stalled{false};
-  // Held while `cancel` runs, so that the call outlives it. Recursive: what is
-  // cancelled may end, and destroy its Call, on the same thread.
-  std::recursive_mutex mutex;
-  std::function<void()> cancel;  // guarded by mutex; empty once over
+  absl::Mutex mutex;
+  std::function<void()> cancel ABSL_GUARDED_BY(mutex);  // empty once over
+  // While `cancel` runs: the call outlives it, unless it is what ends the call.
+  bool cancelling ABSL_GUARDED_BY(mutex) = false;
 };
 
-StallWatch::StallWatch(std::chrono::milliseconds timeout) : timeout_(timeout) {
-  if (timeout_.count() > 0) thread_ = std::thread([this] { Watch(); });
+StallWatch::StallWatch(std::chrono::milliseconds timeout, Timer* timer)
+    : timeout_(timeout),
+      timer_(timer),
+      alarm_(timer, [this] { CancelStalled(); }) {}
+
+void StallWatch::LookAgainLater() {
+  if (timeout_.count() == 0 || calls_.empty()) return;
+  alarm_.SetNoLaterThan(Clock::now() + timeout_ / 4);
 }
 
-StallWatch::~StallWatch() {
+void StallWatch::CancelStalled() {
+  const auto since = (Clock::now() - timeout_).time_since_epoch().count();
+  std::vector<std::shared_ptr<Call::State>> stalled;
   {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    stop_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
-}
-
-void StallWatch::Watch() {
-  std::unique_lock lock(mutex_);
-  while (!stop_.wait_for(lock, timeout_ / 4, [&] { return stopping_; })) {
-    const auto since = (Clock::now() - timeout_).time_since_epoch().count();
-    std::vector<std::shared_ptr<Call::State>> stalled;
+    const absl::MutexLock lock(&mutex_);
     for (const auto& call : calls_) {
       if (call->waiting_since <= since) stalled.push_back(call);
     }
-    lock.unlock();
-    for (const auto& call : stalled) {
-      const std::lock_guard call_lock(call->mutex);
+    LookAgainLater();
+  }
+  for (const auto& call : stalled) {
+    std::function<void()> cancel;
+    {
+      const absl::MutexLock lock(&call->mutex);
       if (!call->cancel) continue;
+      cancel = std::exchange(call->cancel, {});
       call->stalled = true;
-      // Taken out first: what it does may assign to it.
-      std::exchange(call->cancel, {})();
+      call->cancelling = true;
     }
-    lock.lock();
+    cancel();
+    const absl::MutexLock lock(&call->mutex);
+    call->cancelling = false;
   }
 }
 
 StallWatch::Call::Call(StallWatch* watch, std::function<void()> cancel)
     : watch_(watch), state_(std::make_shared<State>()) {
-  state_->cancel = std::move(cancel);
-  const std::lock_guard lock(watch_->mutex_);
+  {
+    const absl::MutexLock lock(&state_->mutex);
+    state_->cancel = std::move(cancel);
+  }
+  const absl::MutexLock lock(&watch_->mutex_);
   watch_->calls_.push_back(state_);
+  watch_->LookAgainLater();
 }
 
 StallWatch::Call::~Call() {
   {
-    const std::lock_guard lock(watch_->mutex_);
+    const absl::MutexLock lock(&watch_->mutex_);
     watch_->calls_.remove(state_);
   }
-  const std::lock_guard call_lock(state_->mutex);
-  state_->cancel = {};
+  const absl::MutexLock lock(&state_->mutex);
+  state_->cancel = nullptr;
+  // What is cancelled may end, and destroy this, at once.
+  if (watch_->timer_->InCallback()) return;
+  const auto is_over = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex) {
+    return !state_->cancelling;
+  };
+  state_->mutex.Await(absl::Condition(&is_over));
 }
 
 void StallWatch::Call::BeginWait() {

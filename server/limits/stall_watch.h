@@ -5,12 +5,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
-#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "base/timer.h"
 
 namespace qstore::server {
 
@@ -18,16 +19,17 @@ namespace qstore::server {
 class StallWatch {
  public:
   // A call is cancelled when it has waited for its client for `timeout`; zero:
-  // never. Looked at often enough that no wait is longer than 1.25 times that.
-  explicit StallWatch(std::chrono::milliseconds timeout);
-  ~StallWatch();
+  // never. Looked at often enough, while there are calls, that no wait is
+  // longer than 1.25 times that. The timer outlives the watch.
+  StallWatch(std::chrono::milliseconds timeout, Timer* timer);
   StallWatch(const StallWatch&) = delete;
   StallWatch& operator=(const StallWatch&) = delete;
 
   class Call {
    public:
-    // `cancel` is called at most once, on the watch's thread, and not after
-    // the destructor has returned; it may destroy this.
+    // `cancel` is called at most once, on the timer's thread, and not after
+    // the destructor has returned; it may destroy this. Hold no lock that it
+    // takes when this is destroyed.
     Call(StallWatch* watch, std::function<void()> cancel);
     ~Call();
     Call(const Call&) = delete;
@@ -49,14 +51,14 @@ class StallWatch {
   std::chrono::milliseconds timeout() const { return timeout_; }
 
  private:
-  void Watch();
+  void CancelStalled();
+  void LookAgainLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::chrono::milliseconds timeout_;
-  std::mutex mutex_;
-  std::condition_variable stop_;
-  bool stopping_ = false;                          // guarded by mutex_
-  std::list<std::shared_ptr<Call::State>> calls_;  // guarded by mutex_
-  std::thread thread_;
+  Timer* const timer_;
+  absl::Mutex mutex_;
+  std::list<std::shared_ptr<Call::State>> calls_ ABSL_GUARDED_BY(mutex_);
+  Alarm alarm_;  // last: it uses all of the above
 };
 
 }  // namespace qstore::server

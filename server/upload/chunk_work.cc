@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/failpoint.h"
 #include "base/status.h"
+#include "model/chunk_description.h"
+#include "server/check/stored_chunk.h"
 
 namespace qstore::server {
 namespace {
@@ -25,33 +27,36 @@ absl::Status CompareWithInput(const ByteVector& decoded,
   return absl::InternalError("the decoded bytes differ");
 }
 
-absl::Status EncodeQuantized(bool verify, CodecSet& codecs, ChunkWork* work) {
-  const uint64_t row_bytes = work->plan->row_bytes();
-  work->record.set_rows(static_cast<uint32_t>(work->raw.size() / row_bytes));
-  QSTORE_ASSIGN_OR_RETURN(const codec::ChunkShape shape,
-                          ShapeOfChunk(work->plan->record, work->record));
-  codecs.encoder.set_coder(work->plan->coder());
-  QSTORE_RETURN_IF_ERROR(
-      codecs.encoder.Encode(shape, work->raw, &work->encoded));
-  work->record.set_codes_xxh3(work->encoded.codes_xxh3);
-  work->record.set_scales_xxh3(work->encoded.scales_xxh3);
-  if (!verify) return absl::OkStatus();
-
-  std::vector<codec::BlobView> residual;
-  for (const codec::EncodedBlob& blob : work->encoded.residual) {
-    residual.push_back({blob.subgroup, blob.bytes});
+// What would be stored, as it would be read back.
+std::vector<codec::StoredLayer> AsStored(const ChunkWork& work) {
+  std::vector<codec::StoredLayer> layers;
+  layers.reserve(work.layers.size());
+  for (const codec::EncodedLayer& encoded : work.layers) {
+    codec::StoredLayer& stored = layers.emplace_back();
+    stored.number = encoded.layer->number;
+    stored.blobs.reserve(encoded.blobs.size());
+    for (const codec::EncodedBlob& blob : encoded.blobs) {
+      stored.blobs.push_back({blob.subgroup, blob.bytes});
+    }
+    stored.decoded_xxh3 = encoded.decoded_xxh3;
   }
-  absl::Status check = CheckQuantizedChunk(
-      shape, work->record, work->encoded.int8_blob, residual, codecs);
-  if (check.ok()) check = CompareWithInput(codecs.raw, work->raw);
-  return check.ok() ? check : AsEncodingFault(check);
+  return layers;
 }
 
-absl::Status EncodePlain(bool verify, CodecSet& codecs, ChunkWork* work) {
-  QSTORE_RETURN_IF_ERROR(
-      codecs.plain.Encode(work->plan->layout, work->raw, &work->plain_blob));
+absl::Status Encode(bool verify, CodecSet& codecs, ChunkWork* work) {
+  const model::Object& object = work->plan->record;
+  if (object.quantized()) {
+    work->record.rows =
+        static_cast<uint32_t>(work->raw.size() / work->plan->row_bytes());
+  }
+  QSTORE_ASSIGN_OR_RETURN(const codec::ChunkDescription description,
+                          model::DescribeChunk(object, work->record));
+  QSTORE_RETURN_IF_ERROR(codecs.encoder.Encode(
+      description, work->plan->encode_options(), work->raw, &work->layers));
   if (!verify) return absl::OkStatus();
-  absl::Status check = CheckPlainChunk(work->record, work->plain_blob, codecs);
+  // The bytes themselves are compared, so that no checksum of them is needed.
+  absl::Status check =
+      DecodeAndCheck(object, work->record, AsStored(*work), codecs);
   if (check.ok()) check = CompareWithInput(codecs.raw, work->raw);
   return check.ok() ? check : AsEncodingFault(check);
 }
@@ -62,12 +67,11 @@ absl::Status EncodeChunk(bool verify, CodecSet& codecs, ChunkWork* work) {
   Sha256 sha256;
   sha256.Update(work->raw);
   work->raw_sha256 = sha256.Finish();
-  work->record.set_raw_bytes(work->raw.size());
-  work->record.set_raw_xxh3(Xxh3(work->raw));
+  work->record.raw_bytes = work->raw.size();
+  work->record.raw_xxh3 = Xxh3(work->raw);
   absl::Status status = QSTORE_FAILPOINT_STATUS("encode.chunk");
   if (status.ok()) {
-    status = work->plan->quantized() ? EncodeQuantized(verify, codecs, work)
-                                     : EncodePlain(verify, codecs, work);
+    status = Encode(verify, codecs, work);
   }
   if (status.ok()) status = QSTORE_FAILPOINT_STATUS("encode.encoded");
   ByteVector().swap(work->raw);

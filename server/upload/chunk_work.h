@@ -3,14 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "base/byte_budget.h"
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "codec/chunk_codec.h"
-#include "qstore/storage/v1/manifest.pb.h"
-#include "server/check/chunk_check.h"
+#include "codec/layer_stack.h"
+#include "model/object.h"
 #include "server/codec_set.h"
 #include "server/upload/object_plan.h"
 
@@ -28,7 +28,7 @@ constexpr uint64_t EncodedLeaseBytes(uint64_t raw_bytes) {
 // The most that one chunk takes from the byte budget. Every upload can hold
 // one chunk that waits for its client, so the budget must cover as many.
 inline constexpr uint64_t kMaxChunkLeaseBytes =
-    kMaxChunkRawBytes + EncodedLeaseBytes(kMaxChunkRawBytes);
+    model::kMaxChunkRawBytes + EncodedLeaseBytes(model::kMaxChunkRawBytes);
 
 struct ChunkWork {
   // Set before encoding.
@@ -39,10 +39,9 @@ struct ChunkWork {
   ByteBudget::Lease encoded_lease;
 
   // Set by EncodeChunk.
-  storage::v1::Chunk record;  // without Blob messages
+  model::Chunk record;  // without layers
   Sha256Digest raw_sha256{};
-  codec::EncodedChunk encoded;  // of a quantized tensor
-  ByteVector plain_blob;        // of other objects
+  std::vector<codec::EncodedLayer> layers;
 };
 
 // Encodes work->raw. With `verify`, decodes the result and compares it with

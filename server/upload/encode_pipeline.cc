@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "base/cancellation_watch.h"
+#include "base/check.h"
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "server/calls/status_mapping.h"
@@ -14,10 +16,6 @@ namespace {
 // Bounds the queue for objects without bytes, which take nothing from the byte
 // budget.
 constexpr size_t kMaxQueuedSlots = 4096;
-
-std::string BytesOfDigest(const Sha256Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
 
 }  // namespace
 
@@ -52,13 +50,12 @@ absl::Status EncodePipeline::SubmitChunk(std::unique_ptr<ChunkWork> work) {
   slot->plan = work->plan;
   slot->work = std::move(work);
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     ++tasks_in_flight_;
   }
   absl::Status status = Push(slot);
   if (!status.ok()) {
-    const std::lock_guard lock(mutex_);
-    --tasks_in_flight_;
+    EndTask();
     return status;
   }
   resources_.encode_pool->Submit([this, slot] { Encode(slot); });
@@ -75,37 +72,55 @@ absl::StatusOr<size_t> EncodePipeline::EndObject(
 }
 
 absl::Status EncodePipeline::status() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return status_;
 }
 
 absl::StatusOr<std::vector<StoredObject>> EncodePipeline::Finish() {
   {
-    std::unique_lock lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     closed_ = true;
-    changed_.notify_all();
-    while (!changed_.wait_for(lock, ByteBudget::kCancelPollInterval,
-                              [&] { return all_stored_; })) {
-      lock.unlock();
-      if (resources_.cancelled && resources_.cancelled()) {
-        abandoned_ = true;
-        return ClientGoneError();
-      }
-      lock.lock();
-    }
+  }
+  bool stored = false;
+  if (resources_.cancelled) {
+    const std::function<void()> wake = [this] {
+      const absl::MutexLock lock(&mutex_);
+      call_over_ = true;
+    };
+    const CancellationWatch::Waiter waiter(resources_.cancellations,
+                                           resources_.cancelled, wake);
+    stored = AwaitAllStored();
+  } else {
+    stored = AwaitAllStored();
+  }
+  if (!stored) {
+    abandoned_ = true;
+    return ClientGoneError();
   }
   Close();
-  QSTORE_RETURN_IF_ERROR(status_);
+  QSTORE_RETURN_IF_ERROR(status());
+  QSTORE_DCHECK(stored_.size() == objects_begun_);
   return std::move(stored_);
 }
 
+bool EncodePipeline::AwaitAllStored() {
+  const absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(this, &EncodePipeline::IsFinished));
+  return all_stored_;
+}
+
+bool EncodePipeline::IsFinished() const { return all_stored_ || call_over_; }
+
+bool EncodePipeline::HasRoom() const {
+  return slots_.size() < kMaxQueuedSlots || !status_.ok();
+}
+
 absl::Status EncodePipeline::Push(std::shared_ptr<Slot> slot) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(
-      lock, [&] { return slots_.size() < kMaxQueuedSlots || !status_.ok(); });
+  const absl::MutexLock lock(&mutex_);
+  QSTORE_DCHECK(!closed_);
+  mutex_.Await(absl::Condition(this, &EncodePipeline::HasRoom));
   if (!status_.ok()) return status_;
   slots_.push_back(std::move(slot));
-  changed_.notify_all();
   return absl::OkStatus();
 }
 
@@ -116,22 +131,35 @@ void EncodePipeline::Encode(const std::shared_ptr<Slot>& slot) {
     const CodecPool::Loan codecs(resources_.codecs);
     slot->status = EncodeChunk(resources_.verify, *codecs, slot->work.get());
   }
-  // Notified under the lock: the pipeline may be destroyed once it is released.
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   slot->encoded = true;
+  // The pipeline may be destroyed once the lock is free.
+  QSTORE_DCHECK(tasks_in_flight_ > 0);
   --tasks_in_flight_;
-  changed_.notify_all();
+}
+
+void EncodePipeline::EndTask() {
+  const absl::MutexLock lock(&mutex_);
+  QSTORE_DCHECK(tasks_in_flight_ > 0);
+  --tasks_in_flight_;
 }
 
 void EncodePipeline::Close() {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     closed_ = true;
-    changed_.notify_all();
   }
   if (storing_thread_.joinable()) storing_thread_.join();
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return tasks_in_flight_ == 0; });
+  const absl::MutexLock lock(&mutex_);
+  const auto are_over = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return tasks_in_flight_ == 0;
+  };
+  mutex_.Await(absl::Condition(&are_over));
+  QSTORE_DCHECK(slots_.empty());
+}
+
+bool EncodePipeline::HasNext() const {
+  return slots_.empty() ? closed_ : slots_.front()->encoded;
 }
 
 void EncodePipeline::StoreInOrder() {
@@ -139,29 +167,25 @@ void EncodePipeline::StoreInOrder() {
     std::shared_ptr<Slot> slot;
     bool failed = false;
     {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] {
-        return slots_.empty() ? closed_ : slots_.front()->encoded;
-      });
+      const absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(this, &EncodePipeline::HasNext));
       if (slots_.empty()) break;
       slot = std::move(slots_.front());
       slots_.pop_front();
+      QSTORE_DCHECK(slot->encoded);
       failed = !status_.ok();
-      changed_.notify_all();
     }
     if (failed || abandoned_) continue;
     if (absl::Status status = Store(*slot); !status.ok()) {
       // What is being encoded for later slots is of no use any more.
       abandoned_ = true;
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       status_ = std::move(status);
-      changed_.notify_all();
     }
   }
   open_object_.reset();
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   all_stored_ = true;
-  changed_.notify_all();
 }
 
 absl::Status EncodePipeline::Store(Slot& slot) {
@@ -183,26 +207,22 @@ absl::Status EncodePipeline::OpenObjectFor(const ObjectPlan& plan) {
 }
 
 absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
-  open_object_->hasher.AddChunk(work.record.raw_bytes(), work.raw_sha256);
-  std::vector<storage::BlobToStore> blobs;
-  if (work.plan->quantized()) {
-    blobs.push_back({storage::Family::kInt8, 0, work.encoded.int8_blob});
-    for (const codec::EncodedBlob& blob : work.encoded.residual) {
-      blobs.push_back({storage::Family::kResidual, blob.subgroup, blob.bytes});
+  open_object_->hasher.AddChunk(work.record.raw_bytes, work.raw_sha256);
+  std::vector<storage::LayerToStore> layers;
+  layers.reserve(work.layers.size());
+  uint64_t stored_bytes = 0;
+  for (const codec::EncodedLayer& layer : work.layers) {
+    layers.push_back({layer.layer->number, layer.blobs, layer.decoded_xxh3});
+    for (const codec::EncodedBlob& blob : layer.blobs) {
+      stored_bytes += blob.bytes.size();
     }
-  } else {
-    blobs.push_back({storage::Family::kPlain, 0, work.plain_blob});
-  }
-  uint64_t blob_bytes = 0;
-  for (const storage::BlobToStore& blob : blobs) {
-    blob_bytes += blob.bytes.size();
   }
   // Here, where it is known how much is about to be written.
   if (resources_.disk_reserve != nullptr) {
-    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(blob_bytes));
+    QSTORE_RETURN_IF_ERROR(resources_.disk_reserve->Check(stored_bytes));
   }
-  stored_bytes_ += blob_bytes;
-  QSTORE_RETURN_IF_ERROR(open_object_->writer->AddChunk(work.record, blobs));
+  stored_bytes_ += stored_bytes;
+  QSTORE_RETURN_IF_ERROR(open_object_->writer->AddChunk(work.record, layers));
   QSTORE_FAILPOINT("encode.stored");
   return absl::OkStatus();
 }
@@ -210,8 +230,8 @@ absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
 absl::Status EncodePipeline::FinishObject(const ObjectPlan& plan) {
   StoredObject stored;
   stored.content_hash = open_object_->hasher.Finish();
-  storage::v1::Object record = plan.record;
-  record.set_content_hash(BytesOfDigest(stored.content_hash));
+  model::Object record = plan.record;
+  record.content_hash = stored.content_hash;
   QSTORE_ASSIGN_OR_RETURN(stored.object_id,
                           open_object_->writer->Finish(std::move(record)));
   open_object_.reset();

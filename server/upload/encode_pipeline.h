@@ -10,18 +10,18 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "base/hash.h"
 #include "server/upload/chunk_work.h"
 #include "server/upload/ingest_resources.h"
@@ -71,7 +71,7 @@ class EncodePipeline {
   struct Slot {
     std::unique_ptr<ChunkWork> work;  // null: end of object
     std::shared_ptr<const ObjectPlan> plan;
-    bool encoded = false;  // guarded by mutex_
+    bool encoded = false;  // guarded by the pipeline's mutex_
     absl::Status status;   // written before `encoded`
   };
   // The object that the storing thread is writing.
@@ -84,6 +84,13 @@ class EncodePipeline {
   };
 
   absl::Status Push(std::shared_ptr<Slot> slot);
+  void EndTask();
+  // False: the call is over.
+  bool AwaitAllStored() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the storing thread can go on.
+  bool HasNext() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsFinished() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Encode(const std::shared_ptr<Slot>& slot);
   void Close();
   void StoreInOrder();
@@ -99,13 +106,13 @@ class EncodePipeline {
   std::atomic<bool> abandoned_ = false;
   std::atomic<uint64_t> stored_bytes_ = 0;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::shared_ptr<Slot>> slots_;  // guarded by mutex_
-  size_t tasks_in_flight_ = 0;               // guarded by mutex_
-  bool closed_ = false;                      // guarded by mutex_
-  bool all_stored_ = false;                  // guarded by mutex_
-  absl::Status status_;                      // guarded by mutex_
+  mutable absl::Mutex mutex_;
+  std::deque<std::shared_ptr<Slot>> slots_ ABSL_GUARDED_BY(mutex_);
+  size_t tasks_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool all_stored_ ABSL_GUARDED_BY(mutex_) = false;
+  bool call_over_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 
   // Used by the storing thread alone until it is joined.
   std::optional<OpenObject> open_object_;

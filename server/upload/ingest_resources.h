@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "base/byte_budget.h"
+#include "base/cancellation_watch.h"
 #include "base/thread_pool.h"
 #include "model/safetensors.h"
 #include "server/codec_set.h"
@@ -35,9 +36,10 @@ struct IngestResources {
   ByteBudget* metadata = nullptr;
   const DiskReserve* disk_reserve = nullptr;
   Quotas* quotas = nullptr;
-  // Set for each upload: whether its call is over. Asked on the thread that
-  // hands in the messages. Empty: never.
+  // Set for each upload: whether its call is over. Asked by the watches of the
+  // budget and of the pipeline, while the upload waits. Empty: never.
   std::function<bool()> cancelled = {};
+  CancellationWatch* cancellations = nullptr;  // of use with `cancelled` alone
 };
 
 }  // namespace qstore::server

@@ -10,12 +10,18 @@ namespace {
 
 constexpr std::string_view kContentHashDomain = "qstore object 1";
 
-void DescribeTensor(const TensorEntry& tensor, storage::v1::ObjectKind kind,
-                    storage::v1::Object* record) {
-  record->set_kind(kind);
-  record->set_dtype(static_cast<uint32_t>(tensor.dtype));
-  for (const uint64_t extent : tensor.shape) record->add_shape(extent);
-  record->set_raw_bytes(tensor.size_bytes());
+// What an object is, in its content hash. DO NOT CHANGE THESE VALUES.
+enum class HashedKind : uint32_t { kQuantized = 1, kPlain = 2, kOpaque = 3 };
+
+HashedKind KindOf(const model::Object& record) {
+  if (record.quantized()) return HashedKind::kQuantized;
+  return record.is_tensor() ? HashedKind::kPlain : HashedKind::kOpaque;
+}
+
+void DescribeTensor(const TensorEntry& tensor, model::Object* record) {
+  record->dtype = tensor.dtype;
+  record->shape.assign(tensor.shape.begin(), tensor.shape.end());
+  record->raw_bytes = tensor.size_bytes();
 }
 
 template <typename T>
@@ -33,42 +39,50 @@ void AddString(std::string_view text, Sha256* sha256) {
 }  // namespace
 
 uint64_t ObjectPlan::row_bytes() const {
-  return record.shape(1) * DtypeBits(static_cast<Dtype>(record.dtype())) / 8;
+  return record.shape[1] * DtypeBits(*record.dtype) / 8;
+}
+
+codec::EncodeOptions ObjectPlan::encode_options() const {
+  codec::EncodeOptions options;
+  if (record.quantized()) {
+    options.coder = record.quantization->coder;
+    options.quantizer = quantizer;
+  }
+  return options;
 }
 
 uint64_t ObjectPlan::chunk_count() const {
-  return record.raw_bytes() / chunk_raw_bytes +
-         (record.raw_bytes() % chunk_raw_bytes != 0 ? 1 : 0);
+  return record.raw_bytes / chunk_raw_bytes +
+         (record.raw_bytes % chunk_raw_bytes != 0 ? 1 : 0);
 }
 
 ObjectPlan PlanOpaque(std::string label, uint64_t raw_bytes) {
   ObjectPlan plan;
-  plan.record.set_kind(storage::v1::OBJECT_KIND_OPAQUE);
-  plan.record.set_raw_bytes(raw_bytes);
+  plan.record.raw_bytes = raw_bytes;
   plan.label = std::move(label);
   plan.chunk_raw_bytes = codec::kPlainChunkBytes;
-  plan.layout = codec::PlainLayout::kBytes;
   return plan;
 }
 
 ObjectPlan PlanPlainTensor(std::string label, const TensorEntry& tensor) {
   ObjectPlan plan;
-  DescribeTensor(tensor, storage::v1::OBJECT_KIND_PLAIN, &plan.record);
+  DescribeTensor(tensor, &plan.record);
   plan.label = std::move(label);
   plan.chunk_raw_bytes = codec::kPlainChunkBytes;
-  plan.layout = codec::PlainLayoutFor(tensor.dtype);
   return plan;
 }
 
 ObjectPlan PlanQuantizedTensor(std::string label, const TensorEntry& tensor,
+                               const codec::Quantizer& quantizer,
                                codec::Int8Coder coder) {
   ObjectPlan plan;
-  DescribeTensor(tensor, storage::v1::OBJECT_KIND_QUANTIZED, &plan.record);
-  storage::v1::Quantization* quantization = plan.record.mutable_quantization();
-  quantization->set_quantizer(kAbsmaxQuantizer);
-  quantization->set_strategy(
-      static_cast<uint32_t>(codec::ScaleStrategy::kChannel));
-  quantization->set_coder(static_cast<uint32_t>(coder));
+  DescribeTensor(tensor, &plan.record);
+  model::Quantization quantization;
+  quantization.quantizer = std::string(quantizer.name);
+  quantization.strategy = quantizer.strategy;
+  quantization.coder = coder;
+  plan.record.quantization = std::move(quantization);
+  plan.quantizer = &quantizer;
   plan.label = std::move(label);
   plan.chunk_raw_bytes =
       codec::RowsPerChunk(tensor.shape[1]) * plan.row_bytes();
@@ -76,19 +90,25 @@ ObjectPlan PlanQuantizedTensor(std::string label, const TensorEntry& tensor,
 }
 
 ContentHasher::ContentHasher(const ObjectPlan& plan) {
-  const storage::v1::Object& record = plan.record;
+  const model::Object& record = plan.record;
   AddString(kContentHashDomain, &sha256_);
-  AddInteger(static_cast<uint32_t>(record.kind()), &sha256_);
-  AddInteger(record.dtype(), &sha256_);
-  AddInteger(static_cast<uint32_t>(record.shape_size()), &sha256_);
-  for (const uint64_t extent : record.shape()) AddInteger(extent, &sha256_);
-  AddInteger(record.raw_bytes(), &sha256_);
-  const storage::v1::Quantization& quantization = record.quantization();
-  AddString(quantization.quantizer(), &sha256_);
-  AddInteger(plan.quantized() ? kAbsmaxVersion : 0, &sha256_);
-  AddInteger(quantization.strategy(), &sha256_);
-  AddInteger(quantization.group_size(), &sha256_);
-  AddInteger(quantization.coder(), &sha256_);
+  AddInteger(static_cast<uint32_t>(KindOf(record)), &sha256_);
+  AddInteger(
+      record.dtype.has_value() ? static_cast<uint32_t>(*record.dtype) : 0,
+      &sha256_);
+  AddInteger(static_cast<uint32_t>(record.shape.size()), &sha256_);
+  for (const uint64_t extent : record.shape) AddInteger(extent, &sha256_);
+  AddInteger(record.raw_bytes, &sha256_);
+  const model::Quantization quantization =
+      record.quantization.value_or(model::Quantization());
+  AddString(quantization.quantizer, &sha256_);
+  AddInteger(plan.quantized() ? plan.quantizer->version : 0, &sha256_);
+  AddInteger(
+      plan.quantized() ? static_cast<uint32_t>(quantization.strategy) : 0,
+      &sha256_);
+  AddInteger(quantization.group_size, &sha256_);
+  AddInteger(plan.quantized() ? static_cast<uint32_t>(quantization.coder) : 0,
+             &sha256_);
   AddInteger(plan.chunk_count(), &sha256_);
 }
 

@@ -6,44 +6,35 @@
 
 #include "base/hash.h"
 #include "codec/chunk.h"
-#include "codec/chunk_codec.h"
-#include "codec/plain/plain_codec.h"
+#include "codec/encode_options.h"
+#include "codec/quantizer.h"
+#include "model/object.h"
 #include "model/safetensors.h"
-#include "qstore/storage/v1/manifest.pb.h"
 
 namespace qstore::server {
 
-// The one quantizer of this build, in the field's name for it, and the version
-// of its arithmetic (codec/quantizer.h).
-inline constexpr char kAbsmaxQuantizer[] = "absmax";
-inline constexpr char kNoQuantizer[] = "none";
-inline constexpr uint32_t kAbsmaxVersion = 1;
-
 struct ObjectPlan {
   // Without id, content hash and chunks.
-  storage::v1::Object record;
+  model::Object record;
   // "file x.safetensors: tensor y", for messages.
   std::string label;
   // Size of every chunk but the last, which has what is left.
   uint64_t chunk_raw_bytes = 0;
-  // For chunks in `plain`.
-  codec::PlainLayout layout = codec::PlainLayout::kBytes;
+  // Of a quantized tensor.
+  const codec::Quantizer* quantizer = nullptr;
 
-  bool quantized() const {
-    return record.kind() == storage::v1::OBJECT_KIND_QUANTIZED;
-  }
+  bool quantized() const { return record.quantized(); }
   // Of a quantized tensor.
   uint64_t row_bytes() const;
-  codec::Int8Coder coder() const {
-    return static_cast<codec::Int8Coder>(record.quantization().coder());
-  }
+  codec::EncodeOptions encode_options() const;
   uint64_t chunk_count() const;
 };
 
 ObjectPlan PlanOpaque(std::string label, uint64_t raw_bytes);
 ObjectPlan PlanPlainTensor(std::string label, const TensorEntry& tensor);
-// `tensor` is one that QuantizationPolicy selects. One scale per row.
+// `tensor` is one that QuantizationPolicy selects.
 ObjectPlan PlanQuantizedTensor(std::string label, const TensorEntry& tensor,
+                               const codec::Quantizer& quantizer,
                                codec::Int8Coder coder);
 
 // SHA-256 over the canonical header of docs/format.md, "Content hash", to which

@@ -10,7 +10,7 @@ namespace qstore::server {
 ObjectSplitter::ObjectSplitter(EncodePipeline* pipeline, ObjectPlan plan)
     : pipeline_(pipeline),
       plan_(std::make_shared<const ObjectPlan>(std::move(plan))),
-      remaining_bytes_(plan_->record.raw_bytes()) {}
+      remaining_bytes_(plan_->record.raw_bytes) {}
 
 absl::Status ObjectSplitter::Append(ByteView bytes) {
   while (!bytes.empty()) {

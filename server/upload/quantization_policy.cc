@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "codec/chunk.h"
@@ -18,15 +19,18 @@ absl::Status CheckPatterns(
     const google::protobuf::RepeatedPtrField<std::string>& patterns,
     const char* what) {
   if (static_cast<size_t>(patterns.size()) > kMaxPatterns) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(patterns.size(), " ", what, " patterns, but at most ",
-                     kMaxPatterns, " are allowed"));
+    return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                          patterns.size(), " ", what, " patterns, but at most ",
+                          kMaxPatterns, " are allowed")),
+                      kReasonInvalidQuantization);
   }
   for (const std::string& pattern : patterns) {
     if (pattern.empty() || pattern.size() > kMaxPatternBytes) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the ", what, " pattern ", Quoted(pattern), " has ", pattern.size(),
-          " bytes; 1 to ", kMaxPatternBytes, " are allowed"));
+      return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                            "the ", what, " pattern ", Quoted(pattern), " has ",
+                            pattern.size(), " bytes; 1 to ", kMaxPatternBytes,
+                            " are allowed")),
+                        kReasonInvalidQuantization);
     }
   }
   return absl::OkStatus();
@@ -45,18 +49,21 @@ absl::StatusOr<std::vector<bool>> ReadSelection(
   for (size_t i = 0; i < bits.size() * 8; ++i) {
     if ((static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) == 0) continue;
     if (i >= tensors.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor number ", i,
-                       " is selected to be quantized, but "
-                       "there are ",
-                       tensors.size()));
+      return WithReason(absl::InvalidArgumentError(
+                            absl::StrCat("tensor number ", i,
+                                         " is selected to be quantized, but "
+                                         "there are ",
+                                         tensors.size())),
+                        kReasonInvalidQuantization);
     }
     if (!CanBeQuantized(tensors[i])) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "tensor ", Quoted(tensors[i].name),
-          " is selected to be quantized, but it is no F32, F16 or BF16 matrix "
-          "of at most ",
-          codec::kMaxColumns, " columns"));
+      return WithReason(absl::InvalidArgumentError(
+                            absl::StrCat("tensor ", Quoted(tensors[i].name),
+                                         " is selected to be quantized, but it "
+                                         "is no F32, F16 or BF16 matrix "
+                                         "of at most ",
+                                         codec::kMaxColumns, " columns")),
+                        kReasonInvalidQuantization);
     }
     selected[i] = true;
   }
@@ -70,21 +77,25 @@ static_assert(model::kMaxQuantizedColumns == codec::kMaxColumns);
 absl::StatusOr<QuantizationPolicy> QuantizationPolicy::Create(
     const v1::QuantizationOptions& options) {
   QuantizationPolicy policy;
-  policy.quantizer_ =
-      options.quantizer().empty() ? kAbsmaxQuantizer : options.quantizer();
-  if (policy.quantizer_ != kAbsmaxQuantizer &&
-      policy.quantizer_ != kNoQuantizer) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "unknown quantizer ", Quoted(policy.quantizer_), "; use \"",
-        kAbsmaxQuantizer, "\" or \"", kNoQuantizer, "\""));
+  if (!options.quantizer().empty()) {
+    policy.quantizer_ = codec::FindQuantizer(options.quantizer());
+    if (policy.quantizer_ == nullptr &&
+        options.quantizer() != codec::kNoQuantizer) {
+      return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                            "unknown quantizer ", Quoted(options.quantizer()),
+                            "; there are: ", codec::QuantizerNames(), ", and ",
+                            std::string(codec::kNoQuantizer))),
+                        kReasonInvalidQuantization);
+    }
   }
   if (!options.int8_coder().empty()) {
     const codec::Int8CoderEntry* coder =
         codec::FindInt8Coder(std::string_view(options.int8_coder()));
     if (coder == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("unknown INT8 coder ", Quoted(options.int8_coder()),
-                       "; there are: ", codec::Int8CoderNames()));
+      return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                            "unknown INT8 coder ", Quoted(options.int8_coder()),
+                            "; there are: ", codec::Int8CoderNames())),
+                        kReasonInvalidQuantization);
     }
     policy.coder_ = coder->coder;
   }
@@ -101,7 +112,7 @@ absl::StatusOr<QuantizationPolicy> QuantizationPolicy::Create(
 absl::StatusOr<std::vector<bool>> QuantizationPolicy::Select(
     const std::vector<TensorEntry>& tensors,
     const v1::TensorSelection* selection) const {
-  if (quantizer_ == kNoQuantizer) return std::vector<bool>(tensors.size());
+  if (quantizer_ == nullptr) return std::vector<bool>(tensors.size());
   if (selection != nullptr) return ReadSelection(tensors, selection->bits());
   std::vector<bool> selected;
   selected.reserve(tensors.size());

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "codec/chunk_codec.h"
+#include "codec/encode_options.h"
+#include "codec/quantizer.h"
 #include "model/quantization/quantization_plan.h"
 #include "model/safetensors.h"
 #include "qstore/v1/model_store.pb.h"
@@ -31,12 +32,17 @@ class QuantizationPolicy {
       const std::vector<TensorEntry>& tensors,
       const v1::TensorSelection* selection) const;
 
-  // "absmax" or "none".
-  const std::string& quantizer() const { return quantizer_; }
+  // Null: nothing is quantized.
+  const codec::Quantizer* quantizer() const { return quantizer_; }
+  // Its name, or codec::kNoQuantizer.
+  std::string quantizer_name() const {
+    return std::string(quantizer_ == nullptr ? codec::kNoQuantizer
+                                             : quantizer_->name);
+  }
   codec::Int8Coder coder() const { return coder_; }
 
  private:
-  std::string quantizer_;
+  const codec::Quantizer* quantizer_ = &codec::DefaultQuantizer();
   codec::Int8Coder coder_ = codec::EncodeOptions{}.coder;
   model::PlanOptions plan_options_;
 };

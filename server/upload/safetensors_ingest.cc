@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "server/calls/status_mapping.h"
@@ -28,9 +29,11 @@ absl::Status SafetensorsIngest::Append(ByteView bytes) {
 
 absl::StatusOr<std::vector<PendingSegment>> SafetensorsIngest::Finish() {
   if (!header_parsed_) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        label_, ": the file has ", size_bytes_,
-        " bytes and ends within its safetensors header; is it complete?"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            label_, ": the file has ", size_bytes_,
+            " bytes and ends within its safetensors header; is it complete?")),
+        kReasonInvalidSafetensors);
   }
   // The parser has checked that the tensors cover the file exactly, so only
   // tensors without bytes can be left.
@@ -67,12 +70,13 @@ bool SafetensorsIngest::FillHeader(uint64_t target_bytes, ByteView* bytes) {
 absl::Status SafetensorsIngest::CollectHeader(ByteView* bytes) {
   if (header_bytes_ == 0) {
     if (!FillHeader(kSafetensorsLengthBytes, bytes)) return absl::OkStatus();
-    QSTORE_ASSIGN_OR_RETURN(
-        const uint64_t json_bytes,
-        ParseSafetensorsLength(
-            header_, size_bytes_,
-            context_.resources->limits.max_safetensors_header_bytes));
-    header_bytes_ = kSafetensorsLengthBytes + json_bytes;
+    const absl::StatusOr<uint64_t> json_bytes = ParseSafetensorsLength(
+        header_, size_bytes_,
+        context_.resources->limits.max_safetensors_header_bytes);
+    if (!json_bytes.ok()) {
+      return WithReason(json_bytes.status(), kReasonInvalidSafetensors);
+    }
+    header_bytes_ = kSafetensorsLengthBytes + *json_bytes;
     // The parsed form takes about as much again. Never more than a chunk's
     // share, which every upload is sure to get in the end.
     auto lease = context_.resources->budget->AcquireUnless(
@@ -89,10 +93,12 @@ absl::Status SafetensorsIngest::CollectHeader(ByteView* bytes) {
 
 absl::Status SafetensorsIngest::ParseHeader() {
   const ByteView json = ByteView(header_).subspan(kSafetensorsLengthBytes);
-  QSTORE_ASSIGN_OR_RETURN(
-      SafetensorsHeader parsed,
-      ParseSafetensorsHeader(json, size_bytes_ - header_bytes_));
-  tensors_ = std::move(parsed.tensors);
+  absl::StatusOr<SafetensorsHeader> parsed =
+      ParseSafetensorsHeader(json, size_bytes_ - header_bytes_);
+  if (!parsed.ok()) {
+    return WithReason(parsed.status(), kReasonInvalidSafetensors);
+  }
+  tensors_ = std::move(parsed->tensors);
   QSTORE_ASSIGN_OR_RETURN(
       quantized_,
       context_.policy->Select(tensors_,
@@ -100,9 +106,11 @@ absl::Status SafetensorsIngest::ParseHeader() {
   *context_.tensor_count += tensors_.size();
   const uint64_t max_tensors = context_.resources->limits.max_tensors;
   if (*context_.tensor_count > max_tensors) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the upload has ", *context_.tensor_count,
-        " tensors up to here, but at most ", max_tensors, " are allowed"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "the upload has ", *context_.tensor_count,
+            " tensors up to here, but at most ", max_tensors, " are allowed")),
+        kReasonUploadTooLarge);
   }
   if (context_.resources->metadata != nullptr) {
     uint64_t kept_bytes = 0;
@@ -153,6 +161,7 @@ absl::Status SafetensorsIngest::BeginNextTensor() {
   splitter_.emplace(context_.pipeline,
                     quantized_[index]
                         ? PlanQuantizedTensor(std::move(label), tensor,
+                                              *context_.policy->quantizer(),
                                               context_.policy->coder())
                         : PlanPlainTensor(std::move(label), tensor));
   return absl::OkStatus();

@@ -5,17 +5,22 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/time/time.h"
 #include "base/byte_format.h"
+#include "base/check.h"
+#include "base/error_reason.h"
 #include "base/status.h"
 
 namespace qstore::server {
 namespace {
 
 // Cancelling a call takes as long as a chunk waits for room.
-constexpr auto kOwnCallTimeout = std::chrono::seconds(10);
+constexpr absl::Duration kOwnCallTimeout = absl::Seconds(10);
 // A client that was killed closes its connections; another one that uploads the
 // same at the same time is not worth waiting for.
-constexpr auto kOtherCallTimeout = std::chrono::seconds(1);
+constexpr absl::Duration kOtherCallTimeout = absl::Seconds(1);
+// When the pool has no room.
+constexpr auto kDropRetryDelay = std::chrono::seconds(1);
 
 void LogDrop(const UploadSession& session, const std::string& reason) {
   if (session.committed()) return;
@@ -41,30 +46,31 @@ UploadPark::Running& UploadPark::Running::operator=(Running&& other) noexcept {
 void UploadPark::Running::End() {
   UploadPark* park = std::exchange(park_, nullptr);
   if (park == nullptr) return;
-  const std::lock_guard lock(park->mutex_);
+  const absl::MutexLock lock(&park->mutex_);
   park->running_.erase(call_);
-  park->changed_.notify_all();
 }
 
-UploadPark::UploadPark(const Limits& limits)
-    : limits_(limits), closed_(limits.window.count() == 0) {
-  expiry_thread_ = std::thread([this] { DropExpired(); });
-}
+UploadPark::UploadPark(const Limits& limits, Timer* timer, ThreadPool* pool)
+    : limits_(limits),
+      pool_(pool),
+      closed_(limits.window.count() == 0),
+      expiry_(timer, [this] { BeginDropping(); }) {}
 
 UploadPark::~UploadPark() {
   Close();
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-  expiry_thread_.join();
+  expiry_.Stop();
+  const absl::MutexLock lock(&mutex_);
+  const auto has_dropped = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !dropping_;
+  };
+  mutex_.Await(absl::Condition(&has_dropped));
+  QSTORE_DCHECK(parked_.empty() && running_.empty());
 }
 
 UploadPark::Running UploadPark::Enter(const std::string& upload_key,
                                       const std::string& client_id,
                                       std::function<void()> cancel) {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   running_.push_back({upload_key, client_id, std::move(cancel)});
   return {this, std::prev(running_.end())};
 }
@@ -73,7 +79,7 @@ void UploadPark::Park(std::unique_ptr<UploadSession> session,
                       const std::string& client_id) {
   session->Suspend();
   Dropped dropped;
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   if (closed_) {
     dropped.push_back(std::move(session));
     return;
@@ -96,25 +102,28 @@ void UploadPark::Park(std::unique_ptr<UploadSession> session,
   parked_.push_back({std::move(session), client_id,
                      std::chrono::steady_clock::now() + limits_.window});
   MakeRoom(&dropped);
-  changed_.notify_all();
+  SetAlarm();
 }
 
 v1::GetUploadStateResponse UploadPark::Find(
     const v1::GetUploadStateRequest& request) {
   const std::string& upload_key = request.upload_key();
   v1::GetUploadStateResponse state;
-  std::unique_lock lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   for (const Running::Call& call : running_) {
     if (call.upload_key == upload_key &&
         call.client_id == request.client_id()) {
       call.cancel();
     }
   }
-  changed_.wait_for(lock, kOwnCallTimeout, [&] {
+  const auto own_is_over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return !IsRunning(upload_key, &request.client_id());
-  });
-  changed_.wait_for(lock, kOtherCallTimeout,
-                    [&] { return !IsRunning(upload_key, nullptr); });
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&own_is_over), kOwnCallTimeout);
+  const auto others_are_over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !IsRunning(upload_key, nullptr);
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&others_are_over), kOtherCallTimeout);
   const auto found = FindParkedFor(upload_key, request.client_id());
   if (found == parked_.end()) return state;
   found->expiry = std::chrono::steady_clock::now() + limits_.window;
@@ -127,7 +136,7 @@ absl::StatusOr<std::unique_ptr<UploadSession>> UploadPark::Resume(
     const v1::UploadBegin& begin) {
   std::unique_ptr<UploadSession> session;
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     const auto found = FindParkedFor(begin.upload_key(), begin.client_id());
     if (found != parked_.end()) {
       session = std::move(found->session);
@@ -135,9 +144,11 @@ absl::StatusOr<std::unique_ptr<UploadSession>> UploadPark::Resume(
     }
   }
   if (session == nullptr) {
-    return absl::AbortedError(
-        "nothing is kept of the upload to go on with: start from the first "
-        "file");
+    return WithReason(
+        absl::AbortedError(
+            "nothing is kept of the upload to go on with: start from the first "
+            "file"),
+        kReasonUploadNotResumable);
   }
   QSTORE_RETURN_IF_ERROR(
       Annotate(session->Resume(begin), session->object_name()));
@@ -145,14 +156,14 @@ absl::StatusOr<std::unique_ptr<UploadSession>> UploadPark::Resume(
 }
 
 bool UploadPark::keeps() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return !closed_;
 }
 
 void UploadPark::DropAll(const std::string& reason) {
   std::list<Parked> dropped;
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     dropped.swap(parked_);
   }
   for (const Parked& parked : dropped) LogDrop(*parked.session, reason);
@@ -160,14 +171,14 @@ void UploadPark::DropAll(const std::string& reason) {
 
 void UploadPark::Close() {
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     closed_ = true;
   }
   DropAll("the server is shutting down");
 }
 
 size_t UploadPark::size() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return parked_.size();
 }
 
@@ -202,7 +213,7 @@ void UploadPark::MakeRoom(Dropped* dropped) {
 }
 
 bool UploadPark::IsRunning(const std::string& upload_key,
-                           const std::string* client_id) {
+                           const std::string* client_id) const {
   return std::any_of(
       running_.begin(), running_.end(), [&](const Running::Call& call) {
         return call.upload_key == upload_key &&
@@ -210,30 +221,51 @@ bool UploadPark::IsRunning(const std::string& upload_key,
       });
 }
 
+void UploadPark::SetAlarm() {
+  for (const Parked& parked : parked_) expiry_.SetNoLaterThan(parked.expiry);
+}
+
+void UploadPark::BeginDropping() {
+  const auto now = std::chrono::steady_clock::now();
+  const absl::MutexLock lock(&mutex_);
+  if (dropping_) return;  // which sets the alarm when it is over
+  const bool any =
+      std::any_of(parked_.begin(), parked_.end(),
+                  [now](const Parked& parked) { return parked.expiry <= now; });
+  if (!any) {
+    SetAlarm();
+    return;
+  }
+  dropping_ = pool_->TrySubmit([this] { DropExpired(); });
+  if (!dropping_) expiry_.SetNoLaterThan(now + kDropRetryDelay);
+}
+
 void UploadPark::DropExpired() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    const auto now = std::chrono::steady_clock::now();
-    auto next = now + std::chrono::hours(1);
-    Dropped dropped;
-    for (auto it = parked_.begin(); it != parked_.end();) {
-      if (it->expiry > now) {
-        next = std::min(next, it->expiry);
-        ++it;
-        continue;
-      }
-      LogDrop(*it->session, "its client did not come back");
-      dropped.push_back(std::move(it->session));
-      it = parked_.erase(it);
-    }
-    if (!dropped.empty()) {
-      lock.unlock();
-      dropped.clear();
-      lock.lock();
+  Dropped dropped;
+  {
+    const absl::MutexLock lock(&mutex_);
+    dropped = TakeExpired();
+  }
+  dropped.clear();
+  // The park may be destroyed once the lock is free.
+  const absl::MutexLock lock(&mutex_);
+  SetAlarm();
+  dropping_ = false;
+}
+
+UploadPark::Dropped UploadPark::TakeExpired() {
+  const auto now = std::chrono::steady_clock::now();
+  Dropped expired;
+  for (auto it = parked_.begin(); it != parked_.end();) {
+    if (it->expiry > now) {
+      ++it;
       continue;
     }
-    changed_.wait_until(lock, next);
+    LogDrop(*it->session, "its client did not come back");
+    expired.push_back(std::move(it->session));
+    it = parked_.erase(it);
   }
+  return expired;
 }
 
 }  // namespace qstore::server

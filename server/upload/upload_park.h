@@ -7,17 +7,18 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "base/thread_pool.h"
+#include "base/timer.h"
 #include "qstore/v1/model_store.pb.h"
 #include "server/upload/upload_session.h"
 
@@ -31,7 +32,11 @@ class UploadPark {
     size_t uploads = 8;
   };
 
-  explicit UploadPark(const Limits& limits);
+  // `timer` says when a kept upload has waited too long. A task of `pool`, one
+  // at a time, drops it, which takes as long as a chunk takes to be stored; not
+  // the pool that encodes, since what is dropped waits for its tasks there.
+  // Both outlive the park.
+  UploadPark(const Limits& limits, Timer* timer, ThreadPool* pool);
   // Drops everything. The store and the pools must still be there.
   ~UploadPark();
   UploadPark(const UploadPark&) = delete;
@@ -97,26 +102,33 @@ class UploadPark {
   // Sessions are destroyed by the caller, without the lock: they delete data.
   using Dropped = std::vector<std::unique_ptr<UploadSession>>;
 
-  // All of these require mutex_ held.
-  std::list<Parked>::iterator FindParked(const std::string& upload_key);
+  std::list<Parked>::iterator FindParked(const std::string& upload_key)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Nor one that is for another client.
   std::list<Parked>::iterator FindParkedFor(const std::string& upload_key,
-                                            const std::string& client_id);
-  void MakeRoom(Dropped* dropped);
-  bool IsRunning(const std::string& upload_key, const std::string* client_id);
+                                            const std::string& client_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MakeRoom(Dropped* dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsRunning(const std::string& upload_key,
+                 const std::string* client_id) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // On the timer: hands what has expired to the pool.
+  void BeginDropping();
+  // On the pool.
   void DropExpired();
+  Dropped TakeExpired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  // State below is guarded by mutex_.
-  std::list<Parked> parked_;  // oldest first
-  std::list<Running::Call> running_;
-  bool closed_ = false;
-  bool stopping_ = false;
+  ThreadPool* const pool_;
+  mutable absl::Mutex mutex_;
+  std::list<Parked> parked_ ABSL_GUARDED_BY(mutex_);  // oldest first
+  std::list<Running::Call> running_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool dropping_ ABSL_GUARDED_BY(mutex_) = false;  // a task of the pool is
 
-  std::thread expiry_thread_;
+  Alarm expiry_;  // last: it uses all of the above
 };
 
 }  // namespace qstore::server

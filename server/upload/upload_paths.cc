@@ -1,6 +1,7 @@
 #include "server/upload/upload_paths.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "model/names.h"
@@ -10,9 +11,11 @@ namespace qstore::server {
 namespace {
 
 absl::Status Conflict(const std::string& file, const std::string& inside) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("path ", Quoted(file), " is a file of the upload and also ",
-                   "the directory of ", Quoted(inside)));
+  return WithReason(
+      absl::InvalidArgumentError(absl::StrCat(
+          "path ", Quoted(file), " is a file of the upload and also ",
+          "the directory of ", Quoted(inside))),
+      kReasonInvalidName);
 }
 
 }  // namespace
@@ -21,14 +24,17 @@ absl::Status CheckUploadPath(const std::set<std::string>& paths,
                              const std::string& path) {
   QSTORE_RETURN_IF_ERROR(ValidateRelativePath(path));
   if (const std::string_view part = ReservedPart(path); !part.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("path ", Quoted(path), " has the part ", Quoted(part),
-                     ", a name that qstore-client keeps for what downloads "
-                     "have not finished: remove or rename it"));
+    return WithReason(
+        absl::InvalidArgumentError(
+            absl::StrCat("path ", Quoted(path), " has the part ", Quoted(part),
+                         ", a name that qstore-client keeps for what downloads "
+                         "have not finished: remove or rename it")),
+        kReasonInvalidName);
   }
   if (paths.contains(path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("file ", Quoted(path), " came a second time"));
+    return WithReason(absl::InvalidArgumentError(absl::StrCat(
+                          "file ", Quoted(path), " came a second time")),
+                      kReasonInvalidName);
   }
   const std::string as_directory = path + "/";
   const auto inside = paths.lower_bound(as_directory);

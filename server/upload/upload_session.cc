@@ -4,15 +4,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "model/names.h"
-#include "server/calls/wire_records.h"
 #include "server/limits/disk_reserve.h"
 #include "server/upload/upload_paths.h"
-#include "storage/records/records.h"
+#include "wire/layer_bytes.h"
 
 namespace qstore::server {
 namespace {
@@ -36,9 +36,11 @@ void AddNumber(uint64_t number, Xxh3Stream* hash) {
 
 absl::Status ValidateUploadKey(const std::string& key) {
   if (key.size() > kMaxUploadKeyBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the upload key has ", key.size(), " bytes, but at most ",
-                     kMaxUploadKeyBytes, " are allowed"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "the upload key has ", key.size(), " bytes, but at most ",
+            kMaxUploadKeyBytes, " are allowed")),
+        kReasonInvalidName);
   }
   return Annotate(ValidateTag(key), "the upload key");
 }
@@ -97,8 +99,8 @@ absl::Status UploadSession::BeginStoring() {
     quota_claim_ = Quotas::Claim(resources_.quotas, model_);
   }
   QSTORE_ASSIGN_OR_RETURN(upload_, store_->BeginUpload(model_));
-  upload_->set_commit_check([this](const storage::v1::Revision& revision) {
-    return quota_claim_.Update(storage::TotalBytes(revision.stored()));
+  upload_->set_commit_check([this](const storage::StoredRevision& revision) {
+    return quota_claim_.Update(revision.stored.total());
   });
   return absl::OkStatus();
 }
@@ -139,20 +141,26 @@ absl::Status UploadSession::CheckFile(const v1::FileBegin& file) {
   const IngestLimits& limits = resources_.limits;
   QSTORE_RETURN_IF_ERROR(CheckUploadPath(paths_, file.path()));
   if (files_.size() >= limits.max_files) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "file ", Quoted(file.path()), " is number ", files_.size() + 1,
-        " of the upload, but at most ", limits.max_files, " are allowed"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "file ", Quoted(file.path()), " is number ", files_.size() + 1,
+            " of the upload, but at most ", limits.max_files, " are allowed")),
+        kReasonUploadTooLarge);
   }
   if (file.size_bytes() > limits.max_file_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "file ", Quoted(file.path()), " has ", file.size_bytes(),
-        " bytes, but at most ", limits.max_file_bytes, " are allowed"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "file ", Quoted(file.path()), " has ", file.size_bytes(),
+            " bytes, but at most ", limits.max_file_bytes, " are allowed")),
+        kReasonUploadTooLarge);
   }
   if (file.size_bytes() > limits.max_upload_bytes - announced_bytes_) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("file ", Quoted(file.path()), " of ", file.size_bytes(),
-                     " bytes brings the upload past the ",
-                     limits.max_upload_bytes, " bytes that are allowed"));
+    return WithReason(
+        absl::InvalidArgumentError(absl::StrCat(
+            "file ", Quoted(file.path()), " of ", file.size_bytes(),
+            " bytes brings the upload past the ", limits.max_upload_bytes,
+            " bytes that are allowed")),
+        kReasonUploadTooLarge);
   }
   return absl::OkStatus();
 }
@@ -184,11 +192,13 @@ absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
                      size_bytes_, " are missing"));
   }
   if (const uint64_t xxh3 = Xxh3(AsBytes(payload)); xxh3 != bytes.xxh3()) {
-    return absl::DataLossError(absl::StrCat(
-        position(), payload.size(), " bytes have XXH3 ",
-        absl::Hex(xxh3, absl::kZeroPad16), ", but ",
-        absl::Hex(bytes.xxh3(), absl::kZeroPad16),
-        " was sent with them; they were damaged on the way, upload again"));
+    return WithReason(
+        absl::DataLossError(absl::StrCat(
+            position(), payload.size(), " bytes have XXH3 ",
+            absl::Hex(xxh3, absl::kZeroPad16), ", but ",
+            absl::Hex(bytes.xxh3(), absl::kZeroPad16),
+            " was sent with them; they were damaged on the way, upload again")),
+        kReasonDamagedInTransit);
   }
   QSTORE_FAILPOINT("upload.bytes");
   QSTORE_RETURN_IF_ERROR(CheckQuota());
@@ -248,34 +258,43 @@ v1::UploadPoint UploadSession::point() const {
 
 absl::Status UploadSession::Resume(const v1::UploadBegin& begin) {
   if (WithoutStream(begin).SerializeAsString() != begin_.SerializeAsString()) {
-    return absl::AbortedError(
-        absl::StrCat("the upload to go on with is of ", object_name_,
-                     " or has other options: start from the first file"));
+    return WithReason(absl::AbortedError(absl::StrCat(
+                          "the upload to go on with is of ", object_name_,
+                          " or has other options: start from the first file")),
+                      kReasonUploadNotResumable);
   }
   client_id_ = begin.client_id();
   const v1::UploadPoint here = point();
   const v1::UploadPoint& there = begin.resume();
   if (there.file_count() != here.file_count() ||
       there.file_offset_bytes() != here.file_offset_bytes()) {
-    return absl::AbortedError(absl::StrCat(
-        "the client goes on after ", there.file_count(), " files and ",
-        there.file_offset_bytes(), " bytes of the next, but the server has ",
-        here.file_count(), " files and ", here.file_offset_bytes(),
-        " bytes: start from the first file"));
+    return WithReason(
+        absl::AbortedError(absl::StrCat(
+            "the client goes on after ", there.file_count(), " files and ",
+            there.file_offset_bytes(),
+            " bytes of the next, but the server has ", here.file_count(),
+            " files and ", here.file_offset_bytes(),
+            " bytes: start from the first file")),
+        kReasonUploadNotResumable);
   }
   if (there.xxh3() != hash_.Digest()) {
-    return absl::AbortedError(absl::StrCat(
-        "the ", received_bytes_,
-        " bytes that were received before the connection broke are not those "
-        "that the files have now; they have been dropped, start from the "
-        "first file"));
+    return WithReason(
+        absl::AbortedError(absl::StrCat(
+            "the ", received_bytes_,
+            " bytes that were received before the connection broke are not "
+            "those "
+            "that the files have now; they have been dropped, start from the "
+            "first file")),
+        kReasonUploadNotResumable);
   }
   if (!pipeline_.has_value()) return absl::OkStatus();
   const absl::Status stored = pipeline_->status();
   if (stored.ok()) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat(
-      "what was received before the connection broke could not be stored (",
-      stored.message(), "): start from the first file"));
+  return WithReason(
+      absl::AbortedError(absl::StrCat(
+          "what was received before the connection broke could not be stored (",
+          stored.message(), "): start from the first file")),
+      kReasonUploadNotResumable);
 }
 
 absl::Status UploadSession::EndFile() {
@@ -344,11 +363,11 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
   upload_.reset();
   v1::UploadResponse response;
   response.set_model(model_);
-  response.set_revision(result.revision.revision());
+  response.set_revision(result.revision.revision);
   response.set_tag(tag_);
   response.set_created(created_);
-  *response.mutable_stored() = ToWire(result.revision.stored());
-  response.set_two_copies_bytes(result.revision.two_copies_bytes());
+  wire::ToWire(result.revision.stored, response.mutable_stored());
+  response.set_two_copies_bytes(result.revision.two_copies_bytes);
   response.set_received_bytes(received_bytes_);
   return response;
 }
@@ -361,33 +380,33 @@ UploadSession::HoldCommittedObjects() {
     QSTORE_ASSIGN_OR_RETURN(const std::optional<uint64_t> id,
                             upload_->FindObject(object.content_hash));
     if (!id.has_value()) {
-      return absl::AbortedError(
-          "the revision was deleted after it had been stored: start from the "
-          "first file");
+      return WithReason(absl::AbortedError("the revision was deleted after it "
+                                           "had been stored: start from the "
+                                           "first file"),
+                        kReasonUploadNotResumable);
     }
     object.object_id = *id;
   }
   return objects;
 }
 
-storage::v1::Revision UploadSession::DraftOf(
+storage::StoredRevision UploadSession::DraftOf(
     const std::vector<StoredObject>& objects) const {
-  storage::v1::Revision draft;
-  draft.set_model(model_);
-  draft.set_quantizer(policy_->quantizer());
+  storage::StoredRevision draft;
+  draft.model = model_;
+  draft.quantizer = policy_->quantizer_name();
   for (const ReceivedFile& file : files_) {
-    storage::v1::File* record = draft.add_files();
-    record->set_path(file.path);
-    record->set_size_bytes(file.size_bytes);
-    record->set_safetensors(file.safetensors);
+    storage::StoredFile& stored = draft.files.emplace_back();
+    stored.path = file.path;
+    stored.size_bytes = file.size_bytes;
+    stored.safetensors = file.safetensors;
+    stored.segments.reserve(file.segments.size());
     for (const PendingSegment& pending : file.segments) {
       const StoredObject& object = objects[pending.object_position];
-      storage::v1::Segment* segment = record->add_segments();
-      segment->set_object_id(object.object_id);
-      segment->set_tensor_name(pending.tensor_name);
-      segment->set_raw_bytes(pending.raw_bytes);
-      segment->set_content_hash(object.content_hash.data(),
-                                object.content_hash.size());
+      stored.segments.push_back({.object_id = object.object_id,
+                                 .tensor_name = pending.tensor_name,
+                                 .raw_bytes = pending.raw_bytes,
+                                 .content_hash = object.content_hash});
     }
   }
   return draft;

@@ -93,7 +93,8 @@ class UploadSession {
   // Finds what the first commit stored.
   absl::StatusOr<std::vector<StoredObject>> HoldCommittedObjects();
   absl::Status End(const v1::UploadEnd& end);
-  storage::v1::Revision DraftOf(const std::vector<StoredObject>& objects) const;
+  storage::StoredRevision DraftOf(
+      const std::vector<StoredObject>& objects) const;
 
   storage::ModelStore* const store_;
   const IngestResources resources_;

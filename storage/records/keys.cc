@@ -40,6 +40,7 @@ std::string DataKey::Encode() const {
   AppendBigEndian(object_id, &key);
   AppendBigEndian(chunk_index, &key);
   key.push_back(static_cast<char>(subgroup));
+  AppendBigEndian(value_index, &key);
   return key;
 }
 
@@ -47,7 +48,8 @@ std::optional<DataKey> DataKey::Decode(std::string_view key) {
   if (key.size() != kDataKeyBytes) return std::nullopt;
   return DataKey{LoadBigEndian<uint64_t>(key),
                  LoadBigEndian<uint32_t>(key.substr(sizeof(uint64_t))),
-                 static_cast<uint8_t>(key.back())};
+                 static_cast<uint8_t>(key[12]),
+                 LoadBigEndian<uint16_t>(key.substr(13))};
 }
 
 std::string DataKeyBound(uint64_t object_id) {

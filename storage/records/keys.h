@@ -1,7 +1,7 @@
 // Keys of every record (docs/format.md, "Keys and records"). Numbers in keys
 // are big-endian, so that keys sort by number.
 //
-// Data families:  object id u64 | chunk u32 | subgroup u8
+// Values of layers:  object id u64 | chunk u32 | subgroup u8 | value u16
 // Manifest:
 //   f                               format version of the store
 //   n                               an id above every id ever used
@@ -23,12 +23,13 @@
 
 namespace qstore::storage {
 
-inline constexpr size_t kDataKeyBytes = 13;
+inline constexpr size_t kDataKeyBytes = 15;
 
 struct DataKey {
   uint64_t object_id = 0;
   uint32_t chunk_index = 0;
   uint8_t subgroup = 0;
+  uint16_t value_index = 0;  // in its blob
 
   std::string Encode() const;
   // Nothing when `key` does not have kDataKeyBytes bytes.

@@ -5,38 +5,36 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "storage/records/record_messages.h"
 #include "storage/records/records.h"
 
 namespace qstore::storage {
 namespace {
 
-constexpr Family kManifest = Family::kManifest;
-
 // A payload that is text.
-absl::StatusOr<std::string> Text(Engine* engine, const std::string& key) {
-  QSTORE_ASSIGN_OR_RETURN(const PinnedValue value, engine->Get(kManifest, key));
+absl::StatusOr<std::string> Text(RecordStore* store, const std::string& key) {
+  QSTORE_ASSIGN_OR_RETURN(const PinnedValue value, store->Get(key));
   QSTORE_ASSIGN_OR_RETURN(const std::string_view payload,
                           UnsealRecord(key, value.bytes()));
   return std::string(payload);
 }
 
-absl::StatusOr<uint64_t> Number(Engine* engine, const std::string& key) {
-  QSTORE_ASSIGN_OR_RETURN(const PinnedValue value, engine->Get(kManifest, key));
+absl::StatusOr<uint64_t> Number(RecordStore* store, const std::string& key) {
+  QSTORE_ASSIGN_OR_RETURN(const PinnedValue value, store->Get(key));
   return UnsealNumber(key, value.bytes());
 }
 
 // Scans all keys with `prefix`; `visit` gets what follows it in the key, and
 // may fail.
 template <typename Visit>
-absl::Status ScanPrefix(Engine* engine, const std::string& prefix,
+absl::Status ScanPrefix(RecordStore* store, const std::string& prefix,
                         const Visit& visit) {
   absl::Status failure;
-  QSTORE_RETURN_IF_ERROR(
-      engine->Scan(kManifest, prefix, PrefixEnd(prefix),
-                   [&](std::string_view key, ByteView value) {
-                     failure = visit(key, key.substr(prefix.size()), value);
-                     return failure.ok();
-                   }));
+  QSTORE_RETURN_IF_ERROR(store->Scan(
+      prefix, PrefixEnd(prefix), [&](std::string_view key, ByteView value) {
+        failure = visit(key, key.substr(prefix.size()), value);
+        return failure.ok();
+      }));
   return failure;
 }
 
@@ -44,26 +42,24 @@ absl::Status ScanPrefix(Engine* engine, const std::string& prefix,
 
 void RecordBatch::Put(std::string key, std::string_view payload) {
   std::string sealed = SealRecord(key, payload);
-  writes_.Put(kManifest, std::move(key), std::move(sealed));
+  writes_.Put(std::move(key), std::move(sealed));
 }
 
-void RecordBatch::Delete(std::string key) {
-  writes_.Delete(kManifest, std::move(key));
-}
+void RecordBatch::Delete(std::string key) { writes_.Delete(std::move(key)); }
 
 void RecordBatch::PutFormatVersion(uint32_t version) {
-  writes_.Put(kManifest, FormatVersionKey(), std::to_string(version));
+  writes_.Put(FormatVersionKey(), std::to_string(version));
 }
 
 void RecordBatch::PutNextId(uint64_t next_id) {
-  writes_.Put(kManifest, NextIdKey(), SealNumber(NextIdKey(), next_id));
+  writes_.Put(NextIdKey(), SealNumber(NextIdKey(), next_id));
 }
 
-void RecordBatch::PutObject(const v1::Object& object) {
-  Put(ObjectKey(object.object_id()), object.SerializeAsString());
-  std::string hash_key = HashKey(DigestFromBytes(object.content_hash()));
-  std::string id = SealNumber(hash_key, object.object_id());
-  writes_.Put(kManifest, std::move(hash_key), std::move(id));
+void RecordBatch::PutObject(const model::Object& object) {
+  Put(ObjectKey(object.id), ToMessage(object).SerializeAsString());
+  std::string hash_key = HashKey(object.content_hash);
+  std::string id = SealNumber(hash_key, object.id);
+  writes_.Put(std::move(hash_key), std::move(id));
 }
 
 void RecordBatch::DeleteObject(uint64_t object_id) {
@@ -74,15 +70,15 @@ void RecordBatch::DeleteHash(const Sha256Digest& content_hash) {
   Delete(HashKey(content_hash));
 }
 
-void RecordBatch::PutRevision(const v1::Revision& revision,
+void RecordBatch::PutRevision(const StoredRevision& revision,
                               uint64_t commit_number,
                               const std::set<uint64_t>& object_ids) {
-  const std::string& model = revision.model();
-  const std::string& id = revision.revision();
-  Put(RevisionKey(model, id), revision.SerializeAsString());
+  const std::string& model = revision.model;
+  const std::string& id = revision.revision;
+  Put(RevisionKey(model, id), ToMessage(revision).SerializeAsString());
   std::string listing_key = ListingKey(model, id);
   std::string number = SealNumber(listing_key, commit_number);
-  writes_.Put(kManifest, std::move(listing_key), std::move(number));
+  writes_.Put(std::move(listing_key), std::move(number));
   for (const uint64_t object_id : object_ids) {
     Put(ReferenceKey(object_id, model, id), {});
   }
@@ -109,7 +105,7 @@ void RecordBatch::DeleteTag(const std::string& model, const std::string& tag) {
 
 absl::StatusOr<uint32_t> RecordTable::FormatVersion() const {
   QSTORE_ASSIGN_OR_RETURN(const PinnedValue value,
-                          engine_->Get(kManifest, FormatVersionKey()));
+                          store_->Get(FormatVersionKey()));
   const std::string_view text = AsStringView(value.bytes());
   uint32_t version = 0;
   const auto [end, error] =
@@ -121,28 +117,28 @@ absl::StatusOr<uint32_t> RecordTable::FormatVersion() const {
 }
 
 absl::StatusOr<uint64_t> RecordTable::NextId() const {
-  return Number(engine_, NextIdKey());
+  return Number(store_, NextIdKey());
 }
 
-absl::StatusOr<v1::Object> RecordTable::Object(uint64_t object_id) const {
+absl::StatusOr<model::Object> RecordTable::Object(uint64_t object_id) const {
   QSTORE_ASSIGN_OR_RETURN(const PinnedValue value,
-                          engine_->Get(kManifest, ObjectKey(object_id)));
+                          store_->Get(ObjectKey(object_id)));
   return ParseObjectRecord(object_id, value.bytes());
 }
 
 absl::StatusOr<uint64_t> RecordTable::ObjectIdOf(
     const Sha256Digest& content_hash) const {
-  return Number(engine_, HashKey(content_hash));
+  return Number(store_, HashKey(content_hash));
 }
 
 absl::StatusOr<bool> RecordTable::IsReferenced(uint64_t object_id) const {
   bool referenced = false;
   const std::string prefix = ReferencePrefix(object_id);
-  QSTORE_RETURN_IF_ERROR(engine_->Scan(kManifest, prefix, PrefixEnd(prefix),
-                                       [&](std::string_view, ByteView) {
-                                         referenced = true;
-                                         return false;
-                                       }));
+  QSTORE_RETURN_IF_ERROR(
+      store_->Scan(prefix, PrefixEnd(prefix), [&](std::string_view, ByteView) {
+        referenced = true;
+        return false;
+      }));
   return referenced;
 }
 
@@ -150,12 +146,12 @@ absl::StatusOr<std::vector<uint64_t>> RecordTable::LeadingIds(
     const std::string& prefix) const {
   std::vector<uint64_t> ids;
   QSTORE_RETURN_IF_ERROR(
-      ScanPrefix(engine_, prefix,
+      ScanPrefix(store_, prefix,
                  [&ids](std::string_view key, std::string_view rest, ByteView) {
                    const std::optional<uint64_t> id = LeadingId(rest);
                    if (!id.has_value()) {
                      return absl::DataLossError(absl::StrCat(
-                         DescribeKey(kManifest, key), " has no object id"));
+                         DescribeRecord(key), " has no object id"));
                    }
                    if (ids.empty() || ids.back() != *id) ids.push_back(*id);
                    return absl::OkStatus();
@@ -177,11 +173,11 @@ absl::StatusOr<std::optional<uint64_t>> RecordTable::NextReferencedId(
   if (object_id == std::numeric_limits<uint64_t>::max()) return next;
   const std::string prefix = ReferencePrefix();
   QSTORE_RETURN_IF_ERROR(
-      engine_->Scan(kManifest, ReferencePrefix(object_id + 1),
-                    PrefixEnd(prefix), [&](std::string_view key, ByteView) {
-                      next = LeadingId(key.substr(prefix.size()));
-                      return !next.has_value();
-                    }));
+      store_->Scan(ReferencePrefix(object_id + 1), PrefixEnd(prefix),
+                   [&](std::string_view key, ByteView) {
+                     next = LeadingId(key.substr(prefix.size()));
+                     return !next.has_value();
+                   }));
   return next;
 }
 
@@ -189,20 +185,18 @@ absl::StatusOr<std::vector<ModelAndRest>> RecordTable::UsersOf(
     uint64_t object_id, size_t max_count) const {
   std::vector<ModelAndRest> users;
   const std::string prefix = ReferencePrefix(object_id);
-  QSTORE_RETURN_IF_ERROR(engine_->Scan(kManifest, prefix, PrefixEnd(prefix),
-                                       [&](std::string_view key, ByteView) {
-                                         auto user = SplitAtModel(
-                                             key.substr(prefix.size()));
-                                         if (user.has_value())
-                                           users.push_back(*std::move(user));
-                                         return users.size() < max_count;
-                                       }));
+  QSTORE_RETURN_IF_ERROR(store_->Scan(
+      prefix, PrefixEnd(prefix), [&](std::string_view key, ByteView) {
+        auto user = SplitAtModel(key.substr(prefix.size()));
+        if (user.has_value()) users.push_back(*std::move(user));
+        return users.size() < max_count;
+      }));
   return users;
 }
 
 absl::StatusOr<std::set<uint64_t>> RecordTable::ReferencedIdsOf(
     const std::string& model, const std::string& revision) const {
-  const absl::StatusOr<v1::Revision> record = Revision(model, revision);
+  const absl::StatusOr<StoredRevision> record = Revision(model, revision);
   if (record.ok()) return ObjectIdsOf(*record);
   if (!absl::IsNotFound(record.status()) &&
       !absl::IsDataLoss(record.status())) {
@@ -210,7 +204,7 @@ absl::StatusOr<std::set<uint64_t>> RecordTable::ReferencedIdsOf(
   }
   std::set<uint64_t> ids;
   QSTORE_RETURN_IF_ERROR(ScanPrefix(
-      engine_, ReferencePrefix(),
+      store_, ReferencePrefix(),
       [&](std::string_view key, std::string_view rest, ByteView) {
         const std::optional<uint64_t> id = LeadingId(rest);
         if (id.has_value() && key == ReferenceKey(*id, model, revision)) {
@@ -221,11 +215,10 @@ absl::StatusOr<std::set<uint64_t>> RecordTable::ReferencedIdsOf(
   return ids;
 }
 
-absl::StatusOr<v1::Revision> RecordTable::Revision(
+absl::StatusOr<StoredRevision> RecordTable::Revision(
     const std::string& model, const std::string& revision) const {
-  QSTORE_ASSIGN_OR_RETURN(
-      const PinnedValue value,
-      engine_->Get(kManifest, RevisionKey(model, revision)));
+  QSTORE_ASSIGN_OR_RETURN(const PinnedValue value,
+                          store_->Get(RevisionKey(model, revision)));
   return ParseRevisionRecord(model, revision, value.bytes());
 }
 
@@ -233,7 +226,7 @@ absl::StatusOr<RecordTable::Tags> RecordTable::TagsOf(
     const std::string& model) const {
   Tags tags;
   QSTORE_RETURN_IF_ERROR(
-      ScanPrefix(engine_, TagPrefix(model),
+      ScanPrefix(store_, TagPrefix(model),
                  [&tags](std::string_view key, std::string_view tag,
                          ByteView value) -> absl::Status {
                    QSTORE_ASSIGN_OR_RETURN(const std::string_view revision,
@@ -246,14 +239,14 @@ absl::StatusOr<RecordTable::Tags> RecordTable::TagsOf(
 
 absl::StatusOr<std::string> RecordTable::Tag(const std::string& model,
                                              const std::string& tag) const {
-  return Text(engine_, TagKey(model, tag));
+  return Text(store_, TagKey(model, tag));
 }
 
 absl::StatusOr<RecordTable::Listing> RecordTable::RevisionsOf(
     const std::string& model, const std::string& prefix) const {
   Listing listing;
   QSTORE_RETURN_IF_ERROR(
-      ScanPrefix(engine_, ListingPrefix(model) + prefix,
+      ScanPrefix(store_, ListingPrefix(model) + prefix,
                  [&](std::string_view key, std::string_view rest,
                      ByteView value) -> absl::Status {
                    QSTORE_ASSIGN_OR_RETURN(const uint64_t number,
@@ -267,12 +260,12 @@ absl::StatusOr<RecordTable::Listing> RecordTable::RevisionsOf(
 absl::StatusOr<std::vector<std::string>> RecordTable::Models() const {
   std::vector<std::string> models;
   QSTORE_RETURN_IF_ERROR(ScanPrefix(
-      engine_, ListingPrefix(),
+      store_, ListingPrefix(),
       [&models](std::string_view key, std::string_view rest, ByteView) {
         std::optional<ModelAndRest> split = SplitAtModel(rest);
         if (!split.has_value()) {
           return absl::DataLossError(
-              absl::StrCat(DescribeKey(kManifest, key), " names no model"));
+              absl::StrCat(DescribeRecord(key), " names no model"));
         }
         if (models.empty() || models.back() != split->model) {
           models.push_back(std::move(split->model));
@@ -282,36 +275,27 @@ absl::StatusOr<std::vector<std::string>> RecordTable::Models() const {
   return models;
 }
 
-std::set<uint64_t> ObjectIdsOf(const v1::Revision& revision) {
-  std::set<uint64_t> ids;
-  for (const v1::File& file : revision.files()) {
-    for (const v1::Segment& segment : file.segments()) {
-      ids.insert(segment.object_id());
-    }
-  }
-  return ids;
-}
-
 absl::Status RecordTable::Commit(const RecordBatch& batch) {
+  const absl::MutexLock lock(&commit_mutex_);
   WriteBatch writes;
   for (const std::string& key : keys_in_doubt_) {
-    absl::StatusOr<PinnedValue> now = engine_->Get(kManifest, key);
+    absl::StatusOr<PinnedValue> now = store_->Get(key);
     if (now.ok()) {
-      writes.Put(kManifest, key, std::string(AsStringView(now->bytes())));
+      writes.Put(key, std::string(AsStringView(now->bytes())));
     } else if (absl::IsNotFound(now.status())) {
-      writes.Delete(kManifest, key);
+      writes.Delete(key);
     } else {
       return Annotate(now.status(), "settling records that were refused");
     }
   }
   for (const WriteBatch::Operation& operation : batch.writes().operations()) {
     if (operation.kind == WriteBatch::Operation::Kind::kPut) {
-      writes.Put(operation.family, operation.key, operation.value);
+      writes.Put(operation.key, operation.value);
     } else {
-      writes.Delete(operation.family, operation.key);
+      writes.Delete(operation.key);
     }
   }
-  absl::Status status = engine_->Commit(writes);
+  absl::Status status = store_->Commit(writes);
   if (status.ok()) {
     keys_in_doubt_.clear();
   } else {

@@ -1,4 +1,4 @@
-// Typed access to the manifest family.
+// Typed access to the records.
 #pragma once
 
 #include <cstdint>
@@ -10,17 +10,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "base/hash.h"
-#include "qstore/storage/v1/manifest.pb.h"
-#include "storage/engine.h"
+#include "model/object.h"
 #include "storage/records/keys.h"
+#include "storage/records/record_store.h"
+#include "storage/revision.h"
 
 namespace qstore::storage {
-
-// Ids of all objects of a revision.
-std::set<uint64_t> ObjectIdsOf(const v1::Revision& revision);
 
 // Records that are to be written together, sealed as they are added.
 class RecordBatch {
@@ -28,12 +28,12 @@ class RecordBatch {
   void PutFormatVersion(uint32_t version);
   void PutNextId(uint64_t next_id);
   // The object and its entry in the index of content hashes.
-  void PutObject(const v1::Object& object);
+  void PutObject(const model::Object& object);
   void DeleteObject(uint64_t object_id);
   void DeleteHash(const Sha256Digest& content_hash);
   // The revision, its place in the listing and its references to
   // `object_ids`.
-  void PutRevision(const v1::Revision& revision, uint64_t commit_number,
+  void PutRevision(const StoredRevision& revision, uint64_t commit_number,
                    const std::set<uint64_t>& object_ids);
   void DeleteRevision(const std::string& model, const std::string& revision,
                       const std::set<uint64_t>& object_ids);
@@ -51,8 +51,8 @@ class RecordBatch {
   WriteBatch writes_;
 };
 
-// Lookups are thread-safe; Commit is called by one thread at a time. Lookups
-// answer NOT_FOUND when the record is absent and DATA_LOSS when it is damaged.
+// Thread-safe; one Commit comes after the other. Lookups answer NOT_FOUND when
+// the record is absent and DATA_LOSS when it is damaged.
 class RecordTable {
  public:
   // Ascending by revision, with its commit number: later is greater.
@@ -60,12 +60,12 @@ class RecordTable {
   // Revision by tag.
   using Tags = std::map<std::string, std::string>;
 
-  explicit RecordTable(Engine* engine) : engine_(engine) {}
+  explicit RecordTable(RecordStore* store) : store_(store) {}
 
   absl::StatusOr<uint32_t> FormatVersion() const;
   absl::StatusOr<uint64_t> NextId() const;
 
-  absl::StatusOr<v1::Object> Object(uint64_t object_id) const;
+  absl::StatusOr<model::Object> Object(uint64_t object_id) const;
   absl::StatusOr<uint64_t> ObjectIdOf(const Sha256Digest& content_hash) const;
   absl::StatusOr<bool> IsReferenced(uint64_t object_id) const;
   // All ids, ascending.
@@ -83,8 +83,8 @@ class RecordTable {
   absl::StatusOr<std::set<uint64_t>> ReferencedIdsOf(
       const std::string& model, const std::string& revision) const;
 
-  absl::StatusOr<v1::Revision> Revision(const std::string& model,
-                                        const std::string& revision) const;
+  absl::StatusOr<StoredRevision> Revision(const std::string& model,
+                                          const std::string& revision) const;
   absl::StatusOr<Tags> TagsOf(const std::string& model) const;
   absl::StatusOr<std::string> Tag(const std::string& model,
                                   const std::string& tag) const;
@@ -104,8 +104,9 @@ class RecordTable {
   absl::StatusOr<std::vector<uint64_t>> LeadingIds(
       const std::string& prefix) const;
 
-  Engine* const engine_;
-  std::set<std::string> keys_in_doubt_;
+  RecordStore* const store_;
+  absl::Mutex commit_mutex_;
+  std::set<std::string> keys_in_doubt_ ABSL_GUARDED_BY(commit_mutex_);
 };
 
 }  // namespace qstore::storage

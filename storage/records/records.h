@@ -16,7 +16,8 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "qstore/storage/v1/manifest.pb.h"
+#include "model/object.h"
+#include "storage/revision.h"
 
 namespace qstore::storage {
 
@@ -32,24 +33,14 @@ absl::StatusOr<std::string_view> UnsealRecord(std::string_view key,
 // Unseal, parse, and check every rule of storage/records/validate_records.h.
 // The record must also be the one that belongs under its key. DATA_LOSS
 // otherwise.
-absl::StatusOr<v1::Object> ParseObjectRecord(uint64_t object_id,
-                                             ByteView sealed);
-absl::StatusOr<v1::Revision> ParseRevisionRecord(std::string_view model,
-                                                 std::string_view revision,
-                                                 ByteView sealed);
+absl::StatusOr<model::Object> ParseObjectRecord(uint64_t object_id,
+                                                ByteView sealed);
+absl::StatusOr<StoredRevision> ParseRevisionRecord(std::string_view model,
+                                                   std::string_view revision,
+                                                   ByteView sealed);
 
 // A sealed u64, little-endian.
 std::string SealNumber(std::string_view key, uint64_t number);
 absl::StatusOr<uint64_t> UnsealNumber(std::string_view key, ByteView sealed);
-
-// `text` has 32 bytes.
-Sha256Digest DigestFromBytes(std::string_view text);
-
-// Hex SHA-256 of the revision's content: quantizer and files, whatever their
-// order in `revision`. docs/format.md, "Revision", lists the bytes.
-std::string RevisionId(const v1::Revision& revision);
-
-// The sum over all kinds.
-uint64_t TotalBytes(const v1::StoredBytes& stored);
 
 }  // namespace qstore::storage

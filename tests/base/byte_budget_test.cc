@@ -9,6 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/cancellation_watch.h"
+#include "base/timer.h"
+
 namespace qstore {
 namespace {
 
@@ -131,7 +134,9 @@ TEST(ByteBudgetTest, TryAcquireDoesNotOvertakeThoseWhoWait) {
 }
 
 TEST(ByteBudgetTest, AcquireUnlessGivesUpItsPlaceWhenCancelled) {
-  ByteBudget budget(100);
+  Timer timer;
+  CancellationWatch watch(&timer);
+  ByteBudget budget(100, &watch);
   const ByteBudget::Lease first = budget.Acquire(50);
   std::atomic<bool> cancelled = false;
   std::jthread cancelling([&] {
@@ -157,6 +162,35 @@ TEST(ByteBudgetTest, AcquireUnlessGivesUpItsPlaceWhenCancelled) {
 TEST(ByteBudgetTest, AcquireUnlessTakesWhatIsFreeWithoutAsking) {
   ByteBudget budget(100);
   EXPECT_TRUE(budget.AcquireUnless(100, [] { return true; }).has_value());
+}
+
+// Cancelled at every moment: before it is served, meanwhile and after.
+TEST(ByteBudgetTest, AcquireUnlessIsServedOrGivesUp) {
+  Timer timer;
+  CancellationWatch watch(&timer);
+  ByteBudget budget(100, &watch);
+  std::atomic<int> served = 0;
+  std::atomic<int> given_up = 0;
+  {
+    std::vector<std::jthread> threads;
+    threads.reserve(16);
+    for (int t = 0; t < 16; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 20; ++i) {
+          const auto lease =
+              budget.AcquireUnless(60, [t] { return t % 2 == 0; });
+          ++(lease.has_value() ? served : given_up);
+          if (lease.has_value()) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+          }
+        }
+      });
+    }
+  }
+  EXPECT_EQ(served + given_up, 16 * 20);
+  EXPECT_GE(served, 8 * 20);  // those that are never cancelled
+  EXPECT_EQ(budget.held_bytes(), 0u);
+  EXPECT_EQ(budget.waiting_count(), 0u);
 }
 
 TEST(ByteBudgetTest, NeverExceedsItsLimitUnderLoad) {

@@ -9,7 +9,7 @@
 namespace qstore::failpoint {
 namespace {
 
-constexpr size_t kPoint = IndexOf("read.blob");
+constexpr size_t kPoint = IndexOf("read.value");
 constexpr size_t kOther = IndexOf("read.open");
 
 class FailpointTest : public ::testing::Test {
@@ -31,18 +31,18 @@ TEST_F(FailpointTest, UnarmedIsOk) {
 }
 
 TEST_F(FailpointTest, ErrorHasTheCodeAndNamesThePoint) {
-  ASSERT_TRUE(Arm("read.blob=error(DATA_LOSS)").ok());
+  ASSERT_TRUE(Arm("read.value=error(DATA_LOSS)").ok());
   const uint64_t before = FiredCount(kPoint);
   const absl::Status status = Hit(kPoint);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(status.message(), "failpoint read.blob");
+  EXPECT_EQ(status.message(), "failpoint read.value");
   EXPECT_EQ(FiredCount(kPoint), before + 1);
   DisarmAll();
   EXPECT_TRUE(Hit(kPoint).ok());
 }
 
 TEST_F(FailpointTest, TimesAndFirstHit) {
-  ASSERT_TRUE(Arm("read.blob=2*error(INTERNAL)@3").ok());
+  ASSERT_TRUE(Arm("read.value=2*error(INTERNAL)@3").ok());
   std::string hits;
   for (int i = 0; i < 6; ++i) hits += Hit(kPoint).ok() ? '.' : 'x';
   EXPECT_EQ(hits, "..xx..");
@@ -50,7 +50,7 @@ TEST_F(FailpointTest, TimesAndFirstHit) {
 
 TEST_F(FailpointTest, ProbabilityFollowsFromTheSeed) {
   const auto pattern = [](const std::string& seed) {
-    EXPECT_TRUE(Arm("seed=" + seed + "; read.blob=30%error(INTERNAL)").ok());
+    EXPECT_TRUE(Arm("seed=" + seed + "; read.value=30%error(INTERNAL)").ok());
     std::string hits;
     for (int i = 0; i < 1000; ++i) hits += Hit(kPoint).ok() ? '.' : 'x';
     return hits;
@@ -62,7 +62,7 @@ TEST_F(FailpointTest, ProbabilityFollowsFromTheSeed) {
 }
 
 TEST_F(FailpointTest, DelayWaits) {
-  ASSERT_TRUE(Arm("read.blob=1*delay(30)").ok());
+  ASSERT_TRUE(Arm("read.value=1*delay(30)").ok());
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_TRUE(Hit(kPoint).ok());
   EXPECT_GE(std::chrono::steady_clock::now() - begin,
@@ -72,17 +72,17 @@ TEST_F(FailpointTest, DelayWaits) {
 TEST_F(FailpointTest, CrashIsSigkill) {
   EXPECT_EXIT(
       {
-        Arm("read.blob=crash").IgnoreError();
+        Arm("read.value=crash").IgnoreError();
         Hit(kPoint).IgnoreError();
       },
-      ::testing::KilledBySignal(SIGKILL), "failpoint read.blob: crash");
+      ::testing::KilledBySignal(SIGKILL), "failpoint read.value: crash");
 }
 
 TEST_F(FailpointTest, WhatCannotBeReadIsQuoted) {
   for (const std::string text :
-       {"read.blob", "read.blob=", "read.blob=explode", "read.bob=crash",
-        "read.blob=error(FINE)", "read.blob=error", "read.blob=delay(x)",
-        "read.blob=101%crash", "read.blob=crash@0", "read.blob=x*crash",
+       {"read.value", "read.value=", "read.value=explode", "read.bob=crash",
+        "read.value=error(FINE)", "read.value=error", "read.value=delay(x)",
+        "read.value=101%crash", "read.value=crash@0", "read.value=x*crash",
         "seed=x"}) {
     const absl::Status status = Arm(text);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;

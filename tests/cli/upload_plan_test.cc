@@ -63,10 +63,10 @@ TEST_F(UploadPlanTest, TellsWhatAndWhy) {
   EXPECT_THAT(text, HasSubstr("looked up, not multiplied"));
   EXPECT_THAT(text,
               HasSubstr("8 tensors would be quantized; nothing was sent"));
-  const auto json = ToJson(*plan);
-  EXPECT_EQ(json["quantized_tensors"], 8);
-  EXPECT_EQ(json["tensors"][0]["rule"], "embedding");
-  EXPECT_EQ(json["tensors"][1]["quantized"], true);
+  const auto document = ToJson(*plan);
+  EXPECT_EQ(document["quantized_tensors"], 8);
+  EXPECT_EQ(document["tensors"][0]["rule"], "embedding");
+  EXPECT_EQ(document["tensors"][1]["quantized"], true);
 }
 
 TEST_F(UploadPlanTest, ALoneFileOnlyWhenAsked) {

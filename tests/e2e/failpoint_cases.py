@@ -28,14 +28,14 @@ COMMANDS = {
     "collect.data": "delete", "range.begin": "delete", "range.mark": "delete",
     "range.marked": "delete",
     "list.models": "list", "read.open": "download", "read.object": "download",
-    "read.blob": "download",
+    "read.value": "download",
     "upload.begin": "upload", "upload.file": "upload", "upload.bytes": "upload",
     "upload.end": "upload", "upload.commit": "upload", "upload.answer": "upload",
     "encode.chunk": "upload", "encode.encoded": "upload", "encode.store": "upload",
     "encode.stored": "upload",
     "download.admit": "download", "download.open": "download",
-    "download.revision": "download", "download.object": "download",
-    "download.blob": "download", "download.send": "download", "download.end": "download",
+    "download.manifest": "download", "download.value": "download",
+    "download.send": "download", "download.end": "download",
     "verify.object": "verify", "verify.chunk": "verify",
 }
 
@@ -46,9 +46,15 @@ FIRST_HITS = {"collect.begin": 2}
 # there, whole, without having been acknowledged.
 COMMITTED = {"commit.written", "commit.collect", "upload.answer"}
 
+# Here the collector is at work, in a thread of its own: a command that made
+# garbage is acknowledged before, after or not at all.
+COLLECTOR = {"collect.begin", "collect.records", "collect.written", "collect.data",
+             "range.begin", "range.mark", "range.marked"}
+
 # What the next start must say it swept when the process died here.
 SWEPT_AFTER_CRASH = {
     "table.finished": "of unfinished files",
+    "table.ingested": r"[1-9]\d* runs of data",
     "object.ingested": r"[1-9]\d* objects",
     "commit.records": r"[1-9]\d* objects",
     "delete.written": r"[1-9]\d* objects",

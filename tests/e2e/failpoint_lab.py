@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 
 import failpoint_cases
 from harness import Client, Daemon, left_of_nothing, sha256_by_path
@@ -20,6 +21,8 @@ PROGRAM = "qstored_failpoints"
 ACTIONS = ("crash", "1*error(INTERNAL)", "1*delay(20)")
 # How long a client may go on once its server has died.
 CLIENT_SECONDS = 2
+# How long the collector may take to begin with what was deleted.
+COLLECTOR_SECONDS = 30
 
 
 class Lab:
@@ -148,7 +151,8 @@ class Case:
         if "delay" in self.action or not self.reached:
             self.expect(acknowledged, "the command failed without an error")
         elif self.is_crash:
-            self.expect(not acknowledged, "acknowledged by a process that had died")
+            self.expect(not acknowledged or self.point in failpoint_cases.COLLECTOR,
+                        "acknowledged by a process that had died")
         self.check_restart(acknowledged)
         self.check_nothing_is_left()
 
@@ -170,6 +174,8 @@ class Case:
             if self.command in ("new", "start", "sweep"):
                 return True
             acknowledged = self.run_command(daemon) == 0
+            if self.point in failpoint_cases.COLLECTOR and self.must_reach:
+                self.wait_until_fired(daemon)
             fired = self.fired(daemon.log_text())
             if self.is_crash and fired:
                 self.expect(daemon.process.wait(30) == -9, "the process did not die")
@@ -179,6 +185,11 @@ class Case:
             if "error" in self.action and fired:
                 self.check_again(daemon, acknowledged)
             return acknowledged
+
+    def wait_until_fired(self, daemon):
+        deadline = time.monotonic() + COLLECTOR_SECONDS
+        while not self.fired(daemon.log_text()) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def run_command(self, daemon):
         models_of = self.lab.models

@@ -4,7 +4,8 @@
     make_store.py NUMBER
 
 Run it once for a format, by the build that brings it. An archive is never
-written again: every later build has to open it.
+written again: every later build has to open it, or to refuse it and say how to
+carry it over.
 """
 
 import json

@@ -24,7 +24,8 @@ class Backup(harness.EndToEndTest):
         """As docs/operations.md says; returns a client of the restored store."""
         target = self.path / f"restored-{name}"
         shutil.copytree(self.backups / name, target)
-        return self.client_of(self.start_daemon(data_dir=target))
+        self.restored = self.start_daemon(data_dir=target)
+        return self.client_of(self.restored)
 
     def write_models(self, count):
         return {f"org/m{number}": models.write_model(
@@ -59,6 +60,7 @@ class Backup(harness.EndToEndTest):
         self.assert_round_trip(restored, self.path / "later", "org/new")
         restored.json("delete", "org/m:v1")
         # The backup is as it was, and can be restored again.
+        self.assertEqual(self.restored.stop(), 0)
         shutil.rmtree(self.path / "restored-first")
         self.assert_serves(self.restore("first"), "org/m:v1", model)
 

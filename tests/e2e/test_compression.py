@@ -31,7 +31,7 @@ def bomb(size_bytes, wbits=31):
 class Compression(harness.EndToEndTest):
 
     def test_a_packed_message_is_not_unpacked(self):
-        daemon, client = self.start("--memory-limit", "512")
+        daemon, client = self.start("--memory-limit", "512MiB")
         client.json("list")
         before = daemon.peak_resident_bytes()
         for encoding, wbits in (("gzip", 31), ("deflate", 15)):
@@ -48,7 +48,7 @@ class Compression(harness.EndToEndTest):
         self.assert_nothing_stored(client)
 
     def test_a_flag_without_an_encoding_unpacks_nothing(self):
-        daemon, client = self.start("--memory-limit", "512")
+        daemon, client = self.start("--memory-limit", "512MiB")
         client.json("list")
         before = daemon.peak_resident_bytes()
         packed = bomb(60 << 20)

@@ -15,7 +15,7 @@ class DiskReserve(harness.EndToEndTest):
         super().setUp()
         self.data_dir.mkdir()
         self.daemon = self.start_daemon(
-            "--disk-reserve", str(RESERVE_MEBIBYTES),
+            "--disk-reserve", f"{RESERVE_MEBIBYTES}MiB",
             prefix=small_disk_prefix(self.data_dir))
         self.client = self.client_of(self.daemon)
         self.inside = pathlib.Path(f"/proc/{self.daemon.pid}/root{self.data_dir}")

@@ -52,6 +52,10 @@ class Failpoints(harness.EndToEndTest):
                 client.json("delete", "org/kept:latest")
                 client.json("delete", "org/kept:prod")
                 client.json("list")
+                self.wait_until(
+                    lambda: all(f"failpoint {point}: " in log_path.read_text()
+                                for point in failpoint_cases.COLLECTOR),
+                    what="a collection that reaches every point")
         log = log_path.read_text()
         self.assertEqual([point for point in points if f"failpoint {point}: " not in log], [])
 
@@ -66,8 +70,6 @@ class Failpoints(harness.EndToEndTest):
         shipped = (harness.BIN_DIR / "qstored").read_bytes()
         armed = (harness.BIN_DIR / failpoint_lab.PROGRAM).read_bytes()
         self.assertIn(b"collect.written", armed)
-        if harness.is_sanitized():
-            return  # a sanitizer build is shipped by nobody; its libraries have them
         for name in failpoint_cases.names_in_table():
             self.assertFalse(b"\0" + name.encode() + b"\0" in shipped, name)
         self.assertFalse(b"QSTORE_FAILPOINTS" in shipped)

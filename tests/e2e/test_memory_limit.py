@@ -18,7 +18,7 @@ class MemoryLimit(harness.EndToEndTest):
         for number in range(4):
             models.write_large_model(self.path / f"m{number}", 4, dtype="F32",
                                      rows=4096 - number)
-        daemon, client = self.start("--memory-limit", str(LIMIT_MEBIBYTES))
+        daemon, client = self.start("--memory-limit", f"{LIMIT_MEBIBYTES}MiB")
         client.json("upload", self.path / "m0", "org/m0")
         slow = []
         for _ in range(SLOW_READERS):
@@ -44,9 +44,9 @@ class MemoryLimit(harness.EndToEndTest):
         self.assertLess(peak, LIMIT_MEBIBYTES << 20)
 
     def test_what_does_not_fit_is_refused_at_start(self):
-        for flags in (("--memory-limit", "200"),
-                      ("--memory-limit", "512", "--ingest-memory", "480"),
-                      ("--memory-limit", "512", "--max-uploads", "8")):
+        for flags in (("--memory-limit", "200MiB"),
+                      ("--memory-limit", "512MiB", "--ingest-memory", "480MiB"),
+                      ("--memory-limit", "512MiB", "--max-uploads", "8")):
             done = subprocess.run(
                 [harness.BIN_DIR / "qstored", "--data-dir", self.data_dir,
                  "--listen", "127.0.0.1:0", *flags],

@@ -87,6 +87,22 @@ TEST(ValidateManifestTest, RefusesObjects) {
   EXPECT_THAT(
       matrix([](Object* o) { o->chunks[0].layers[0].blobs[0].size_bytes = 0; }),
       HasSubstr("0 bytes"));
+  EXPECT_THAT(matrix([](Object* o) { o->chunks[0].layers.pop_back(); }),
+              HasSubstr("do not give the original"));
+  EXPECT_THAT(matrix([](Object* o) {
+                o->chunks[0].layers.pop_back();
+                o->chunks[0].layers[0].layer = 3;
+              }),
+              HasSubstr("layer 3 is not one of a quantized tensor"));
+  EXPECT_THAT(matrix([](Object* o) { o->quantization.reset(); }),
+              HasSubstr("layer 1 is not one of what is not quantized"));
+  EXPECT_THAT(
+      matrix([](Object* o) { o->chunks[0].layers[0].blobs[0].subgroup = 1; }),
+      HasSubstr("layer 1: it is one blob, of subgroup 0"));
+  EXPECT_THAT(matrix([](Object* o) {
+                o->chunks[0].layers[0].blobs.push_back(SampleBlob(5, 1));
+              }),
+              HasSubstr("layer 1: it is one blob, of subgroup 0"));
   EXPECT_THAT(Refusal([](Manifest* m) { m->objects[2].chunks[0].rows = 1; }),
               HasSubstr("only quantized chunks have rows"));
   EXPECT_THAT(Refusal([](Manifest* m) {

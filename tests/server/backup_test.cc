@@ -50,13 +50,11 @@ TEST_F(BackupTest, IsOpenedAsAStoreOfItsOwn) {
   daemon_ = *std::move(daemon);
   stub_ = NewStub();
   const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+      Download(*stub_, MakeReference(kModel), kOriginal);
   EXPECT_TRUE(result.status.ok()) << result.status.error_message();
   EXPECT_EQ(result.files, model);
-  EXPECT_THAT(
-      Download(*stub_, MakeReference("org/later"), v1::PRECISION_ORIGINAL)
-          .status,
-      StatusIs(StatusCode::NOT_FOUND));
+  EXPECT_THAT(Download(*stub_, MakeReference("org/later"), kOriginal).status,
+              StatusIs(StatusCode::NOT_FOUND));
 }
 
 TEST_F(BackupTest, NamesThatLeaveTheDirectoryAreRefused) {

@@ -9,6 +9,7 @@
 namespace qstore::server {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 Command Parse(std::vector<const char*> arguments) {
@@ -55,42 +56,43 @@ TEST(Options, Defaults) {
 
 TEST(Options, FlagsAndEnvironment) {
   const ScopedVariable directory("QSTORE_DATA_DIR", "from-environment");
-  const ScopedVariable memory("QSTORE_INGEST_MEMORY", "500");
+  const ScopedVariable memory("QSTORE_INGEST_MEMORY", "500MiB");
   const ScopedVariable verify("QSTORE_VERIFY_INGEST", "off");
   ServerOptions options = Options({});
   EXPECT_EQ(options.data_dir, "from-environment");
   EXPECT_EQ(options.ingest_memory_bytes, 500u << 20);
   EXPECT_FALSE(options.verify_ingest);
-  options = Options({"--data-dir", "from-flag", "--ingest-memory", "600"});
+  options = Options({"--data-dir", "from-flag", "--ingest-memory", "600MiB"});
   EXPECT_EQ(options.data_dir, "from-flag");
   EXPECT_EQ(options.ingest_memory_bytes, 600u << 20);
-  options = Options({"--data-dir", "d", "--scrub-rate", "3", "--scrub-interval",
-                     "0", "--backup-dir", "b"});
+  options = Options({"--data-dir", "d", "--scrub-rate", "3MiB",
+                     "--scrub-interval", "0", "--backup-dir", "b"});
   EXPECT_EQ(options.scrub_bytes_per_second, 3u << 20);
   EXPECT_EQ(options.scrub_interval_hours, 0u);
   EXPECT_EQ(options.backup_dir, "b");
 }
 
 TEST(Options, MemoryLimitSetsWhatIsNotGiven) {
-  ServerOptions options = Options({"--data-dir", "d", "--memory-limit", "512"});
+  ServerOptions options =
+      Options({"--data-dir", "d", "--memory-limit", "512MiB"});
   EXPECT_EQ(options.memory_limit_bytes, 512u << 20);
   EXPECT_LT(options.calls.uploads, 8u);
   EXPECT_LT(options.ingest_memory_bytes, 384u << 20);
-  EXPECT_EQ(options.message_bytes, 256u << 10);
+  EXPECT_LT(options.calls.downloads, 64u);
   const uint64_t cache_bytes = options.block_cache_bytes;
-  const ScopedVariable limit("QSTORE_MEMORY_LIMIT", "512");
+  const ScopedVariable limit("QSTORE_MEMORY_LIMIT", "512MiB");
   const ScopedVariable uploads("QSTORE_MAX_UPLOADS", "1");
-  options = Options({"--data-dir", "d", "--message-bytes", "8192"});
+  options = Options({"--data-dir", "d", "--max-downloads", "40"});
   EXPECT_EQ(options.calls.uploads, 1u);
-  EXPECT_EQ(options.message_bytes, 8192u);
+  EXPECT_EQ(options.calls.downloads, 40u);
   EXPECT_GE(options.block_cache_bytes, cache_bytes);
 }
 
 TEST(Options, SpaceAndWaiting) {
   const ServerOptions options =
       Options({"--data-dir", "d", "--quota", "org/=1GiB", "--quota",
-               "a/=2MiB,b/=3MiB", "--disk-reserve", "7", "--queue-timeout", "5",
-               "--max-queued", "9", "--stall-timeout", "0"});
+               "a/=2MiB,b/=3MiB", "--disk-reserve", "7MiB", "--queue-timeout",
+               "5", "--max-queued", "9", "--stall-timeout", "0"});
   ASSERT_EQ(options.quotas.size(), 3u);
   EXPECT_EQ(options.quotas[2].prefix, "b/");
   EXPECT_EQ(options.quotas[2].max_bytes, 3u << 20);
@@ -101,6 +103,24 @@ TEST(Options, SpaceAndWaiting) {
   EXPECT_EQ(Options({"--data-dir", "d"}).disk_reserve_bytes, std::nullopt);
 }
 
+TEST(Options, ANumberWithoutItsUnitSaysHowToWriteIt) {
+  const Command command = Parse({"--data-dir", "d", "--ingest-memory", "384"});
+  ASSERT_TRUE(std::holds_alternative<ExitCommand>(command));
+  EXPECT_THAT(std::get<ExitCommand>(command).text,
+              HasSubstr("--ingest-memory: \"384\" is 384 bytes, but 1MiB to "
+                        "16TiB are allowed: write a unit, as in 64MiB"));
+  const ScopedVariable limit("QSTORE_MEMORY_LIMIT", "4096");
+  EXPECT_TRUE(std::holds_alternative<ExitCommand>(Parse({"--data-dir", "d"})));
+}
+
+TEST(Options, ZeroIsASizeWhereItMeansNone) {
+  const ServerOptions options =
+      Options({"--data-dir", "d", "--download-buffer", "0", "--disk-reserve",
+               "0", "--memory-limit", "0"});
+  EXPECT_EQ(options.download_buffer_bytes, 0u);
+  EXPECT_EQ(options.disk_reserve_bytes, 0u);
+}
+
 TEST(Options, OtherCommands) {
   const Command version = Parse({"--version"});
   EXPECT_EQ(std::get<ExitCommand>(version).exit_code, 0);
@@ -109,6 +129,8 @@ TEST(Options, OtherCommands) {
   EXPECT_EQ(std::get<ExitCommand>(help).exit_code, 0);
   EXPECT_THAT(std::get<ExitCommand>(help).text,
               HasSubstr("QSTORE_MAX_UPLOADS"));
+  EXPECT_THAT(std::get<ExitCommand>(help).text,
+              AllOf(HasSubstr("--ingest-memory SIZE"), HasSubstr("384MiB")));
   const Command probe = Parse({"--health-check", "h:1"});
   EXPECT_EQ(std::get<HealthCheckCommand>(probe).address, "h:1");
 }
@@ -117,14 +139,19 @@ TEST(Options, ErrorsAreOneSentence) {
   const std::vector<std::vector<const char*>> cases = {
       {},
       {"--nonsense"},
+      {"--data-dir", "d", "--message-bytes", "8192"},  // went: a value is one
       {"--data-dir", "d", "--grace", "-1"},
       {"--data-dir", "d", "--ingest-memory", "many"},
+      {"--data-dir", "d", "--ingest-memory", "384"},
+      {"--data-dir", "d", "--block-cache", "0"},
+      {"--data-dir", "d", "--max-header", "96MiB"},
       {"--data-dir", "d", "--max-uploads", "0"},
       {"--data-dir", "d", "--verify-ingest", "maybe"},
       {"--data-dir", "d", "--log-level", "loud"},
       {"--data-dir", "d", "--quota", "org/"},
-      {"--data-dir", "d", "--memory-limit", "100"},
-      {"--data-dir", "d", "--memory-limit", "512", "--ingest-memory", "500"},
+      {"--data-dir", "d", "--memory-limit", "100MiB"},
+      {"--data-dir", "d", "--memory-limit", "512MiB", "--ingest-memory",
+       "500MiB"},
   };
   for (const auto& arguments : cases) {
     const Command command = Parse(arguments);

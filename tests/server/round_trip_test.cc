@@ -2,11 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
+#include <random>
+#include <string>
+#include <vector>
 
 #include "base/hash.h"
 #include "storage/records/keys.h"
+#include "storage/rocksdb/figures.h"
 #include "tests/server/server_fixture.h"
+#include "wire/layer_bytes.h"
+#include "tests/storage/families.h"
 
 namespace qstore::server {
 namespace {
@@ -28,21 +33,22 @@ TEST_P(RoundTripTest, OriginalIsByteIdentical) {
   EXPECT_GT(uploaded.two_copies_bytes(), total_bytes);
 
   const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+      Download(*stub_, MakeReference(kModel), kOriginal);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   EXPECT_TRUE(result.ended);
-  EXPECT_EQ(result.manifest.revision(), uploaded.revision());
-  EXPECT_EQ(result.manifest.original_bytes(), total_bytes);
+  EXPECT_EQ(result.manifest.model, kModel);
+  EXPECT_EQ(result.manifest.revision, uploaded.revision());
+  EXPECT_EQ(result.manifest.original_bytes, total_bytes);
+  EXPECT_EQ(result.manifest.two_copies_bytes, uploaded.two_copies_bytes());
+  EXPECT_EQ(result.manifest.stored, *wire::FromWire(uploaded.stored()));
+  EXPECT_EQ(result.manifest.tags, std::vector<std::string>{"latest"});
   EXPECT_EQ(result.files, model);
-  EXPECT_GT(result.received.int8(), 0u);
-  EXPECT_GT(result.received.residual(), 0u);
+  EXPECT_GT(result.received.of(kInt8), 0u);
+  EXPECT_GT(result.received.of(kResidual), 0u);
   ExpectIdle();
 }
 
-TEST_P(RoundTripTest, SeveralChunksAndMessages) {
-  options_.message_bytes = 1u << 20;
-  StopServer();
-  StartServer(GetParam());
+TEST_P(RoundTripTest, SeveralChunksAndValues) {
   // Five rows of the longest length make two chunks; more than 8 MiB of an
   // opaque file likewise.
   std::string opaque((8u << 20) + 5, '\0');
@@ -55,15 +61,21 @@ TEST_P(RoundTripTest, SeveralChunksAndMessages) {
       {"tokenizer.bin", opaque}};
   MustUpload(kModel, model);
   const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+      Download(*stub_, MakeReference(kModel), kOriginal);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   EXPECT_EQ(result.files, model);
-  ASSERT_EQ(result.objects.size(), 4u);  // header, two tensors, tokenizer
-  EXPECT_EQ(result.objects[1].kind(), v1::OBJECT_KIND_QUANTIZED);
-  EXPECT_EQ(result.objects[1].chunks_size(), 2);
-  EXPECT_EQ(result.objects[1].chunks(1).rows(), 1u);
-  EXPECT_EQ(result.objects[2].kind(), v1::OBJECT_KIND_PLAIN);
-  EXPECT_EQ(result.objects[3].chunks_size(), 2);
+  // Header, two tensors, tokenizer.
+  const std::vector<model::Object>& objects = result.manifest.objects;
+  ASSERT_EQ(objects.size(), 4u);
+  EXPECT_FALSE(objects[0].is_tensor());
+  EXPECT_TRUE(objects[1].quantized());
+  EXPECT_EQ(objects[1].chunks.size(), 2u);
+  EXPECT_EQ(objects[1].chunks[1].rows, 1u);
+  EXPECT_TRUE(objects[2].is_tensor() && !objects[2].quantized());
+  EXPECT_FALSE(objects[3].is_tensor());
+  EXPECT_EQ(objects[3].chunks.size(), 2u);
+  // The codes of four Mi weights take more than one value.
+  EXPECT_GT(objects[1].chunks[0].layers[0].blobs[0].value_xxh3.size(), 1u);
 }
 
 TEST_P(RoundTripTest, Int8ReadsAndSendsNoResidual) {
@@ -73,45 +85,42 @@ TEST_P(RoundTripTest, Int8ReadsAndSendsNoResidual) {
     StopServer();
     StartServer("rocksdb");
   }
-  const storage::EngineCounters before = engine_->Counters();
+  const auto values_read = [this](storage::Family family) {
+    return meter_->values(family).keys;
+  };
+  const auto keys_read = [&] {
+    uint64_t sum = meter_->records().keys;
+    for (const storage::Family family : storage::AllFamilies()) {
+      sum += values_read(family);
+    }
+    return sum;
+  };
+  using storage::kInt8Family;
+  using storage::kResidualFamily;
+  const uint64_t int8_before = values_read(kInt8Family);
+  const uint64_t residual_before = values_read(kResidualFamily);
+  const uint64_t keys_before = keys_read();
+  const storage::RocksDbFigures before = storage::ReadRocksDbFigures(engine_);
   const DownloadResult result =
       Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   EXPECT_TRUE(result.ended);
-  EXPECT_EQ(result.received.residual(), 0u);
-  EXPECT_GT(result.received.int8(), 0u);
-  EXPECT_GT(result.received.plain(), 0u);
+  EXPECT_EQ(result.received.of(kResidual), 0u);
+  EXPECT_GT(result.received.of(kInt8), 0u);
+  EXPECT_GT(result.received.of(kPlain), 0u);
   EXPECT_FALSE(result.codes.empty());
-  for (const v1::ObjectManifest& object : result.objects) {
-    for (const v1::ChunkManifest& chunk : object.chunks()) {
-      for (const v1::BlobManifest& blob : chunk.blobs()) {
-        EXPECT_NE(blob.kind(), v1::BLOB_KIND_RESIDUAL);
-      }
-    }
-  }
 
-  const storage::EngineCounters after = engine_->Counters();
-  const auto read = [&](storage::Family family) {
-    const auto index = static_cast<size_t>(family);
-    return after.keys_read[index] - before.keys_read[index];
-  };
-  EXPECT_GT(read(storage::Family::kInt8), 0u);
-  EXPECT_EQ(read(storage::Family::kResidual), 0u);
+  EXPECT_GT(values_read(kInt8Family), int8_before);
+  EXPECT_EQ(values_read(kResidualFamily), residual_before);
   if (GetParam() == std::string("rocksdb")) {
-    const auto residual = static_cast<size_t>(storage::Family::kResidual);
-    EXPECT_EQ(after.native_file_reads[residual],
-              before.native_file_reads[residual]);
-    uint64_t counted_by_us = 0;
-    for (size_t i = 0; i < storage::kFamilyCount; ++i) {
-      counted_by_us += after.keys_read[i] - before.keys_read[i];
-    }
-    EXPECT_EQ(after.native_keys_read - before.native_keys_read, counted_by_us);
+    const storage::RocksDbFigures after = storage::ReadRocksDbFigures(engine_);
+    const size_t residual = storage::FamilyIndex(kResidualFamily);
+    EXPECT_EQ(after.file_reads[residual], before.file_reads[residual]);
+    EXPECT_EQ(after.keys_read - before.keys_read, keys_read() - keys_before);
   }
   // The original download of the same model does read them.
   Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
-  const auto residual = static_cast<size_t>(storage::Family::kResidual);
-  EXPECT_GT(engine_->Counters().keys_read[residual],
-            before.keys_read[residual]);
+  EXPECT_GT(values_read(kResidualFamily), residual_before);
 }
 
 TEST_P(RoundTripTest, EqualTensorsAreStoredOnceAndSentOnce) {
@@ -122,9 +131,9 @@ TEST_P(RoundTripTest, EqualTensorsAreStoredOnceAndSentOnce) {
   });
   MustUpload(kModel, {{"model.safetensors", file}});
   const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+      Download(*stub_, MakeReference(kModel), kOriginal);
   EXPECT_EQ(result.files.at("model.safetensors"), file);
-  EXPECT_EQ(result.manifest.object_count(), 3u);  // header, a = b, c
+  EXPECT_EQ(result.manifest.objects.size(), 3u);  // header, a = b, c
 
   const int keys_before = DataKeyCount();
   const v1::UploadResponse again =
@@ -150,31 +159,30 @@ TEST_P(RoundTripTest, TheCoderIsChosenPerUpload) {
   const v1::UploadResponse sliced = upload("org/sliced", "sliced");
   EXPECT_EQ(MustUpload("org/default", model).revision(), zstd.revision());
   EXPECT_NE(sliced.revision(), zstd.revision());
-  EXPECT_LT(sliced.stored().int8(), zstd.stored().int8());
-  EXPECT_EQ(sliced.stored().residual(), zstd.stored().residual());
+  const model::LayerBytes sliced_bytes = *wire::FromWire(sliced.stored());
+  const model::LayerBytes zstd_bytes = *wire::FromWire(zstd.stored());
+  EXPECT_LT(sliced_bytes.of(kInt8), zstd_bytes.of(kInt8));
+  EXPECT_EQ(sliced_bytes.of(kResidual), zstd_bytes.of(kResidual));
 
   std::map<uint64_t, std::vector<int8_t>> codes[2];
   for (const bool is_sliced : {false, true}) {
     const v1::Reference reference =
         MakeReference(is_sliced ? "org/sliced" : "org/zstd");
-    const DownloadResult original =
-        Download(*stub_, reference, v1::PRECISION_ORIGINAL);
+    const DownloadResult original = Download(*stub_, reference, kOriginal);
     ASSERT_TRUE(original.status.ok()) << original.status.error_message();
     EXPECT_EQ(original.files, model);
-    codes[is_sliced ? 1 : 0] =
-        Download(*stub_, reference, v1::PRECISION_INT8).codes;
-    v1::GetRevisionRequest request;
-    *request.mutable_reference() = reference;
-    grpc::ClientContext context;
-    v1::GetRevisionResponse revision;
-    ASSERT_TRUE(stub_->GetRevision(&context, request, &revision).ok());
-    for (const v1::FileSummary& file : revision.files()) {
-      for (const v1::TensorSummary& tensor : file.tensors()) {
-        EXPECT_EQ(tensor.int8_coder(), !tensor.quantized() ? ""
-                                       : is_sliced         ? "sliced"
-                                                           : "zstd");
-      }
+    codes[is_sliced ? 1 : 0] = Download(*stub_, reference, kInt8).codes;
+    model::Manifest manifest;
+    ASSERT_TRUE(ReadManifest(*stub_, reference, &manifest).ok());
+    int quantized_count = 0;
+    for (const model::Object& object : manifest.objects) {
+      if (!object.quantized()) continue;
+      ++quantized_count;
+      EXPECT_EQ(object.quantization->coder, is_sliced
+                                                ? codec::Int8Coder::kSliced
+                                                : codec::Int8Coder::kZstd);
     }
+    EXPECT_EQ(quantized_count, 5);
   }
   EXPECT_FALSE(codes[0].empty());
   EXPECT_EQ(codes[0], codes[1]);
@@ -186,10 +194,12 @@ TEST_P(RoundTripTest, QuantizerNoneStoresEverythingPlain) {
   messages[0].mutable_begin()->mutable_quantization()->set_quantizer("none");
   v1::UploadResponse response;
   ASSERT_TRUE(SendUpload(*stub_, messages, &response).ok());
-  EXPECT_EQ(response.stored().int8(), 0u);
-  EXPECT_EQ(response.stored().residual(), 0u);
+  const model::LayerBytes stored = *wire::FromWire(response.stored());
+  EXPECT_EQ(stored.of(kInt8), 0u);
+  EXPECT_EQ(stored.of(kResidual), 0u);
+  EXPECT_GT(stored.of(kPlain), 0u);
   const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+      Download(*stub_, MakeReference(kModel), kOriginal);
   EXPECT_EQ(result.files, model);
 }
 
@@ -211,9 +221,9 @@ TEST_P(RoundTripTest, SpecialValuesSurvive) {
                            {"f16.safetensors", file("F16")}};
   MustUpload(kModel, model);
   const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+      Download(*stub_, MakeReference(kModel), kOriginal);
   EXPECT_EQ(result.files, model);
-  EXPECT_EQ(result.objects[1].kind(), v1::OBJECT_KIND_QUANTIZED);
+  EXPECT_TRUE(ObjectOf(result.manifest, "a.weight").quantized());
 }
 
 TEST_P(RoundTripTest, TinyMessagesGiveTheSameRevision) {
@@ -224,6 +234,46 @@ TEST_P(RoundTripTest, TinyMessagesGiveTheSameRevision) {
       SendUpload(*stub_, UploadMessages(kModel, model, 7), &pieces).ok());
   EXPECT_EQ(pieces.revision(), whole.revision());
   EXPECT_FALSE(pieces.created());
+}
+
+// A file of one object without compression is what its one value, or its values
+// of 1 MiB and the rest, have.
+TEST_P(RoundTripTest, ValuesOfEachSizeClass) {
+  constexpr size_t kMebibyte = 1u << 20;
+  std::mt19937_64 random(1);
+  for (const size_t size :
+       {size_t{0}, size_t{1}, size_t{2}, size_t{4096}, kMebibyte / 2,
+        kMebibyte - 1, kMebibyte, kMebibyte + 1, 2 * kMebibyte,
+        2 * kMebibyte + 1, 8 * kMebibyte, 8 * kMebibyte + 1}) {
+    SCOPED_TRACE(size);
+    std::string content(size, '\0');
+    for (char& byte : content) byte = static_cast<char>(random());
+    const std::string name = "org/m" + std::to_string(size);
+    const TestModel model = {{"noise.bin", content}};
+    MustUpload(name, model);
+    const DownloadResult result =
+        Download(*stub_, MakeReference(name), kOriginal);
+    ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+    EXPECT_EQ(result.files, model);
+    uint64_t stored_bytes = 0;
+    uint64_t value_count = 0;
+    for (const model::Object& object : result.manifest.objects) {
+      for (const model::Chunk& chunk : object.chunks) {
+        for (const model::ValueAddress& value : model::ValuesOf(chunk, 1)) {
+          stored_bytes += value.size_bytes;
+          ++value_count;
+        }
+      }
+    }
+    EXPECT_GE(stored_bytes, size);  // noise does not become smaller
+    EXPECT_EQ(result.received.other(), stored_bytes);
+    EXPECT_EQ(result.value_count, value_count);
+    v1::VerifyResponse verified;
+    ASSERT_TRUE(Verify(*stub_, MakeReference(name), &verified).ok());
+    EXPECT_EQ(verified.problems_size(), 0) << verified.ShortDebugString();
+    EXPECT_EQ(verified.checked_bytes(), stored_bytes);
+  }
+  ExpectIdle();
 }
 
 }  // namespace

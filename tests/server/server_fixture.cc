@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "server/engines.h"
+#include "storage/blobs/metered_blob_store.h"
+#include "storage/records/metered_record_store.h"
 
 namespace qstore::server {
 
@@ -17,8 +19,6 @@ ServerOptions ServerTest::SmallOptions() {
   ServerOptions options;
   options.listen = "127.0.0.1:0";
   options.threads = 2;
-  // Several parts per blob already with small models.
-  options.message_bytes = 4096;
   // Tests of what is read and pinned want no other reader.
   options.scrub_interval_hours = 0;
   return options;
@@ -30,9 +30,11 @@ void ServerTest::StartServer(const std::string& engine) {
   auto opened = OpenEngine(options_);
   ASSERT_TRUE(opened.ok()) << opened.status();
   engine_ = *std::move(opened);
-  auto faults = std::make_unique<storage::FaultyEngine>(engine_.get());
-  faults_ = faults.get();
-  auto daemon = Daemon::StartWithEngine(options_, std::move(faults));
+  storage::Engine metered = engine_;
+  metered.records = storage::NewMeteredRecordStore(metered.records, meter_);
+  metered.blobs = storage::NewMeteredBlobStore(metered.blobs, meter_);
+  auto daemon = Daemon::StartWithEngine(
+      options_, storage::WithFaults(std::move(metered), faults_));
   ASSERT_TRUE(daemon.ok()) << daemon.status();
   daemon_ = *std::move(daemon);
   stub_ = NewStub();
@@ -41,8 +43,8 @@ void ServerTest::StartServer(const std::string& engine) {
 void ServerTest::StopServer() {
   stub_.reset();
   daemon_.reset();
-  faults_ = nullptr;
-  engine_.reset();
+  faults_->Heal();
+  engine_ = {};
 }
 
 std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub() {
@@ -50,7 +52,6 @@ std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub() {
   grpc::ChannelArguments arguments;
   // Differing arguments keep gRPC from sharing one connection.
   arguments.SetInt("qstore.test.channel", ++number);
-  arguments.SetMaxReceiveMessageSize(-1);
   return v1::ModelStore::NewStub(grpc::CreateCustomChannel(
       daemon_->address(), grpc::InsecureChannelCredentials(), arguments));
 }
@@ -92,18 +93,36 @@ grpc::Status ServerTest::UploadFileFails(const std::string& path,
 }
 
 int ServerTest::DataKeyCount() {
+  const absl::Status collected =
+      daemon_->store().WaitForCollection(absl::Minutes(1));
+  EXPECT_FALSE(absl::IsDeadlineExceeded(collected)) << collected;
   int count = 0;
-  for (const auto family : {storage::Family::kInt8, storage::Family::kResidual,
-                            storage::Family::kPlain}) {
-    EXPECT_TRUE(engine_
-                    ->Scan(family, "", "\xff\xff\xff\xff",
-                           [&](std::string_view, ByteView) {
-                             ++count;
-                             return true;
-                           })
+  for (const storage::Family family : storage::AllFamilies()) {
+    EXPECT_TRUE(engine_.blobs
+                    ->ListKeys(family, "", "\xff\xff\xff\xff",
+                               [&](std::string_view) {
+                                 ++count;
+                                 return true;
+                               })
                     .ok());
   }
   return count;
+}
+
+void ServerTest::DamageReads(codec::LayerNumber layer) {
+  faults_->DamageReads(storage::FamilyOf(layer));
+}
+
+uint64_t ServerTest::ValuesRead(codec::LayerNumber layer) {
+  return meter_->values(storage::FamilyOf(layer)).keys;
+}
+
+uint64_t ServerTest::ValuesRead() {
+  uint64_t sum = 0;
+  for (const storage::Family family : storage::AllFamilies()) {
+    sum += meter_->values(family).keys;
+  }
+  return sum;
 }
 
 void ServerTest::ExpectIdle() {

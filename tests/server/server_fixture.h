@@ -12,9 +12,10 @@
 #include "qstore/v1/model_store.grpc.pb.h"
 #include "server/daemon.h"
 #include "storage/engine.h"
+#include "storage/read_meter.h"
 #include "tests/server/test_client.h"
 #include "tests/server/test_model.h"
-#include "tests/storage/faulty_engine.h"
+#include "tests/storage/faults.h"
 #include "tests/storage/temporary_directory.h"
 
 namespace qstore::server {
@@ -53,14 +54,26 @@ class ServerTest : public ::testing::Test {
   grpc::Status UploadFileFails(const std::string& path,
                                const std::string& content);
 
+  // Stored values of all layers.
   int DataKeyCount();
+  // From now on a bit of every value of the layer that is read is wrong.
+  void DamageReads(codec::LayerNumber layer);
+  // Values of the layer that were read since the engine was opened.
+  uint64_t ValuesRead(codec::LayerNumber layer);
+  // Of all layers.
+  uint64_t ValuesRead();
   // Waits until no call runs, no chunk is in memory and no value is pinned.
   void ExpectIdle();
 
   ServerOptions options_ = SmallOptions();
   qstore::storage::TemporaryDirectory directory_;
-  std::unique_ptr<storage::Engine> engine_;  // without faults
-  storage::FaultyEngine* faults_ = nullptr;
+  storage::Engine engine_;  // without faults
+  // What goes wrong between the store and engine_.
+  storage::Faults between_;
+  storage::Faults* const faults_ = &between_;
+  // What is read from engine_.
+  const std::shared_ptr<storage::ReadMeter> meter_ =
+      std::make_shared<storage::ReadMeter>();
   std::unique_ptr<Daemon> daemon_;
   std::unique_ptr<v1::ModelStore::Stub> stub_;
 

@@ -3,32 +3,36 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <utility>
+#include <optional>
 
 #include "base/hash.h"
-#include "codec/chunk_codec.h"
-#include "codec/plain/plain_codec.h"
+#include "codec/layer_stack.h"
+#include "model/chunk_layers.h"
+#include "wire/layer_bytes.h"
+#include "wire/manifest_assembler.h"
+#include "wire/read_request.h"
 
 namespace qstore::server {
 namespace {
 
+// gRPC's default limit is 4 MiB; a page ends soon after 1 MiB.
+constexpr size_t kMaxAnswerBytes = (1u << 20) + (128u << 10);
+
 // Takes the messages of one download in order.
 class DownloadDecoder {
  public:
-  DownloadDecoder(v1::Precision precision, DownloadResult* result)
-      : original_(precision == v1::PRECISION_ORIGINAL), result_(*result) {}
+  DownloadDecoder(wire::ReadRequest request, DownloadResult* result)
+      : request_(std::move(request)), result_(*result) {}
 
   void Take(const v1::DownloadResponse& response) {
+    EXPECT_FALSE(result_.ended) << "a message after the end";
+    EXPECT_LE(response.ByteSizeLong(), kMaxAnswerBytes);
     switch (response.event_case()) {
-      case v1::DownloadResponse::kRevision:
-        EXPECT_TRUE(result_.manifest.revision().empty());
-        ParseChecked(response.revision(), &result_.manifest);
+      case v1::DownloadResponse::kManifestPage:
+        TakePage(ParsePage(response.manifest_page()));
         break;
-      case v1::DownloadResponse::kObject:
-        TakeObject(response.object());
-        break;
-      case v1::DownloadResponse::kBlob:
-        TakePart(response.blob());
+      case v1::DownloadResponse::kValue:
+        TakeValue(response.value());
         break;
       case v1::DownloadResponse::kEnd:
         TakeEnd(response.end());
@@ -39,158 +43,163 @@ class DownloadDecoder {
   }
 
   void AssembleFiles() {
-    for (const v1::FileManifest& file : result_.manifest.files()) {
+    for (const model::PlannedFile& planned : result_.plan.files) {
+      if (!planned.whole) continue;
+      const model::File& file = result_.manifest.files[planned.file_index];
       std::string content;
-      for (const v1::SegmentManifest& segment : file.segments()) {
-        content += raw_[segment.object_index()];
+      for (const model::Segment& segment : file.segments) {
+        content += BytesOfObject(segment.object_index);
       }
-      EXPECT_EQ(content.size(), file.size_bytes()) << file.path();
-      result_.files[file.path()] = std::move(content);
+      EXPECT_EQ(content.size(), file.size_bytes) << file.path;
+      result_.files[file.path] = std::move(content);
     }
   }
 
  private:
-  template <typename Message>
-  static void ParseChecked(const v1::Checked& checked, Message* message) {
-    EXPECT_EQ(Xxh3(AsBytes(checked.serialized())), checked.xxh3());
-    EXPECT_TRUE(message->ParseFromString(checked.serialized()));
-  }
-
-  void TakeObject(const v1::Checked& checked) {
-    EXPECT_TRUE(ObjectComplete());
-    v1::ObjectManifest object;
-    ParseChecked(checked, &object);
-    EXPECT_EQ(object.object_index(), result_.objects.size());
-    result_.objects.push_back(object);
-    chunk_ = 0;
-    blobs_.clear();
-    raw_[object.object_index()];
-  }
-
-  bool ObjectComplete() const {
-    return result_.objects.empty() ||
-           chunk_ == result_.objects.back().chunks_size();
-  }
-
-  void TakePart(const v1::BlobPart& part) {
-    ASSERT_FALSE(result_.objects.empty());
-    const v1::ObjectManifest& object = result_.objects.back();
-    ASSERT_EQ(part.object_index(), object.object_index());
-    ASSERT_EQ(part.chunk_index(), static_cast<uint32_t>(chunk_));
-    ASSERT_LT(chunk_, object.chunks_size());
-    const v1::ChunkManifest& chunk = object.chunks(chunk_);
-    if (part.offset_bytes() == 0) blobs_.emplace_back();
-    ASSERT_EQ(part.blob_index() + 1, blobs_.size());
-    std::string& blob = blobs_.back();
-    ASSERT_EQ(part.offset_bytes(), blob.size());
-    blob += part.payload();
-    const v1::BlobManifest& listed =
-        chunk.blobs(static_cast<int>(part.blob_index()));
-    Count(object, listed, part.payload().size());
-    if (blob.size() < listed.size_bytes()) return;
-    EXPECT_EQ(blob.size(), listed.size_bytes());
-    EXPECT_EQ(Xxh3(AsBytes(blob)), listed.xxh3());
-    if (static_cast<int>(blobs_.size()) == chunk.blobs_size()) {
-      Decode(object, chunk);
-      blobs_.clear();
-      ++chunk_;
-    }
-  }
-
-  void Count(const v1::ObjectManifest& object, const v1::BlobManifest& blob,
-             uint64_t bytes) {
-    v1::BytesByKind& sum = result_.received;
-    switch (blob.kind()) {
-      case v1::BLOB_KIND_INT8:
-        sum.set_int8(sum.int8() + bytes);
-        break;
-      case v1::BLOB_KIND_RESIDUAL:
-        sum.set_residual(sum.residual() + bytes);
-        break;
-      default:
-        if (object.kind() == v1::OBJECT_KIND_OPAQUE) {
-          sum.set_other(sum.other() + bytes);
-        } else {
-          sum.set_plain(sum.plain() + bytes);
-        }
-    }
-  }
-
-  void Decode(const v1::ObjectManifest& object,
-              const v1::ChunkManifest& chunk) {
-    if (object.kind() == v1::OBJECT_KIND_QUANTIZED) {
-      DecodeQuantized(object, chunk);
-      return;
-    }
-    ByteVector raw(chunk.raw_bytes());
-    ASSERT_EQ(blobs_.size(), 1u);
-    const absl::Status status = plain_.Decode(AsBytes(blobs_[0]), raw);
+  void TakePage(const v1::ManifestPage& page) {
+    EXPECT_FALSE(planned_) << "a page after the last";
+    ++result_.page_count;
+    const absl::Status status = pages_.Add(page);
     ASSERT_TRUE(status.ok()) << status;
-    TakeRaw(object, chunk, raw);
+    if (!pages_.complete()) return;
+    absl::StatusOr<model::Manifest> manifest = pages_.Take();
+    ASSERT_TRUE(manifest.ok()) << manifest.status();
+    result_.manifest = *std::move(manifest);
+    const bool holds = request_.held_revision == result_.manifest.revision;
+    absl::StatusOr<model::ReadPlan> plan = model::PlanRead(
+        result_.manifest, request_.selection, request_.representation,
+        holds ? request_.held : model::HeldChunks());
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    result_.plan = *std::move(plan);
+    planned_ = true;
+    NextValues();
   }
 
-  void DecodeQuantized(const v1::ObjectManifest& object,
-                       const v1::ChunkManifest& chunk) {
-    codec::ChunkShape shape;
-    shape.format = object.dtype() == "F32"   ? codec::FloatFormat::kF32
-                   : object.dtype() == "F16" ? codec::FloatFormat::kF16
-                                             : codec::FloatFormat::kBF16;
-    shape.rows = chunk.rows();
-    shape.columns = static_cast<uint32_t>(object.shape(1));
-    shape.strategy = static_cast<codec::ScaleStrategy>(object.scale_strategy());
-    shape.group_size = object.group_size();
-    if (!original_) {
-      std::vector<int8_t> codes(shape.weight_count());
-      std::vector<float> scales(shape.scale_count());
-      const absl::Status status =
-          chunk_codec_.DecodeInt8(shape, AsBytes(blobs_[0]), codes, scales);
-      ASSERT_TRUE(status.ok()) << status;
-      EXPECT_EQ(
-          Xxh3({reinterpret_cast<const uint8_t*>(codes.data()), codes.size()}),
-          chunk.codes_xxh3());
-      EXPECT_EQ(Xxh3({reinterpret_cast<const uint8_t*>(scales.data()),
-                      scales.size() * sizeof(float)}),
-                chunk.scales_xxh3());
-      std::vector<int8_t>& all = result_.codes[object.object_index()];
-      all.insert(all.end(), codes.begin(), codes.end());
-      return;
+  // Moves on to the next planned chunk that has values. A chunk without them
+  // is decoded right away.
+  void NextValues() {
+    while (chunk_position_ < result_.plan.chunks.size()) {
+      values_ = model::ValuesOf(chunk(), planned_chunk().layer_count);
+      value_position_ = 0;
+      if (!values_.empty()) return;
+      Decode();
+      ++chunk_position_;
     }
-    std::vector<codec::BlobView> residual;
-    for (size_t i = 1; i < blobs_.size(); ++i) {
-      const uint32_t subgroup = chunk.blobs(static_cast<int>(i)).subgroup();
-      residual.push_back({static_cast<uint8_t>(subgroup), AsBytes(blobs_[i])});
+  }
+
+  const model::PlannedChunk& planned_chunk() const {
+    return result_.plan.chunks[chunk_position_];
+  }
+  const model::Object& object() const {
+    return result_.manifest.objects[planned_chunk().object_index];
+  }
+  const model::Chunk& chunk() const {
+    return object().chunks[planned_chunk().chunk_index];
+  }
+
+  void TakeValue(const v1::Value& value) {
+    ASSERT_TRUE(planned_) << "a value before the whole manifest";
+    ASSERT_LT(chunk_position_, result_.plan.chunks.size())
+        << "a value past the plan";
+    ++result_.value_count;
+    const model::ValueAddress& expected = values_[value_position_];
+    ASSERT_EQ(value.object_index(), planned_chunk().object_index);
+    ASSERT_EQ(value.chunk_index(), planned_chunk().chunk_index);
+    ASSERT_EQ(value.layer(), expected.layer);
+    ASSERT_EQ(value.subgroup(), expected.subgroup);
+    ASSERT_EQ(value.value_index(), expected.value_index);
+    ASSERT_EQ(value.payload().size(), expected.size_bytes);
+    ASSERT_LE(value.payload().size(), model::kMaxValueBytes);
+    EXPECT_EQ(Xxh3(AsBytes(value.payload())), expected.xxh3);
+    if (object().is_tensor()) {
+      result_.received.Add(expected.layer, value.payload().size());
+    } else {
+      result_.received.AddOther(value.payload().size());
     }
-    ByteVector raw(chunk.raw_bytes());
-    const absl::Status status =
-        chunk_codec_.DecodeWeights(shape, AsBytes(blobs_[0]), residual, raw);
+    stored_ += value.payload();
+    if (++value_position_ < values_.size()) return;
+    Decode();
+    stored_.clear();
+    ++chunk_position_;
+    NextValues();
+  }
+
+  void Decode() {
+    const uint32_t layer_count = planned_chunk().layer_count;
+    ByteVector raw(chunk().raw_bytes);
+    codec::ChunkValues values;
+    values.original = raw;
+    const absl::Status status = model::DecodeLayers(
+        object(), chunk(),
+        model::SplitLayers(chunk(), layer_count, AsBytes(stored_)), &decoder_,
+        &values);
     ASSERT_TRUE(status.ok()) << status;
-    TakeRaw(object, chunk, raw);
+    if (layer_count == chunk().layers.size()) {
+      EXPECT_EQ(Xxh3(raw), chunk().raw_xxh3);
+      result_
+          .chunks[{planned_chunk().object_index, planned_chunk().chunk_index}] =
+          AsStringView(raw);
+    }
+    const model::LayerBlobs& top = chunk().layers[layer_count - 1];
+    if (top.layer == kInt8) TakeCodes(top, values);
   }
 
-  void TakeRaw(const v1::ObjectManifest& object, const v1::ChunkManifest& chunk,
-               const ByteVector& raw) {
-    EXPECT_EQ(Xxh3(raw), chunk.raw_xxh3());
-    raw_[object.object_index()] += AsStringView(raw);
+  void TakeCodes(const model::LayerBlobs& int8,
+                 const codec::ChunkValues& values) {
+    const std::vector<int8_t>& codes = values.codes;
+    ASSERT_EQ(int8.decoded_xxh3.size(), 2u);
+    EXPECT_EQ(
+        Xxh3({reinterpret_cast<const uint8_t*>(codes.data()), codes.size()}),
+        int8.decoded_xxh3[0]);
+    EXPECT_EQ(Xxh3({reinterpret_cast<const uint8_t*>(values.scales.data()),
+                    values.scales.size() * sizeof(float)}),
+              int8.decoded_xxh3[1]);
+    std::vector<int8_t>& all = result_.codes[planned_chunk().object_index];
+    all.insert(all.end(), codes.begin(), codes.end());
   }
 
   void TakeEnd(const v1::DownloadEnd& end) {
-    EXPECT_TRUE(ObjectComplete());
-    EXPECT_EQ(result_.objects.size(), result_.manifest.object_count());
-    EXPECT_EQ(end.sent().SerializeAsString(),
-              result_.received.SerializeAsString());
-    EXPECT_EQ(end.sent().SerializeAsString(),
-              result_.manifest.stored().SerializeAsString());
+    EXPECT_TRUE(planned_);
+    EXPECT_EQ(chunk_position_, result_.plan.chunks.size());
+    const absl::StatusOr<model::LayerBytes> sent = wire::FromWire(end.sent());
+    ASSERT_TRUE(sent.ok()) << sent.status();
+    EXPECT_EQ(*sent, result_.received);
+    EXPECT_EQ(*sent, result_.plan.to_read);
     result_.ended = true;
   }
 
-  const bool original_;
+  std::string BytesOfObject(size_t index) const {
+    std::string bytes;
+    const size_t chunk_count = result_.manifest.objects[index].chunks.size();
+    for (size_t i = 0; i < chunk_count; ++i) {
+      bytes += result_.chunks.at(
+          {static_cast<uint32_t>(index), static_cast<uint32_t>(i)});
+    }
+    return bytes;
+  }
+
+  const wire::ReadRequest request_;
   DownloadResult& result_;
-  codec::ChunkDecoder chunk_codec_;
-  codec::PlainCodec plain_;
-  int chunk_ = 0;
-  std::vector<std::string> blobs_;  // of the current chunk
-  std::map<uint64_t, std::string> raw_;
+  wire::ManifestAssembler pages_;
+  bool planned_ = false;
+  codec::StackDecoder decoder_;
+  size_t chunk_position_ = 0;                // in the plan
+  std::vector<model::ValueAddress> values_;  // of the chunk there
+  size_t value_position_ = 0;                // in values_
+  std::string stored_;                       // values of that chunk so far
 };
+
+// File and segment index of the first segment of this name.
+std::optional<std::pair<size_t, size_t>> FindTensor(
+    const model::Manifest& manifest, const std::string& tensor) {
+  for (size_t i = 0; i < manifest.files.size(); ++i) {
+    const std::vector<model::Segment>& segments = manifest.files[i].segments;
+    for (size_t j = 0; j < segments.size(); ++j) {
+      if (segments[j].tensor_name == tensor) return std::pair(i, j);
+    }
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -258,23 +267,118 @@ grpc::Status SendUpload(v1::ModelStore::Stub& stub,
   return writer->Finish();
 }
 
-DownloadResult Download(v1::ModelStore::Stub& stub,
-                        const v1::Reference& reference,
-                        v1::Precision precision) {
-  DownloadResult result;
+v1::DownloadRequest MakeDownload(const v1::Reference& reference,
+                                 codec::LayerNumber layer) {
   v1::DownloadRequest request;
   *request.mutable_reference() = reference;
-  request.set_precision(precision);
+  request.set_precision(wire::ToWire(model::Representation{layer}));
+  return request;
+}
+
+DownloadResult Download(v1::ModelStore::Stub& stub,
+                        const v1::DownloadRequest& request) {
+  DownloadResult result;
   grpc::ClientContext context;
   auto reader = stub.Download(&context, request);
-  DownloadDecoder decoder(precision, &result);
+  // Of a request that the server must refuse, nothing is decoded.
+  wire::ReadRequest parsed =
+      wire::FromWire(request).value_or(wire::ReadRequest());
+  const bool whole = parsed.representation.original() && parsed.held.empty();
+  DownloadDecoder decoder(std::move(parsed), &result);
   v1::DownloadResponse response;
   while (reader->Read(&response)) decoder.Take(response);
   result.status = reader->Finish();
-  if (result.ended && precision == v1::PRECISION_ORIGINAL) {
-    decoder.AssembleFiles();
-  }
+  EXPECT_EQ(result.status.ok(), result.ended);
+  if (result.ended && whole) decoder.AssembleFiles();
   return result;
+}
+
+DownloadResult Download(v1::ModelStore::Stub& stub,
+                        const v1::Reference& reference,
+                        codec::LayerNumber layer) {
+  return Download(stub, MakeDownload(reference, layer));
+}
+
+std::string PlannedBytes(const DownloadResult& result,
+                         const std::string& tensor) {
+  const auto place = FindTensor(result.manifest, tensor);
+  EXPECT_TRUE(place.has_value()) << tensor;
+  if (!place.has_value()) return "";
+  const model::File& file = result.manifest.files[place->first];
+  const size_t object_index = file.segments[place->second].object_index;
+  const model::Object& object = result.manifest.objects[object_index];
+  uint64_t first = 0;
+  uint64_t end = object.raw_bytes;
+  bool wanted = false;
+  for (const model::PlannedFile& planned : result.plan.files) {
+    if (planned.file_index != place->first) continue;
+    for (const model::PlannedSegment& segment : planned.segments) {
+      if (segment.segment_index != place->second) continue;
+      wanted = true;
+      if (!segment.rows.has_value()) continue;
+      const uint64_t row_bytes = object.raw_bytes / object.shape[0];
+      first = segment.rows->first * row_bytes;
+      end = segment.rows->end * row_bytes;
+    }
+  }
+  EXPECT_TRUE(wanted) << tensor;
+  std::string bytes;
+  uint64_t offset = 0;
+  for (uint32_t i = 0; i < object.chunks.size(); ++i) {
+    const uint64_t chunk_end = offset + object.chunks[i].raw_bytes;
+    const uint64_t from = std::max(first, offset);
+    const uint64_t to = std::min(end, chunk_end);
+    if (from < to) {
+      bytes += result.chunks.at({static_cast<uint32_t>(object_index), i})
+                   .substr(from - offset, to - from);
+    }
+    offset = chunk_end;
+  }
+  return bytes;
+}
+
+v1::ManifestPage ParsePage(const v1::Checked& checked) {
+  v1::ManifestPage page;
+  EXPECT_EQ(Xxh3(AsBytes(checked.serialized())), checked.xxh3());
+  EXPECT_TRUE(page.ParseFromString(checked.serialized()));
+  return page;
+}
+
+grpc::Status ReadManifest(v1::ModelStore::Stub& stub,
+                          const v1::Reference& reference,
+                          model::Manifest* manifest, uint64_t* page_count) {
+  wire::ManifestAssembler pages;
+  v1::GetRevisionRequest request;
+  *request.mutable_reference() = reference;
+  for (uint64_t count = 1;; ++count) {
+    grpc::ClientContext context;
+    v1::GetRevisionResponse response;
+    grpc::Status status = stub.GetRevision(&context, request, &response);
+    if (!status.ok()) return status;
+    EXPECT_LE(response.ByteSizeLong(), kMaxAnswerBytes);
+    const absl::Status added = pages.Add(ParsePage(response.page()));
+    EXPECT_TRUE(added.ok()) << added;
+    EXPECT_EQ(pages.complete(), response.next_page_token().empty());
+    if (!added.ok() || response.next_page_token().empty()) {
+      if (page_count != nullptr) *page_count = count;
+      break;
+    }
+    request.set_page_token(response.next_page_token());
+  }
+  absl::StatusOr<model::Manifest> whole = pages.Take();
+  EXPECT_TRUE(whole.ok()) << whole.status();
+  if (whole.ok()) *manifest = *std::move(whole);
+  return grpc::Status::OK;
+}
+
+const model::Object& ObjectOf(const model::Manifest& manifest,
+                              const std::string& tensor) {
+  static const model::Object kNone;
+  const auto place = FindTensor(manifest, tensor);
+  EXPECT_TRUE(place.has_value()) << tensor;
+  if (!place.has_value()) return kNone;
+  const model::File& file = manifest.files[place->first];
+  return manifest.objects[file.segments[place->second].object_index];
 }
 
 grpc::Status Verify(v1::ModelStore::Stub& stub, const v1::Reference& reference,

@@ -60,7 +60,7 @@ TYPED_TEST(ConcurrencyTest, UploadsOfEqualModels) {
     created += result->created ? 1 : 0;
   });
   EXPECT_EQ(created, 2);
-  EXPECT_EQ(this->DataKeyCount(), 3 + 8 + 1 + 1);
+  EXPECT_EQ(this->DataKeyCount(), kLargeSampleValues + 8 + 1 + 1);
   this->Reopen();
   EXPECT_EQ(this->store_->sweep_report().object_count, 0u);
   EXPECT_EQ(this->store_->sweep_report().data_range_count, 0u);
@@ -99,6 +99,7 @@ TYPED_TEST(ConcurrencyTest, DeletionOfWhatIsBeingIngested) {
     this->faults_->AfterNextIngest([&, this] {
       this->MustUpload("org/other", "main", {sample});
       EXPECT_TRUE(this->store_->Delete(Ref("org/other:main")).ok());
+      EXPECT_TRUE(this->Collect().ok());
     });
     this->MustUpload("org/m", "main", {sample});
     EXPECT_TRUE(this->Check("org/m:main").ok());

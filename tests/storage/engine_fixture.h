@@ -1,5 +1,5 @@
-// Both engines behind one fixture. A TypeParam makes an engine and, if it can
-// keep anything, opens it again.
+// Every engine behind one fixture. A TypeParam makes an engine, and opens it
+// again.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,71 +11,29 @@
 
 #include "base/bytes.h"
 #include "storage/engine.h"
-#include "storage/memory/memory_engine.h"
-#include "storage/rocksdb/rocksdb_engine.h"
+#include "storage/memory/engine.h"
+#include "storage/rocksdb/engine.h"
 #include "tests/storage/temporary_directory.h"
 
 namespace qstore::storage {
 
-// Hands all calls on to an engine that outlives it, so that an engine without
-// files can be "opened again".
-class BorrowedEngine : public Engine {
- public:
-  explicit BorrowedEngine(Engine* engine) : engine_(*engine) {}
-
-  absl::StatusOr<PinnedValue> Get(Family family,
-                                  std::string_view key) override {
-    return engine_.Get(family, key);
-  }
-  absl::Status Scan(Family family, std::string_view begin, std::string_view end,
-                    const Visitor& visit) override {
-    return engine_.Scan(family, begin, end, visit);
-  }
-  absl::StatusOr<std::vector<KeyRange>> BulkKeyRanges(Family family) override {
-    return engine_.BulkKeyRanges(family);
-  }
-  absl::StatusOr<std::string> LastKey(Family family) override {
-    return engine_.LastKey(family);
-  }
-  absl::Status Commit(const WriteBatch& batch) override {
-    return engine_.Commit(batch);
-  }
-  absl::StatusOr<std::unique_ptr<BulkWriter>> NewBulkWriter() override {
-    return engine_.NewBulkWriter();
-  }
-  absl::Status DeleteRange(Family family, std::string_view begin,
-                           std::string_view end) override {
-    return engine_.DeleteRange(family, begin, end);
-  }
-  absl::Status Checkpoint(const std::filesystem::path& directory) override {
-    return engine_.Checkpoint(directory);
-  }
-  EngineCounters Counters() const override { return engine_.Counters(); }
-  uint64_t ClearedBytes() const override { return engine_.ClearedBytes(); }
-  uint64_t DiskBytes() const override { return engine_.DiskBytes(); }
-
- protected:
-  Engine& engine_;
-};
-
 class MemoryEngineMaker {
  public:
-  // All engines of one maker hold the same records; at most one at a time.
-  std::unique_ptr<Engine> Open() {
-    return std::make_unique<BorrowedEngine>(engine_.get());
-  }
+  // All engines of one maker are the same stores.
+  Engine Open() { return engine_; }
 
  private:
-  std::unique_ptr<Engine> engine_ = NewMemoryEngine();
+  const Engine engine_ = NewMemoryEngine();
 };
 
 class RocksDbEngineMaker {
  public:
-  std::unique_ptr<Engine> Open() const {
-    absl::StatusOr<std::unique_ptr<Engine>> engine =
-        OpenRocksDbEngine(path(), {});
+  // The one before must be gone, and all copies of it. Stores are null after a
+  // failure.
+  Engine Open() const {
+    absl::StatusOr<Engine> engine = OpenRocksDbEngine(path(), {});
     EXPECT_TRUE(engine.ok()) << engine.status();
-    return engine.ok() ? *std::move(engine) : nullptr;
+    return engine.ok() ? *std::move(engine) : Engine{};
   }
   std::filesystem::path path() const { return directory_.path() / "db"; }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "storage/records/record_messages.h"
 #include "tests/storage/rocksdb/table_files.h"
 #include "tests/storage/store_fixture.h"
 
@@ -38,8 +39,7 @@ class FlippedBytesTest : public ::testing::Test {
 
   static absl::StatusOr<std::unique_ptr<ModelStore>> Open(
       const fs::path& directory) {
-    QSTORE_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
-                            OpenRocksDbEngine(directory, {}));
+    QSTORE_ASSIGN_OR_RETURN(Engine engine, OpenRocksDbEngine(directory, {}));
     return ModelStore::Open(std::move(engine));
   }
 
@@ -54,7 +54,7 @@ class FlippedBytesTest : public ::testing::Test {
         QSTORE_ASSIGN_OR_RETURN(
             const auto reader,
             store->OpenRevision(Ref(model.name + "@" + revision)));
-        all += reader->revision().SerializeAsString();
+        all += ToMessage(reader->revision()).SerializeAsString();
         QSTORE_RETURN_IF_ERROR(AppendObjects(reader.get(), &all));
       }
     }
@@ -62,37 +62,18 @@ class FlippedBytesTest : public ::testing::Test {
   }
 
   static absl::Status AppendObjects(RevisionReader* reader, std::string* all) {
-    for (const v1::File& file : reader->revision().files()) {
-      for (const v1::Segment& segment : file.segments()) {
-        QSTORE_ASSIGN_OR_RETURN(const v1::Object object,
-                                reader->GetObject(segment.object_id()));
-        *all += object.SerializeAsString();
-        for (int i = 0; i < object.chunks_size(); ++i) {
-          QSTORE_RETURN_IF_ERROR(AppendChunk(reader, object.object_id(),
-                                             static_cast<uint32_t>(i),
-                                             object.chunks(i), all));
-        }
+    for (const StoredFile& file : reader->revision().files) {
+      for (const StoredSegment& segment : file.segments) {
+        QSTORE_ASSIGN_OR_RETURN(const model::Object object,
+                                reader->GetObject(segment.object_id));
+        *all += ToMessage(object).SerializeAsString();
+        QSTORE_RETURN_IF_ERROR(ForEachValue(
+            reader, object, [all](const model::ValueAddress&, ByteView value) {
+              *all += AsStringView(value);
+            }));
       }
     }
     return absl::OkStatus();
-  }
-
-  static absl::Status AppendChunk(RevisionReader* reader, uint64_t object_id,
-                                  uint32_t index, const v1::Chunk& chunk,
-                                  std::string* all) {
-    const auto append = [&](Family family, const v1::Blob& blob) {
-      const auto value = reader->GetBlob(family, object_id, index, blob);
-      if (value.ok()) *all += AsStringView(value->bytes());
-      return value.status();
-    };
-    if (chunk.has_int8()) {
-      QSTORE_RETURN_IF_ERROR(append(Family::kInt8, chunk.int8()));
-    }
-    for (const v1::Blob& blob : chunk.residual()) {
-      QSTORE_RETURN_IF_ERROR(append(Family::kResidual, blob));
-    }
-    return chunk.has_plain() ? append(Family::kPlain, chunk.plain())
-                             : absl::OkStatus();
   }
 
   // By path relative to `directory`.

@@ -1,8 +1,8 @@
 // Uploads, revisions, tags and what readers see of them.
 #include "storage/model_store.h"
 
-#include "storage/records/records.h"
 #include "tests/storage/store_fixture.h"
+#include "tests/storage/families.h"
 
 namespace qstore::storage {
 namespace {
@@ -10,6 +10,19 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+
+void ExpectEqual(const std::vector<SampleObject::SampleLayer>& read,
+                 const std::vector<SampleObject::SampleLayer>& stored) {
+  ASSERT_EQ(read.size(), stored.size());
+  for (size_t i = 0; i < stored.size(); ++i) {
+    EXPECT_EQ(read[i].layer, stored[i].layer);
+    ASSERT_EQ(read[i].blobs.size(), stored[i].blobs.size());
+    for (size_t j = 0; j < stored[i].blobs.size(); ++j) {
+      EXPECT_EQ(read[i].blobs[j].subgroup, stored[i].blobs[j].subgroup);
+      EXPECT_EQ(read[i].blobs[j].bytes, stored[i].blobs[j].bytes);
+    }
+  }
+}
 
 template <typename Maker>
 class ModelStoreTest : public StoreTest<Maker> {};
@@ -26,35 +39,26 @@ TYPED_TEST(ModelStoreTest, CommittedRevisionIsReadBackWhole) {
 
   auto reader = this->store_->OpenRevision(Ref("org/m:main"));
   ASSERT_TRUE(reader.ok()) << reader.status();
-  const v1::Revision& revision = (*reader)->revision();
-  EXPECT_EQ(revision.SerializeAsString(), result->revision.SerializeAsString());
-  EXPECT_EQ(revision.model(), "org/m");
-  EXPECT_EQ(revision.revision().size(), kRevisionHexDigits);
-  EXPECT_GT(revision.created_unix_seconds(), 1'700'000'000);
-  // 2 int8, 6 residual, 1 + 3 plain, 1 opaque.
-  EXPECT_EQ(*ReadAllBlobs(reader->get()), 13);
+  const StoredRevision& revision = (*reader)->revision();
+  EXPECT_EQ(revision, result->revision);
+  EXPECT_EQ(revision.model, "org/m");
+  EXPECT_EQ(revision.revision.size(), kRevisionHexDigits);
+  EXPECT_GT(revision.created_unix_seconds, 1'700'000'000);
+  // 2 int8, 6 residual, 1 and those of the large one plain, 1 opaque.
+  EXPECT_EQ(*ReadAllValues(reader->get()), 10 + kLargeSampleValues);
 
   for (size_t i = 0; i < tensors.size(); ++i) {
-    const v1::Segment& segment =
-        revision.files(0).segments(static_cast<int>(i));
-    const auto object = (*reader)->GetObject(segment.object_id());
+    const StoredSegment& segment = revision.files[0].segments[i];
+    const auto object = (*reader)->GetObject(segment.object_id);
     ASSERT_TRUE(object.ok()) << object.status();
-    EXPECT_EQ(object->raw_bytes(), tensors[i].object.raw_bytes());
-    ASSERT_EQ(object->chunks_size(), tensors[i].chunks.size());
+    EXPECT_EQ(object->id, segment.object_id);
+    EXPECT_EQ(object->raw_bytes, tensors[i].object.raw_bytes);
+    ASSERT_EQ(object->chunks.size(), tensors[i].chunks.size());
     for (size_t c = 0; c < tensors[i].chunks.size(); ++c) {
-      const v1::Chunk& chunk = object->chunks(static_cast<int>(c));
-      int residual = 0;
-      for (const auto& blob : tensors[i].chunks[c].blobs) {
-        const v1::Blob& record = blob.family == Family::kInt8 ? chunk.int8()
-                                 : blob.family == Family::kPlain
-                                     ? chunk.plain()
-                                     : chunk.residual(residual++);
-        const auto value = (*reader)->GetBlob(blob.family, object->object_id(),
-                                              static_cast<uint32_t>(c), record);
-        ASSERT_TRUE(value.ok()) << value.status();
-        EXPECT_TRUE(std::equal(value->bytes().begin(), value->bytes().end(),
-                               blob.bytes.begin(), blob.bytes.end()));
-      }
+      const auto layers =
+          ReadLayers(reader->get(), *object, static_cast<uint32_t>(c));
+      ASSERT_TRUE(layers.ok()) << layers.status();
+      ExpectEqual(*layers, tensors[i].chunks[c].layers);
     }
   }
 }
@@ -74,7 +78,7 @@ TYPED_TEST(ModelStoreTest, NothingIsVisibleBeforeCommit) {
 }
 
 TYPED_TEST(ModelStoreTest, AbandonedUploadLeavesNothing) {
-  const uint64_t before_bytes = this->engine_->DiskBytes();
+  const uint64_t before_bytes = this->engine_.blobs->DiskBytes();
   {
     auto upload = this->store_->BeginUpload("org/m");
     ASSERT_TRUE(upload.ok());
@@ -84,9 +88,9 @@ TYPED_TEST(ModelStoreTest, AbandonedUploadLeavesNothing) {
     EXPECT_GT(this->DataKeyCount(), 0);
   }
   EXPECT_EQ(this->DataKeyCount(), 0);
-  EXPECT_LT(this->engine_->DiskBytes(), before_bytes + (1 << 20));
+  EXPECT_LT(this->engine_.blobs->DiskBytes(), before_bytes + (1 << 20));
   // The format version and the next id.
-  EXPECT_EQ(this->KeyCount(Family::kManifest), 2);
+  EXPECT_EQ(this->RecordCount(), 2);
 }
 
 TYPED_TEST(ModelStoreTest, UnfinishedObjectLeavesNothing) {
@@ -99,14 +103,12 @@ TYPED_TEST(ModelStoreTest, UnfinishedObjectLeavesNothing) {
     EXPECT_THAT((*upload)->AddObject().status(),
                 StatusIs(absl::StatusCode::kFailedPrecondition));
     for (const auto& chunk : sample.chunks) {
-      const std::vector<BlobToStore> blobs = {
-          {Family::kPlain, 0, chunk.blobs[0].bytes}};
-      ASSERT_TRUE((*writer)->AddChunk(chunk.chunk, blobs).ok());
+      ASSERT_TRUE((*writer)->AddChunk(chunk.chunk, chunk.to_store()).ok());
     }
   }
   EXPECT_EQ(this->DataKeyCount(), 0);
   EXPECT_TRUE(AddSample(upload->get(), sample).ok());
-  EXPECT_EQ(this->DataKeyCount(), 3);
+  EXPECT_EQ(this->DataKeyCount(), kLargeSampleValues);
 }
 
 TYPED_TEST(ModelStoreTest, EqualObjectsAreStoredOnce) {
@@ -147,18 +149,17 @@ TYPED_TEST(ModelStoreTest, CommitOfTheSameContentOnlyMovesTheTag) {
                                     {QuantizedSample(1), PlainSample(2)});
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_FALSE(second->created);
-  EXPECT_EQ(second->revision.SerializeAsString(),
-            first->revision.SerializeAsString());
+  EXPECT_EQ(second->revision, first->revision);
   const auto model = this->store_->GetModel("org/m");
   ASSERT_TRUE(model.ok());
-  EXPECT_THAT(model->revisions, ElementsAre(first->revision.revision()));
+  EXPECT_THAT(model->revisions, ElementsAre(first->revision.revision));
   EXPECT_THAT(this->TagNames("org/m"), ElementsAre("a", "b"));
   // Under another name it is the same revision of another model.
   const auto third = UploadSamples(this->store_.get(), "org/n", "",
                                    {QuantizedSample(1), PlainSample(2)});
   ASSERT_TRUE(third.ok());
   EXPECT_TRUE(third->created);
-  EXPECT_EQ(third->revision.revision(), first->revision.revision());
+  EXPECT_EQ(third->revision.revision, first->revision.revision);
   EXPECT_THAT(this->TagNames("org/n"), IsEmpty());
 }
 
@@ -184,75 +185,68 @@ TYPED_TEST(ModelStoreTest, AccountsForStoredBytesAndTwoCopies) {
       {QuantizedSample(1, 64, 128), PlainSample(2, 100), PlainSample(2, 100)},
       1);
   ASSERT_TRUE(result.ok()) << result.status();
-  const v1::Revision& revision = result->revision;
+  const StoredRevision& revision = result->revision;
   const uint64_t weights = 64 * 128;
-  EXPECT_EQ(revision.stored().int8(), weights + 2 * 13);
-  EXPECT_EQ(revision.stored().residual(), 6 * (32 * 128 / 6 + 13));
-  EXPECT_EQ(revision.stored().plain(), 400u + 13);
+  EXPECT_EQ(revision.stored.of(1), weights + 2 * 15);
+  EXPECT_EQ(revision.stored.of(2), 6 * (32 * 128 / 6 + 15));
+  EXPECT_EQ(revision.stored.of(3), 400u + 15);
   const uint64_t original_bytes = 2 * weights + 800 + 500;
-  EXPECT_EQ(revision.original_bytes(), original_bytes);
-  EXPECT_EQ(revision.two_copies_bytes(),
+  EXPECT_EQ(revision.original_bytes, original_bytes);
+  EXPECT_EQ(revision.two_copies_bytes,
             original_bytes + weights + 64 * 4 + 800 + 500);
   // All that is in the store but the format version and the next id.
   uint64_t sum = 0;
-  for (int i = 0; i < kFamilyCount; ++i) {
-    ASSERT_TRUE(this->engine_
-                    ->Scan(static_cast<Family>(i), "", "\xff",
-                           [&sum](std::string_view key, ByteView value) {
-                             if (key.size() > 1 && key[0] != 't') {
-                               sum += key.size() + value.size();
-                             }
-                             return true;
-                           })
+  ASSERT_TRUE(this->engine_.records
+                  ->Scan("", "\xff",
+                         [&sum](std::string_view key, ByteView value) {
+                           if (key.size() > 1 && key[0] != 't') {
+                             sum += key.size() + value.size();
+                           }
+                           return true;
+                         })
+                  .ok());
+  for (const Family family : AllFamilies()) {
+    ASSERT_TRUE(this->engine_.blobs
+                    ->ListKeys(family, "", "\xff",
+                               [&](std::string_view key) {
+                                 const auto value =
+                                     this->engine_.blobs->Get(family, key);
+                                 EXPECT_TRUE(value.ok()) << value.status();
+                                 sum += key.size() + value->bytes().size();
+                                 return true;
+                               })
                     .ok());
   }
-  const v1::StoredBytes& stored = revision.stored();
-  EXPECT_EQ(stored.int8() + stored.residual() + stored.plain() + stored.other(),
-            sum);
+  EXPECT_EQ(revision.stored.total(), sum);
 }
 
 TYPED_TEST(ModelStoreTest, RefusesDraftsThatDoNotFit) {
   struct Case {
     const char* name;
-    std::function<void(v1::Revision*)> spoil;
+    std::function<void(StoredRevision*)> spoil;
     const char* message;
   };
   const std::vector<Case> cases = {
-      {"size", [](auto* r) { r->mutable_files(0)->set_size_bytes(1); },
+      {"size", [](auto* r) { r->files[0].size_bytes = 1; },
        "model.safetensors"},
-      {"object",
-       [](auto* r) {
-         r->mutable_files(0)->mutable_segments(0)->set_object_id(99999);
-       },
+      {"object", [](auto* r) { r->files[0].segments[0].object_id = 99999; },
        "99999"},
-      {"no object",
-       [](auto* r) {
-         r->mutable_files(0)->mutable_segments(0)->set_object_id(0);
-       },
+      {"no object", [](auto* r) { r->files[0].segments[0].object_id = 0; },
        "tensor.0"},
-      {"segment size",
-       [](auto* r) {
-         r->mutable_files(0)->mutable_segments(0)->set_raw_bytes(7);
-       },
+      {"segment size", [](auto* r) { r->files[0].segments[0].raw_bytes = 7; },
        "tensor.0"},
-      {"hash",
-       [](auto* r) {
-         r->mutable_files(0)->mutable_segments(0)->set_content_hash(
-             std::string(32, 'x'));
-       },
+      {"hash", [](auto* r) { r->files[0].segments[0].content_hash.fill('x'); },
        "content hash"},
-      {"twice", [](auto* r) { *r->add_files() = r->files(1); }, "twice"},
-      {"parent", [](auto* r) { r->mutable_files(1)->set_path("../x"); }, ".."},
-      {"absolute", [](auto* r) { r->mutable_files(1)->set_path("/x"); }, "/x"},
+      {"twice", [](auto* r) { r->files.push_back(StoredFile(r->files[1])); },
+       "twice"},
+      {"parent", [](auto* r) { r->files[1].path = "../x"; }, ".."},
+      {"absolute", [](auto* r) { r->files[1].path = "/x"; }, "/x"},
       {"inside a file",
-       [](auto* r) { r->mutable_files(1)->set_path("model.safetensors/x"); },
+       [](auto* r) { r->files[1].path = "model.safetensors/x"; },
        "inside another file"},
       {"tensor name",
-       [](auto* r) {
-         r->mutable_files(0)->mutable_segments(0)->set_tensor_name("w\xff");
-       },
-       "UTF-8"},
-      {"model", [](auto* r) { r->set_model("org/other"); }, "org/other"},
+       [](auto* r) { r->files[0].segments[0].tensor_name = "w\xff"; }, "UTF-8"},
+      {"model", [](auto* r) { r->model = "org/other"; }, "org/other"},
   };
   for (const Case& c : cases) {
     auto upload = this->store_->BeginUpload("org/m");
@@ -291,9 +285,9 @@ TYPED_TEST(ModelStoreTest, RefusesObjectsThatTheUploadDoesNotHold) {
   ASSERT_TRUE(upload.ok());
   auto reader = this->store_->OpenRevision(Ref("org/a:main"));
   ASSERT_TRUE(reader.ok());
-  v1::Revision draft;
-  draft.set_model("org/b");
-  *draft.mutable_files() = (*reader)->revision().files();
+  StoredRevision draft;
+  draft.model = "org/b";
+  draft.files = (*reader)->revision().files;
   EXPECT_THAT((*upload)->Commit(draft, "main").status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "this upload"));
 }
@@ -302,21 +296,47 @@ TYPED_TEST(ModelStoreTest, RefusesObjectsThatContradictThemselves) {
   auto upload = this->store_->BeginUpload("org/m");
   ASSERT_TRUE(upload.ok());
   SampleObject wrong_sum = PlainSample(1);
-  wrong_sum.object.set_shape(0, 101);
+  wrong_sum.object.shape[0] = 101;
   EXPECT_THAT(AddSample(upload->get(), wrong_sum).status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
-  SampleObject wrong_family = PlainSample(1);
-  wrong_family.chunks[0].blobs[0].family = Family::kManifest;
-  EXPECT_THAT(AddSample(upload->get(), wrong_family).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument, "chunk 0"));
+  // The key space of the records, and one that there is not; of small objects
+  // and of those that have gone to a table of their own.
+  for (const codec::LayerNumber number : {0, 9}) {
+    SampleObject wrong_layer = PlainSample(1);
+    wrong_layer.chunks[0].layers[0].layer = number;
+    EXPECT_THAT(AddSample(upload->get(), wrong_layer).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, "chunk 0"));
+    SampleObject wrong_end = LargeSample(1);
+    wrong_end.chunks.push_back(wrong_end.chunks[0]);
+    wrong_end.chunks[3].layers[0].layer = number;
+    EXPECT_THAT(AddSample(upload->get(), wrong_end).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, "chunk 3"));
+  }
   SampleObject disordered = QuantizedSample(1);
-  std::swap(disordered.chunks[1].blobs[1], disordered.chunks[1].blobs[2]);
+  std::swap(disordered.chunks[1].layers[1].blobs[0],
+            disordered.chunks[1].layers[1].blobs[1]);
   EXPECT_THAT(AddSample(upload->get(), disordered).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "chunk 1"));
+  SampleObject upside_down = QuantizedSample(1);
+  std::swap(upside_down.chunks[1].layers[0], upside_down.chunks[1].layers[1]);
+  EXPECT_THAT(AddSample(upload->get(), upside_down).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "chunk 1"));
   SampleObject no_residual = QuantizedSample(1);
-  no_residual.chunks[0].blobs.resize(1);
+  no_residual.chunks[0].layers.resize(1);
   EXPECT_THAT(AddSample(upload->get(), no_residual).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "chunk 0"));
+  SampleObject no_layers = QuantizedSample(1);
+  no_layers.chunks[1].layers.clear();
+  EXPECT_THAT(AddSample(upload->get(), no_layers).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "chunk 1"));
+  SampleObject empty_blob = PlainSample(1);
+  empty_blob.chunks[0].layers[0].blobs[0].bytes.clear();
+  EXPECT_THAT(AddSample(upload->get(), empty_blob).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "chunk 0"));
+  SampleObject huge_blob = PlainSample(1);
+  huge_blob.chunks[0].layers[0].blobs[0].bytes.resize(model::kMaxBlobBytes + 1);
+  EXPECT_THAT(AddSample(upload->get(), huge_blob).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "over the limit"));
   // None of this spoils the upload.
   EXPECT_TRUE(AddSample(upload->get(), PlainSample(1)).ok());
 }
@@ -364,7 +384,7 @@ TYPED_TEST(ModelStoreTest, SetTagCreatesAndMoves) {
             two);
   EXPECT_THAT(this->TagNames("org/m"), ElementsAre("a", "b", "prod"));
   EXPECT_EQ(
-      (*this->store_->OpenRevision(Ref("org/m:prod")))->revision().revision(),
+      (*this->store_->OpenRevision(Ref("org/m:prod")))->revision().revision,
       two);
   EXPECT_THAT(this->store_->SetTag(Ref("org/m:none"), "x").status(),
               StatusIs(absl::StatusCode::kNotFound));
@@ -379,7 +399,7 @@ TYPED_TEST(ModelStoreTest, EmptyTensorsAndFilesAreKept) {
   ASSERT_TRUE(upload.ok());
   auto draft = DraftOf(upload->get(), "org/m", {empty}, 1);
   ASSERT_TRUE(draft.ok()) << draft.status();
-  draft->add_files()->set_path("sub/empty.txt");
+  draft->files.emplace_back().path = "sub/empty.txt";
   ASSERT_TRUE((*upload)->Commit(*draft, "main").ok());
   upload->reset();
   this->Reopen();
@@ -390,7 +410,7 @@ TYPED_TEST(ModelStoreTest, ManySmallObjectsCrossIdBlocks) {
   std::vector<SampleObject> tensors;
   for (uint64_t i = 0; i < 2500; ++i) tensors.push_back(PlainSample(i, 3));
   this->MustUpload("org/m", "main", tensors);
-  EXPECT_EQ(this->KeyCount(Family::kPlain), 2501);
+  EXPECT_EQ(this->KeyCount(kPlainFamily), 2501);
   this->Reopen();
   EXPECT_TRUE(this->Check("org/m:main").ok());
 }
@@ -400,10 +420,8 @@ TYPED_TEST(ModelStoreTest, IdsAreNeverUsedAgain) {
     uint64_t max = 0;
     auto reader = this->store_->OpenRevision(Ref("org/m:main"));
     EXPECT_TRUE(reader.ok());
-    for (const v1::File& file : (*reader)->revision().files()) {
-      for (const v1::Segment& segment : file.segments()) {
-        max = std::max(max, segment.object_id());
-      }
+    for (const uint64_t id : ObjectIdsOf((*reader)->revision())) {
+      max = std::max(max, id);
     }
     return max;
   };
@@ -437,7 +455,7 @@ TYPED_TEST(ModelStoreTest, ObjectsAreWalkedOnceWithTheirUses) {
     if (*reader == nullptr) break;
     EXPECT_GT((*reader)->object_id(), last);
     last = (*reader)->object_id();
-    EXPECT_EQ((*reader)->GetObject()->object_id(), last);
+    EXPECT_EQ((*reader)->GetObject()->id, last);
     use_counts.push_back(this->store_->UsesOf(last, 10)->size());
     EXPECT_EQ(this->store_->UsesOf(last, 1)->size(), 1u);
   }
@@ -471,16 +489,17 @@ TYPED_TEST(ModelStoreTest, ReaderReadsOnlyItsRevision) {
   auto a = this->store_->OpenRevision(Ref("org/a:main"));
   auto b = this->store_->OpenRevision(Ref("org/b:main"));
   ASSERT_TRUE(a.ok() && b.ok());
-  const uint64_t id = (*b)->revision().files(0).segments(0).object_id();
+  const uint64_t id = (*b)->revision().files[0].segments[0].object_id;
   EXPECT_THAT((*a)->GetObject(id).status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
   const auto object = (*b)->GetObject(id);
   ASSERT_TRUE(object.ok());
-  const v1::Blob& blob = object->chunks(0).plain();
-  EXPECT_TRUE((*b)->GetBlob(Family::kPlain, id, 0, blob).ok());
-  EXPECT_THAT((*a)->GetBlob(Family::kPlain, id, 0, blob).status(),
+  const model::ValueAddress value =
+      model::ValuesOf(object->chunks[0], 1).front();
+  EXPECT_TRUE((*b)->GetValue(id, 0, value).ok());
+  EXPECT_THAT((*a)->GetValue(id, 0, value).status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT((*b)->GetBlob(Family::kPlain, id, 1, blob).status(),
+  EXPECT_THAT((*b)->GetValue(id, 1, value).status(),
               StatusIs(absl::StatusCode::kDataLoss, "chunk 1"));
 }
 

@@ -11,6 +11,7 @@
 #include "storage/records/record_table.h"
 #include "storage/records/records.h"
 #include "tests/storage/store_fixture.h"
+#include "tests/storage/families.h"
 
 namespace qstore::storage {
 namespace {
@@ -22,7 +23,7 @@ class KilledProcessTest : public StoreTest<RocksDbEngineMaker> {
   // Closes the store, lets a child run `work` on it until it calls kill(), and
   // opens the store again.
   void RunKilled(const std::function<void(ModelStore*)>& work) {
-    store_ = nullptr;
+    Close();
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
@@ -54,9 +55,7 @@ TEST_F(KilledProcessTest, MidUploadLeavesNothing) {
     if (!writer.ok()) return;
     const SampleObject large = LargeSample(4);
     for (const auto& chunk : large.chunks) {
-      const std::vector<BlobToStore> blobs = {
-          {Family::kPlain, 0, chunk.blobs[0].bytes}};
-      if (!(*writer)->AddChunk(chunk.chunk, blobs).ok()) return;
+      if (!(*writer)->AddChunk(chunk.chunk, chunk.to_store()).ok()) return;
     }
     Kill();
   });
@@ -88,21 +87,22 @@ TEST_F(KilledProcessTest, AfterCommitNothingIsLost) {
 // Dies between the record that deletes a revision and the deletion of its data,
 // at each step of the collection.
 TEST_F(KilledProcessTest, MidDeleteIsFinishedByTheNextProcess) {
-  for (const FaultyEngine::Call call :
-       {FaultyEngine::Call::kCommit, FaultyEngine::Call::kDeleteRange}) {
+  for (const Faults::Call call :
+       {Faults::Call::kCommit, Faults::Call::kDeleteRange}) {
     MustUpload("org/a", "main", {QuantizedSample(1)});
     MustUpload("org/b", "main", {LargeSample(2), PlainSample(3)});
-    store_ = nullptr;
+    Close();
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
       Reopen();
       auto reader = store_->OpenRevision(Ref("org/b:main"));
       if (!store_->Delete(Ref("org/b:main")).ok()) ::_exit(3);
-      // The collection runs when the reader goes; its first such call fails,
+      // The collection begins when the reader goes; such a call of it fails,
       // and the process ends there.
       faults_->FailAll(call, absl::AbortedError("killed here"));
       reader->reset();
+      if (!absl::IsAborted(Collect())) ::_exit(4);
       ::kill(::getpid(), SIGKILL);
     }
     int status = 0;
@@ -122,7 +122,7 @@ TEST_F(KilledProcessTest, MidDeleteIsFinishedByTheNextProcess) {
 TEST_F(KilledProcessTest, AtRandomMoments) {
   std::minstd_rand random(7);
   for (int round = 0; round < 8; ++round) {
-    store_ = nullptr;
+    Close();
     int acknowledged[2] = {};
     ASSERT_EQ(::pipe(acknowledged), 0);
     const pid_t child = ::fork();
@@ -183,10 +183,9 @@ TYPED_TEST_SUITE(RefusedCommitTest, Makers);
 
 TYPED_TEST(RefusedCommitTest, NothingRemains) {
   this->MustUpload("org/a", "main", {QuantizedSample(1)});
-  const int records = this->KeyCount(Family::kManifest);
-  for (const FaultyEngine::Call call :
-       {FaultyEngine::Call::kCommit, FaultyEngine::Call::kIngest,
-        FaultyEngine::Call::kBulkPut}) {
+  const int records = this->RecordCount();
+  for (const Faults::Call call :
+       {Faults::Call::kCommit, Faults::Call::kIngest, Faults::Call::kBulkPut}) {
     this->faults_->FailNth(call, 1, absl::ResourceExhaustedError("full"));
     EXPECT_THAT(UploadSamples(this->store_.get(), "org/b", "main",
                               {LargeSample(2), PlainSample(3)})
@@ -197,7 +196,7 @@ TYPED_TEST(RefusedCommitTest, NothingRemains) {
     EXPECT_EQ(this->DataKeyCount(), 9);
   }
   // The next id is recorded by now.
-  EXPECT_EQ(this->KeyCount(Family::kManifest), records);
+  EXPECT_EQ(this->RecordCount(), records);
   this->MustUpload("org/b", "main", {LargeSample(2), PlainSample(3)});
   this->Reopen();
   EXPECT_TRUE(this->Check("org/b:main").ok());
@@ -206,9 +205,9 @@ TYPED_TEST(RefusedCommitTest, NothingRemains) {
 // An engine may say that a batch failed and yet have it after a crash. Until a
 // later batch has settled the matter, no data is deleted.
 TYPED_TEST(RefusedCommitTest, CommitInDoubtIsEitherWholeOrUndone) {
-  this->faults_->FailNth(FaultyEngine::Call::kCommit, 1,
+  this->faults_->FailNth(Faults::Call::kCommit, 1,
                          absl::UnavailableError("who knows"),
-                         FaultyEngine::Effect::kTaken);
+                         Faults::Effect::kTaken);
   EXPECT_THAT(UploadSamples(this->store_.get(), "org/b", "main",
                             {LargeSample(2), PlainSample(3)})
                   .status(),
@@ -222,9 +221,9 @@ TYPED_TEST(RefusedCommitTest, CommitInDoubtIsEitherWholeOrUndone) {
 }
 
 TYPED_TEST(RefusedCommitTest, IngestInDoubtIsCollected) {
-  this->faults_->FailNth(FaultyEngine::Call::kIngest, 1,
+  this->faults_->FailNth(Faults::Call::kIngest, 1,
                          absl::UnavailableError("who knows"),
-                         FaultyEngine::Effect::kTaken);
+                         Faults::Effect::kTaken);
   EXPECT_FALSE(
       UploadSamples(this->store_.get(), "org/b", "main", {LargeSample(2)})
           .ok());
@@ -239,8 +238,8 @@ class DamageTest : public StoreTest<Maker> {
   // Keys of the manifest that start with `prefix`.
   std::vector<std::string> Keys(const std::string& prefix) {
     std::vector<std::string> keys;
-    EXPECT_TRUE(this->engine_
-                    ->Scan(Family::kManifest, prefix, PrefixEnd(prefix),
+    EXPECT_TRUE(this->engine_.records
+                    ->Scan(prefix, PrefixEnd(prefix),
                            [&keys](std::string_view key, ByteView) {
                              keys.emplace_back(key);
                              return true;
@@ -250,23 +249,23 @@ class DamageTest : public StoreTest<Maker> {
   }
   void Overwrite(const std::string& key, const std::string& value) {
     WriteBatch batch;
-    batch.Put(Family::kManifest, key, value);
-    ASSERT_TRUE(this->engine_->Commit(batch).ok());
+    batch.Put(key, value);
+    ASSERT_TRUE(this->engine_.records->Commit(batch).ok());
   }
   std::string Value(const std::string& key) {
-    const auto value = this->engine_->Get(Family::kManifest, key);
+    const auto value = this->engine_.records->Get(key);
     EXPECT_TRUE(value.ok());
     return std::string(AsStringView(value->bytes()));
   }
 };
 TYPED_TEST_SUITE(DamageTest, Makers);
 
-TYPED_TEST(DamageTest, FlippedBlobIsDataLossThatNamesIt) {
+TYPED_TEST(DamageTest, FlippedValueIsDataLossThatNamesIt) {
   this->MustUpload("org/m", "main", {QuantizedSample(1), PlainSample(2)});
   for (const auto& [family, name] :
-       {std::pair(Family::kInt8, "int8: object"),
-        std::pair(Family::kResidual, "residual: object"),
-        std::pair(Family::kPlain, "plain: object")}) {
+       {std::pair(kInt8Family, "int8: object"),
+        std::pair(kResidualFamily, "residual: object"),
+        std::pair(kPlainFamily, "plain: object")}) {
     this->faults_->DamageReads(family);
     EXPECT_THAT(this->Check("org/m:main"),
                 StatusIs(absl::StatusCode::kDataLoss, name));
@@ -320,7 +319,7 @@ TYPED_TEST(DamageTest, DamagedRevisionCanBeDeleted) {
   EXPECT_THAT(this->Check("org/m:main"), StatusIs(absl::StatusCode::kDataLoss));
   ASSERT_TRUE(this->store_->Delete(Ref("org/m:main")).ok());
   EXPECT_EQ(this->DataKeyCount(), 0);
-  EXPECT_EQ(this->KeyCount(Family::kManifest), 2);
+  EXPECT_EQ(this->RecordCount(), 2);
 }
 
 // A new upload stores again what has a damaged record.
@@ -348,7 +347,7 @@ TYPED_TEST(DamageTest, UploadAfterDamageStoresAnewAndReplaces) {
   };
   const std::set<uint64_t> damaged_ids = ids("org/a:main");
   const int keys = this->DataKeyCount();
-  this->faults_->DamageReads(Family::kResidual);
+  this->faults_->DamageReads(kResidualFamily);
   EXPECT_THAT(this->Check("org/a:main"), StatusIs(absl::StatusCode::kDataLoss));
   this->faults_->Heal();
   // The finding outlives the process that made it.
@@ -357,7 +356,7 @@ TYPED_TEST(DamageTest, UploadAfterDamageStoresAnewAndReplaces) {
       UploadSamples(this->store_.get(), "org/a", "main", samples);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(again->created);
-  EXPECT_EQ(again->revision.revision(), id);
+  EXPECT_EQ(again->revision.revision, id);
   std::set<uint64_t> fresh = ids("org/a:main");
   std::erase_if(fresh, [&](uint64_t one) { return damaged_ids.contains(one); });
   EXPECT_EQ(fresh.size(), 1u);
@@ -392,7 +391,7 @@ TYPED_TEST(DamageTest, CommitRefusesObjectsFoundDamagedMeanwhile) {
     ASSERT_TRUE(upload.ok());
     auto draft = DraftOf(upload->get(), "org/b", {PlainSample(1)}, 1);
     ASSERT_TRUE(draft.ok()) << draft.status();
-    this->faults_->DamageReads(Family::kPlain);
+    this->faults_->DamageReads(kPlainFamily);
     EXPECT_FALSE(this->Check("org/a:main").ok());
     this->faults_->Heal();
     EXPECT_THAT((*upload)->Commit(*std::move(draft), "main").status(),
@@ -405,22 +404,31 @@ TYPED_TEST(DamageTest, CommitRefusesObjectsFoundDamagedMeanwhile) {
 TYPED_TEST(DamageTest, FormatVersionsAreChecked) {
   this->MustUpload("org/m", "main", {PlainSample(1)});
   const auto open = [this] {
-    this->store_ = nullptr;
+    this->Close();
     return ModelStore::Open(this->maker_.Open()).status();
   };
-  this->Overwrite(FormatVersionKey(), "2");
+  this->Overwrite(FormatVersionKey(), "3");
   EXPECT_THAT(open(), StatusIs(absl::StatusCode::kFailedPrecondition,
-                               "version 2; this build reads 1"));
+                               "version 3; this build reads 2: use the build "
+                               "that wrote it"));
   {
     WriteBatch batch;
-    batch.Put(Family::kManifest, FormatVersionKey(), "one");
+    batch.Put(Family::kManifest, FormatVersionKey(), "1");
     ASSERT_TRUE(this->maker_.Open()->Commit(batch).ok());
+  }
+  EXPECT_THAT(open(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                               "version 1; this build reads 2: to carry it "
+                               "over, serve it with the build that wrote it"));
+  {
+    WriteBatch batch;
+    batch.Put(FormatVersionKey(), "one");
+    ASSERT_TRUE(this->maker_.Open().records->Commit(batch).ok());
   }
   EXPECT_THAT(open(), StatusIs(absl::StatusCode::kDataLoss, "version"));
   {
     WriteBatch batch;
-    batch.Delete(Family::kManifest, FormatVersionKey());
-    ASSERT_TRUE(this->maker_.Open()->Commit(batch).ok());
+    batch.Delete(FormatVersionKey());
+    ASSERT_TRUE(this->maker_.Open().records->Commit(batch).ok());
   }
   EXPECT_THAT(open(), StatusIs(absl::StatusCode::kFailedPrecondition,
                                "no format version"));
@@ -430,16 +438,16 @@ TYPED_TEST(DamageTest, FormatVersionsAreChecked) {
 TYPED_TEST(DamageTest, StrayDataIsSweptAtOpen) {
   this->MustUpload("org/m", "main", {QuantizedSample(1), PlainSample(2)});
   const int keys = this->DataKeyCount();
-  auto writer = this->engine_->NewBulkWriter();
+  auto writer = this->engine_.blobs->NewBulkWriter();
   ASSERT_TRUE(writer.ok());
   for (const uint64_t id : {5000, 5001, 7000}) {
     ASSERT_TRUE((*writer)
-                    ->Put(Family::kPlain, DataKey{id, 0, 0}.Encode(),
+                    ->Put(kPlainFamily, DataKey{id, 0, 0}.Encode(),
                           PatternBytes(1 << 20, id))
                     .ok());
   }
   ASSERT_TRUE((*writer)
-                  ->Put(Family::kResidual, DataKey{5000, 0, 3}.Encode(),
+                  ->Put(kResidualFamily, DataKey{5000, 0, 3}.Encode(),
                         PatternBytes(100, 1))
                   .ok());
   ASSERT_TRUE((*writer)->Ingest().ok());

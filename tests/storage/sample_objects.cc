@@ -5,31 +5,32 @@
 
 #include "base/status.h"
 #include "model/dtype.h"
-#include "storage/records/records.h"
 #include "tests/storage/engine_fixture.h"
 
 namespace qstore::storage {
 namespace {
 
-SampleObject NewSample(v1::ObjectKind kind, uint64_t seed) {
+constexpr codec::LayerNumber kInt8 = 1;
+constexpr codec::LayerNumber kResidual = 2;
+constexpr codec::LayerNumber kPlain = 3;
+
+SampleObject NewSample(const char* kind, uint64_t seed) {
   SampleObject sample;
-  sample.object.set_kind(kind);
   const std::string name =
-      std::to_string(kind) + " sample " + std::to_string(seed);
-  sample.object.set_content_hash(
-      std::string(AsStringView(Sha256Of(AsBytes(name)))));
+      std::string(kind) + " sample " + std::to_string(seed);
+  sample.object.content_hash = Sha256Of(AsBytes(name));
   return sample;
 }
 
 SampleObject PlainChunks(SampleObject sample, uint64_t seed,
                          uint64_t raw_bytes) {
   constexpr uint64_t kChunkBytes = 4u << 20;
-  sample.object.set_raw_bytes(raw_bytes);
+  sample.object.raw_bytes = raw_bytes;
   for (uint64_t at = 0; at < raw_bytes; at += kChunkBytes) {
     const uint64_t size = std::min(kChunkBytes, raw_bytes - at);
     SampleObject::SampleChunk chunk;
-    chunk.chunk.set_raw_bytes(size);
-    chunk.blobs.push_back({Family::kPlain, 0, PatternBytes(size, seed + at)});
+    chunk.chunk.raw_bytes = size;
+    chunk.layers.push_back({kPlain, {{0, PatternBytes(size, seed + at)}}});
     sample.chunks.push_back(std::move(chunk));
   }
   return sample;
@@ -37,31 +38,46 @@ SampleObject PlainChunks(SampleObject sample, uint64_t seed,
 
 }  // namespace
 
-Sha256Digest SampleObject::content_hash() const {
-  return DigestFromBytes(object.content_hash());
+std::vector<LayerToStore> SampleObject::SampleChunk::to_store() const {
+  std::vector<LayerToStore> result;
+  result.reserve(layers.size());
+  for (const SampleLayer& layer : layers) {
+    result.push_back({layer.layer, layer.blobs, {}});
+  }
+  return result;
+}
+
+int SampleObject::value_count() const {
+  uint32_t count = 0;
+  for (const SampleChunk& chunk : chunks) {
+    for (const SampleLayer& layer : chunk.layers) {
+      for (const codec::EncodedBlob& blob : layer.blobs) {
+        count += model::ValueCount(blob.bytes.size());
+      }
+    }
+  }
+  return static_cast<int>(count);
 }
 
 SampleObject QuantizedSample(uint64_t seed, uint32_t rows, uint32_t columns) {
-  SampleObject sample = NewSample(v1::OBJECT_KIND_QUANTIZED, seed);
-  v1::Object& object = sample.object;
-  object.set_dtype(static_cast<uint32_t>(Dtype::kBF16));
-  object.add_shape(rows);
-  object.add_shape(columns);
-  object.set_raw_bytes(uint64_t{2} * rows * columns);
-  object.mutable_quantization()->set_quantizer("absmax");
-  object.mutable_quantization()->set_strategy(2);
-  object.mutable_quantization()->set_coder(1);
+  SampleObject sample = NewSample("quantized", seed);
+  model::Object& object = sample.object;
+  object.dtype = Dtype::kBF16;
+  object.shape = {rows, columns};
+  object.raw_bytes = uint64_t{2} * rows * columns;
+  object.quantization = model::Quantization{.quantizer = "absmax"};
   for (uint32_t i = 0; i < 2; ++i) {
     SampleObject::SampleChunk chunk;
-    const uint32_t chunk_rows = i == 0 ? rows / 2 : rows - rows / 2;
-    chunk.chunk.set_rows(chunk_rows);
-    chunk.chunk.set_raw_bytes(uint64_t{2} * chunk_rows * columns);
-    const uint64_t weights = uint64_t{chunk_rows} * columns;
-    chunk.blobs.push_back(
-        {Family::kInt8, 0, PatternBytes(weights, 10 * seed + i)});
+    chunk.chunk.rows = i == 0 ? rows / 2 : rows - rows / 2;
+    chunk.chunk.raw_bytes = uint64_t{2} * chunk.chunk.rows * columns;
+    const uint64_t weights = uint64_t{chunk.chunk.rows} * columns;
+    chunk.layers.push_back(
+        {kInt8, {{0, PatternBytes(weights, 10 * seed + i)}}});
+    SampleObject::SampleLayer& residual =
+        chunk.layers.emplace_back(SampleObject::SampleLayer{kResidual, {}});
     for (const uint8_t subgroup : {1, 3, 200}) {
-      chunk.blobs.push_back({Family::kResidual, subgroup,
-                             PatternBytes(weights / 6, seed + subgroup)});
+      residual.blobs.push_back(
+          {subgroup, PatternBytes(weights / 6, seed + subgroup)});
     }
     sample.chunks.push_back(std::move(chunk));
   }
@@ -69,46 +85,40 @@ SampleObject QuantizedSample(uint64_t seed, uint32_t rows, uint32_t columns) {
 }
 
 SampleObject PlainSample(uint64_t seed, uint64_t elements) {
-  SampleObject sample = NewSample(v1::OBJECT_KIND_PLAIN, seed);
-  sample.object.set_dtype(static_cast<uint32_t>(Dtype::kF32));
-  sample.object.add_shape(elements);
+  SampleObject sample = NewSample("plain", seed);
+  sample.object.dtype = Dtype::kF32;
+  sample.object.shape = {elements};
   return PlainChunks(std::move(sample), seed, 4 * elements);
 }
 
 SampleObject OpaqueSample(uint64_t seed, uint64_t size_bytes) {
-  return PlainChunks(NewSample(v1::OBJECT_KIND_OPAQUE, seed), seed, size_bytes);
+  return PlainChunks(NewSample("opaque", seed), seed, size_bytes);
 }
 
 SampleObject LargeSample(uint64_t seed) {
-  return PlainSample(seed, uint64_t{9} << 18);
+  return PlainSample(seed, uint64_t{kLargeSampleValues} << 18);
 }
 
 absl::StatusOr<uint64_t> AddSample(Upload* upload, const SampleObject& sample) {
   QSTORE_ASSIGN_OR_RETURN(std::unique_ptr<ObjectWriter> writer,
                           upload->AddObject());
   for (const SampleObject::SampleChunk& chunk : sample.chunks) {
-    std::vector<BlobToStore> blobs;
-    for (const SampleObject::SampleBlob& blob : chunk.blobs) {
-      blobs.push_back({blob.family, blob.subgroup, blob.bytes});
-    }
-    QSTORE_RETURN_IF_ERROR(writer->AddChunk(chunk.chunk, blobs));
+    QSTORE_RETURN_IF_ERROR(writer->AddChunk(chunk.chunk, chunk.to_store()));
   }
   return writer->Finish(sample.object);
 }
 
-v1::Segment SegmentOf(uint64_t object_id, const SampleObject& sample,
-                      const std::string& tensor_name) {
-  v1::Segment segment;
-  segment.set_object_id(object_id);
-  segment.set_tensor_name(tensor_name);
-  segment.set_raw_bytes(sample.object.raw_bytes());
-  segment.set_content_hash(sample.object.content_hash());
-  return segment;
+StoredSegment SegmentOf(uint64_t object_id, const SampleObject& sample,
+                        const std::string& tensor_name) {
+  return {.object_id = object_id,
+          .tensor_name = tensor_name,
+          .raw_bytes = sample.object.raw_bytes,
+          .content_hash = sample.content_hash()};
 }
 
-absl::StatusOr<v1::Revision> DraftOf(Upload* upload, const std::string& model,
-                                     const std::vector<SampleObject>& tensors,
-                                     uint64_t config_seed) {
+absl::StatusOr<StoredRevision> DraftOf(Upload* upload, const std::string& model,
+                                       const std::vector<SampleObject>& tensors,
+                                       uint64_t config_seed) {
   const auto find_or_add =
       [upload](const SampleObject& sample) -> absl::StatusOr<uint64_t> {
     QSTORE_ASSIGN_OR_RETURN(const std::optional<uint64_t> found,
@@ -116,26 +126,25 @@ absl::StatusOr<v1::Revision> DraftOf(Upload* upload, const std::string& model,
     if (found.has_value()) return *found;
     return AddSample(upload, sample);
   };
-  v1::Revision draft;
-  draft.set_model(model);
-  draft.set_quantizer("absmax");
-  v1::File* weights = draft.add_files();
-  weights->set_path("model.safetensors");
-  weights->set_safetensors(true);
-  uint64_t size_bytes = 0;
+  StoredRevision draft;
+  draft.model = model;
+  draft.quantizer = "absmax";
+  StoredFile weights;
+  weights.path = "model.safetensors";
+  weights.safetensors = true;
   for (size_t i = 0; i < tensors.size(); ++i) {
     QSTORE_ASSIGN_OR_RETURN(const uint64_t id, find_or_add(tensors[i]));
-    *weights->add_segments() =
-        SegmentOf(id, tensors[i], "tensor." + std::to_string(i));
-    size_bytes += tensors[i].object.raw_bytes();
+    weights.segments.push_back(
+        SegmentOf(id, tensors[i], "tensor." + std::to_string(i)));
+    weights.size_bytes += tensors[i].object.raw_bytes;
   }
-  weights->set_size_bytes(size_bytes);
+  draft.files.push_back(std::move(weights));
   const SampleObject config = OpaqueSample(config_seed);
   QSTORE_ASSIGN_OR_RETURN(const uint64_t config_id, find_or_add(config));
-  v1::File* file = draft.add_files();
-  file->set_path("config.json");
-  file->set_size_bytes(config.object.raw_bytes());
-  *file->add_segments() = SegmentOf(config_id, config, "");
+  draft.files.push_back({.path = "config.json",
+                         .size_bytes = config.object.raw_bytes,
+                         .safetensors = false,
+                         .segments = {SegmentOf(config_id, config, "")}});
   return draft;
 }
 
@@ -144,39 +153,60 @@ absl::StatusOr<Upload::CommitResult> UploadSamples(
     const std::vector<SampleObject>& tensors, uint64_t config_seed) {
   QSTORE_ASSIGN_OR_RETURN(const std::unique_ptr<Upload> upload,
                           store->BeginUpload(model));
-  QSTORE_ASSIGN_OR_RETURN(v1::Revision draft,
+  QSTORE_ASSIGN_OR_RETURN(StoredRevision draft,
                           DraftOf(upload.get(), model, tensors, config_seed));
   return upload->Commit(std::move(draft), tag);
 }
 
-absl::StatusOr<int> ReadAllBlobs(RevisionReader* reader) {
-  int blob_count = 0;
-  for (const v1::File& file : reader->revision().files()) {
-    for (const v1::Segment& segment : file.segments()) {
-      QSTORE_ASSIGN_OR_RETURN(const v1::Object object,
-                              reader->GetObject(segment.object_id()));
-      for (int i = 0; i < object.chunks_size(); ++i) {
-        const v1::Chunk& chunk = object.chunks(i);
-        const auto read = [&](Family family, const v1::Blob& blob) {
-          ++blob_count;
-          return reader
-              ->GetBlob(family, object.object_id(), static_cast<uint32_t>(i),
-                        blob)
-              .status();
-        };
-        if (chunk.has_int8()) {
-          QSTORE_RETURN_IF_ERROR(read(Family::kInt8, chunk.int8()));
-        }
-        for (const v1::Blob& blob : chunk.residual()) {
-          QSTORE_RETURN_IF_ERROR(read(Family::kResidual, blob));
-        }
-        if (chunk.has_plain()) {
-          QSTORE_RETURN_IF_ERROR(read(Family::kPlain, chunk.plain()));
-        }
-      }
+absl::Status ForEachValue(
+    RevisionReader* reader, const model::Object& object,
+    const std::function<void(const model::ValueAddress&, ByteView)>& take) {
+  for (size_t i = 0; i < object.chunks.size(); ++i) {
+    const model::Chunk& chunk = object.chunks[i];
+    const auto layer_count = static_cast<uint32_t>(chunk.layers.size());
+    for (const model::ValueAddress& address :
+         model::ValuesOf(chunk, layer_count)) {
+      QSTORE_ASSIGN_OR_RETURN(
+          const PinnedValue value,
+          reader->GetValue(object.id, static_cast<uint32_t>(i), address));
+      take(address, value.bytes());
     }
   }
-  return blob_count;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<SampleObject::SampleLayer>> ReadLayers(
+    RevisionReader* reader, const model::Object& object, uint32_t chunk_index) {
+  const model::Chunk& chunk = object.chunks[chunk_index];
+  std::vector<SampleObject::SampleLayer> layers;
+  for (const model::ValueAddress& address :
+       model::ValuesOf(chunk, static_cast<uint32_t>(chunk.layers.size()))) {
+    QSTORE_ASSIGN_OR_RETURN(const PinnedValue value,
+                            reader->GetValue(object.id, chunk_index, address));
+    if (layers.empty() || layers.back().layer != address.layer) {
+      layers.push_back({address.layer, {}});
+    }
+    std::vector<codec::EncodedBlob>& blobs = layers.back().blobs;
+    if (address.value_index == 0) blobs.push_back({address.subgroup, {}});
+    blobs.back().bytes.insert(blobs.back().bytes.end(), value.bytes().begin(),
+                              value.bytes().end());
+  }
+  return layers;
+}
+
+absl::StatusOr<int> ReadAllValues(RevisionReader* reader) {
+  int value_count = 0;
+  for (const StoredFile& file : reader->revision().files) {
+    for (const StoredSegment& segment : file.segments) {
+      QSTORE_ASSIGN_OR_RETURN(const model::Object object,
+                              reader->GetObject(segment.object_id));
+      QSTORE_RETURN_IF_ERROR(ForEachValue(
+          reader, object, [&value_count](const model::ValueAddress&, ByteView) {
+            ++value_count;
+          }));
+    }
+  }
+  return value_count;
 }
 
 }  // namespace qstore::storage

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "storage/records/record_table.h"
-#include "storage/rocksdb/rocksdb_engine.h"
+#include "storage/rocksdb/engine.h"
 
 int main(int argc, char** argv) {
   using namespace qstore::storage;  // NOLINT(google-build-using-namespace)
@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   if (status.ok()) {
     RecordBatch batch;
     batch.PutFormatVersion(static_cast<uint32_t>(std::stoul(argv[2])));
-    status = (*engine)->Commit(batch.writes());
+    status = engine->records->Commit(batch.writes());
   }
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;

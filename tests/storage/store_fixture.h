@@ -10,8 +10,9 @@
 
 #include "storage/model_store.h"
 #include "tests/storage/engine_fixture.h"
-#include "tests/storage/faulty_engine.h"
+#include "tests/storage/faults.h"
 #include "tests/storage/sample_objects.h"
+#include "tests/storage/families.h"
 
 namespace qstore::storage {
 
@@ -31,20 +32,6 @@ inline ModelReference Ref(const std::string& text) {
   return reference.ok() ? *reference : ModelReference{};
 }
 
-// Owns a FaultyEngine and the engine under it.
-class OwningFaultyEngine final : public BorrowedEngine {
- public:
-  OwningFaultyEngine(std::unique_ptr<Engine> engine,
-                     std::unique_ptr<FaultyEngine> faults)
-      : BorrowedEngine(faults.get()),
-        owned_(std::move(engine)),
-        faults_(std::move(faults)) {}
-
- private:
-  std::unique_ptr<Engine> owned_;
-  std::unique_ptr<FaultyEngine> faults_;
-};
-
 template <typename Maker>
 class StoreTest : public ::testing::Test {
  protected:
@@ -52,15 +39,18 @@ class StoreTest : public ::testing::Test {
 
   void Reopen() {
     store_ = nullptr;
-    std::unique_ptr<Engine> engine = maker_.Open();
-    ASSERT_NE(engine, nullptr);
-    engine_ = engine.get();
-    auto faults = std::make_unique<FaultyEngine>(engine_);
-    faults_ = faults.get();
-    auto store = ModelStore::Open(std::make_unique<OwningFaultyEngine>(
-        std::move(engine), std::move(faults)));
+    engine_ = {};
+    engine_ = maker_.Open();
+    ASSERT_NE(engine_.blobs, nullptr);
+    faults_->Heal();
+    auto store = ModelStore::Open(WithFaults(engine_, faults_), options_);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
+  }
+  // For opening the engine otherwise.
+  void Close() {
+    store_ = nullptr;
+    engine_ = {};
   }
 
   // Uploads and returns the revision's id.
@@ -70,20 +60,41 @@ class StoreTest : public ::testing::Test {
     const auto result =
         UploadSamples(store_.get(), model, tag, tensors, config_seed);
     EXPECT_TRUE(result.ok()) << result.status();
-    return result.ok() ? result->revision.revision() : "";
+    return result.ok() ? result->revision.revision : "";
   }
 
-  // Whether the revision is there with all blobs.
+  // Whether the revision is there with all values.
   absl::Status Check(const std::string& reference) {
     auto reader = store_->OpenRevision(Ref(reference));
     if (!reader.ok()) return reader.status();
-    return ReadAllBlobs(reader->get()).status();
+    return ReadAllValues(reader->get()).status();
   }
 
+  // What nobody uses has been deleted then, or could not be.
+  absl::Status Collect() {
+    absl::Status status = store_->WaitForCollection(absl::Minutes(1));
+    EXPECT_FALSE(absl::IsDeadlineExceeded(status)) << status;
+    return status;
+  }
+
+  // Of what is left after a collection.
   int KeyCount(Family family) {
+    Collect().IgnoreError();
     int count = 0;
-    EXPECT_TRUE(engine_
-                    ->Scan(family, "", "\xff",
+    EXPECT_TRUE(engine_.blobs
+                    ->ListKeys(family, "", "\xff",
+                               [&count](std::string_view) {
+                                 ++count;
+                                 return true;
+                               })
+                    .ok());
+    return count;
+  }
+  int RecordCount() {
+    Collect().IgnoreError();
+    int count = 0;
+    EXPECT_TRUE(engine_.records
+                    ->Scan("", "\xff",
                            [&count](std::string_view, ByteView) {
                              ++count;
                              return true;
@@ -92,8 +103,8 @@ class StoreTest : public ::testing::Test {
     return count;
   }
   int DataKeyCount() {
-    return KeyCount(Family::kInt8) + KeyCount(Family::kResidual) +
-           KeyCount(Family::kPlain);
+    return KeyCount(kInt8Family) + KeyCount(kResidualFamily) +
+           KeyCount(kPlainFamily);
   }
 
   std::vector<std::string> TagNames(const std::string& model) {
@@ -107,8 +118,11 @@ class StoreTest : public ::testing::Test {
   }
 
   Maker maker_;
-  Engine* engine_ = nullptr;        // without faults
-  FaultyEngine* faults_ = nullptr;  // between the store and engine_
+  ModelStoreOptions options_;
+  Engine engine_;  // without faults
+  // What goes wrong between the store and engine_.
+  Faults between_;
+  Faults* const faults_ = &between_;
   std::unique_ptr<ModelStore> store_;
 };
 

@@ -26,7 +26,7 @@ def run(context):
     small = models.write_model(context.directory / "small")
     with Daemon(context.bin_dir, context.directory / "data",
                 context.directory / "qstored.log",
-                flags=["--memory-limit", str(LIMIT_MEBIBYTES), "--max-uploads", "2",
+                flags=["--memory-limit", f"{LIMIT_MEBIBYTES}MiB", "--max-uploads", "2",
                        "--max-downloads", "4", "--max-verifies", "1", "--max-queued",
                        "4", "--log-level", "error"]) as daemon:
         client = Client(context.bin_dir, daemon.address)

@@ -52,7 +52,7 @@ class Store:
 
     def daemon(self, data_dir):
         return Daemon(self.bin_dir, data_dir, self.directory / "qstored.log",
-                      flags=("--block-cache", "1"))
+                      flags=("--block-cache", "1MiB"))
 
     def flip(self, path, position):
         """Changes one byte; returns what was done, and how to undo it."""

@@ -154,7 +154,8 @@ class Worker:
             self.read(client, name)
             client.json("delete", name)
         self.held.clear()
-        daemon.kill()
+        # A stop leaves time to delete; a kill would leave the rest to the sweep.
+        daemon.stop()
         daemon.process.stdout.close()
         daemon = self.start()
         left = left_of_nothing(self.directory / "data")

@@ -31,19 +31,13 @@ class ServiceTest : public EveryEngineTest {
     *request.mutable_reference() = reference;
     return stub_->Delete(&context, request, response);
   }
-  grpc::Status GetRevision(const v1::Reference& reference,
-                           v1::GetRevisionResponse* response) {
-    grpc::ClientContext context;
-    v1::GetRevisionRequest request;
-    *request.mutable_reference() = reference;
-    return stub_->GetRevision(&context, request, response);
-  }
   v1::ListModelsResponse ListModels(const std::string& prefix) {
     grpc::ClientContext context;
     v1::ListModelsRequest request;
     request.set_prefix(prefix);
     v1::ListModelsResponse response;
     EXPECT_TRUE(stub_->ListModels(&context, request, &response).ok());
+    EXPECT_EQ(response.next_page_token(), "");
     return response;
   }
 };
@@ -74,9 +68,8 @@ TEST_P(ServiceTest, ListTagAndDelete) {
   EXPECT_TRUE(deleted.revision_deleted());
   EXPECT_EQ(deleted.revision(), first);
   EXPECT_THAT(deleted.removed_tags(), ElementsAre("prod"));
-  EXPECT_EQ(
-      Download(*stub_, MakeReference("other/b"), v1::PRECISION_ORIGINAL).files,
-      VariedModel(1));
+  EXPECT_EQ(Download(*stub_, MakeReference("other/b"), kOriginal).files,
+            VariedModel(1));
   ASSERT_TRUE(Delete(MakeReference("org/a"), &deleted).ok());
   ASSERT_TRUE(Delete(MakeReference("other/b"), &deleted).ok());
   EXPECT_GT(deleted.reclaimed_bytes(), 0u);
@@ -85,14 +78,14 @@ TEST_P(ServiceTest, ListTagAndDelete) {
 
 TEST_P(ServiceTest, ErrorsNameWhatIsMissing) {
   v1::DeleteResponse deleted;
-  v1::GetRevisionResponse revision;
+  model::Manifest manifest;
   v1::VerifyResponse verified;
   const v1::Reference none = MakeReference("org/none");
   EXPECT_THAT(Delete(none, &deleted),
               StatusIs(StatusCode::NOT_FOUND, "org/none"));
   EXPECT_THAT(SetTag(none, "x"), StatusIs(StatusCode::NOT_FOUND, "org/none"));
   EXPECT_THAT(Verify(*stub_, none, &verified), StatusIs(StatusCode::NOT_FOUND));
-  const grpc::Status status = GetRevision(none, &revision);
+  const grpc::Status status = ReadManifest(*stub_, none, &manifest);
   EXPECT_THAT(status, StatusIs(StatusCode::NOT_FOUND, "org/none"));
   EXPECT_THAT(status.error_details(), HasSubstr("google.rpc.ResourceInfo"));
   EXPECT_THAT(SetTag(MakeReference("a b"), "x"),
@@ -104,35 +97,48 @@ TEST_P(ServiceTest, ErrorsNameWhatIsMissing) {
 
 TEST_P(ServiceTest, GetRevisionAddsUp) {
   const v1::UploadResponse uploaded = MustUpload(kModel, VariedModel(1));
-  v1::GetRevisionResponse revision;
-  ASSERT_TRUE(GetRevision(MakeReference(kModel), &revision).ok());
-  EXPECT_EQ(revision.revision(), uploaded.revision());
-  EXPECT_THAT(revision.tags(), ElementsAre("latest"));
-  EXPECT_EQ(revision.quantizer(), "absmax");
-  EXPECT_EQ(revision.files_size(), static_cast<int>(VariedModel(1).size()));
-  const DownloadResult download =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  model::Manifest manifest;
+  uint64_t page_count = 0;
+  ASSERT_TRUE(
+      ReadManifest(*stub_, MakeReference(kModel), &manifest, &page_count).ok());
+  EXPECT_EQ(page_count, 1u);
+  EXPECT_EQ(manifest.revision, uploaded.revision());
+  EXPECT_THAT(manifest.tags, ElementsAre("latest"));
+  EXPECT_EQ(manifest.quantizer, "absmax");
+  EXPECT_EQ(manifest.files.size(), VariedModel(1).size());
   uint64_t quantized = 0;
-  uint64_t int8_bytes = 0;
-  for (const v1::FileSummary& file : revision.files()) {
-    for (const v1::TensorSummary& tensor : file.tensors()) {
-      quantized += tensor.quantized() ? 1 : 0;
-      EXPECT_EQ(tensor.quantized(), tensor.int8_bytes() > 0) << tensor.name();
-      EXPECT_EQ(tensor.quantized(), tensor.residual_bytes() > 0);
-      if (tensor.name() == "layer.0.prime.weight") {
-        EXPECT_THAT(tensor.shape(), ElementsAre(13, 17));
-        EXPECT_EQ(tensor.dtype(), "F32");
-        EXPECT_EQ(tensor.raw_bytes(), 13 * 17 * 4u);
-      }
-      // The copy shares its object, which is counted and sent once.
-      if (tensor.name() != "layer.0.copy_of_query.weight") {
-        int8_bytes += tensor.int8_bytes();
+  for (const model::File& file : manifest.files) {
+    for (const model::Segment& segment : file.segments) {
+      const model::Object& object = manifest.objects[segment.object_index];
+      quantized += object.quantized() ? 1 : 0;
+      const model::LayerBytes payload = model::PayloadBytes(object);
+      EXPECT_EQ(object.quantized(), payload.of(kInt8) > 0)
+          << segment.tensor_name;
+      EXPECT_EQ(object.quantized(), payload.of(kResidual) > 0);
+      if (segment.tensor_name == "layer.0.prime.weight") {
+        EXPECT_THAT(object.shape, ElementsAre(13, 17));
+        EXPECT_EQ(object.dtype, Dtype::kF32);
+        EXPECT_EQ(object.raw_bytes, 13 * 17 * 4u);
       }
     }
   }
   EXPECT_EQ(quantized, 5u);
-  // Four distinct quantized objects of one chunk: as sent, plus a key each.
-  EXPECT_EQ(int8_bytes, download.received.int8() + 4 * 13);
+  const DownloadResult download =
+      Download(*stub_, MakeReference(kModel), kOriginal);
+  // One truth on the wire: the download says the same.
+  EXPECT_TRUE(download.manifest.files == manifest.files);
+  EXPECT_TRUE(download.manifest.objects == manifest.objects);
+  EXPECT_EQ(download.manifest.stored, manifest.stored);
+  EXPECT_EQ(download.manifest.tags, manifest.tags);
+  // The copy shares its object, which is counted and sent once.
+  model::LayerBytes payload;
+  for (const model::Object& object : manifest.objects) {
+    payload += model::PayloadBytes(object);
+  }
+  EXPECT_EQ(payload, download.received);
+  // Four distinct quantized objects of one value each: as sent, plus keys.
+  EXPECT_EQ(manifest.stored.of(kInt8), payload.of(kInt8) + 4 * 15);
+  EXPECT_GT(manifest.stored.other(), payload.other());  // records
 }
 
 TEST_P(ServiceTest, VerifyFindsNothingInAGoodRevision) {
@@ -144,15 +150,13 @@ TEST_P(ServiceTest, VerifyFindsNothingInAGoodRevision) {
   EXPECT_GT(last.total_objects(), 10u);
   EXPECT_EQ(last.checked_objects(), last.total_objects());
   const DownloadResult download =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
-  const v1::BytesByKind& received = download.received;
-  EXPECT_EQ(last.checked_bytes(), received.int8() + received.residual() +
-                                      received.plain() + received.other());
+      Download(*stub_, MakeReference(kModel), kOriginal);
+  EXPECT_EQ(last.checked_bytes(), download.received.total());
 }
 
 TEST_P(ServiceTest, VerifyNamesEveryDamagedTensor) {
   MustUpload(kModel, VariedModel(1));
-  faults_->DamageReads(storage::Family::kInt8);
+  DamageReads(kInt8);
   v1::VerifyResponse last;
   ASSERT_TRUE(Verify(*stub_, MakeReference(kModel), &last).ok());
   EXPECT_EQ(last.problems_size(), 4);
@@ -207,7 +211,7 @@ class StartTest : public ServerTest {};
 
 TEST_F(StartTest, BadOptionsAreSentences) {
   options_.ingest_memory_bytes = 1u << 20;
-  auto daemon = Daemon::StartWithEngine(options_, nullptr);
+  auto daemon = Daemon::StartWithEngine(options_, {});
   EXPECT_THAT(std::string(daemon.status().message()),
               HasSubstr("--ingest-memory is 1 MiB, but 8 uploads"));
   options_ = ServerOptions();

@@ -24,7 +24,7 @@ class ScrubTest : public EveryEngineTest {
       milliseconds interval = std::chrono::hours(1),
       uint64_t bytes_per_second = 1u << 30) {
     return std::make_unique<Scrubber>(
-        &daemon_->store(), &idle_,
+        &daemon_->store(), &idle_, &timer_,
         ScrubOptions{bytes_per_second, interval, state_path()});
   }
 
@@ -45,18 +45,14 @@ class ScrubTest : public EveryEngineTest {
   }
 
   std::set<uint64_t> ObjectIds(const std::string& model) {
-    std::set<uint64_t> ids;
     const auto reader = daemon_->store().OpenRevision({model, "latest", ""});
     EXPECT_TRUE(reader.ok()) << reader.status();
-    for (const auto& file : (*reader)->revision().files()) {
-      for (const auto& segment : file.segments()) {
-        ids.insert(segment.object_id());
-      }
-    }
-    return ids;
+    return storage::ObjectIdsOf((*reader)->revision());
   }
 
-  CallAdmission idle_{CallAdmission::Limits{}};
+  Timer timer_;
+  CancellationWatch watch_{&timer_};
+  CallAdmission idle_{CallAdmission::Limits{}, &timer_, &watch_};
 };
 
 TEST_P(ScrubTest, ChecksEachObjectOfEveryRevisionOnce) {
@@ -79,11 +75,10 @@ TEST_P(ScrubTest, DamageIsNamedAndForgottenWhenItIsGone) {
       {"model.safetensors",
        SafetensorsFile({{"layer.weight", Dtype::kBF16, {64, 128}, 1}})}};
   const v1::UploadResponse uploaded = MustUpload(kModel, model);
-  for (const auto& [family, name] :
-       {std::pair(storage::Family::kInt8, "int8: object"),
-        std::pair(storage::Family::kResidual, "residual: object")}) {
+  for (const auto& [layer, name] : {std::pair(kInt8, "int8: object"),
+                                    std::pair(kResidual, "residual: object")}) {
     std::filesystem::remove(state_path());
-    faults_->DamageReads(family);
+    DamageReads(layer);
     const auto scrubber = StartScrub(milliseconds(1));
     const v1::ScrubStatus found = WaitFor(
         *scrubber,
@@ -106,7 +101,7 @@ TEST_P(ScrubTest, DamageIsNamedAndForgottenWhenItIsGone) {
 TEST_P(ScrubTest, DamageToAFileNamesEveryModelThatHasIt) {
   MustUpload("org/a", {{"notes.txt", "some text"}});
   MustUpload("org/b", {{"notes.txt", "some text"}});
-  faults_->DamageReads(storage::Family::kPlain);
+  DamageReads(kPlain);
   const auto scrubber = StartScrub();
   const v1::ScrubStatus found = WaitUntilFinished(*scrubber);
   ASSERT_EQ(found.damage_size(), 2) << found.DebugString();

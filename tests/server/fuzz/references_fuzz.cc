@@ -13,8 +13,8 @@
 #include "model/names.h"
 #include "qstore/v1/model_store.pb.h"
 #include "server/calls/status_mapping.h"
-#include "server/calls/wire_records.h"
-#include "storage/memory/memory_engine.h"
+#include "server/calls/reference_message.h"
+#include "storage/memory/engine.h"
 #include "storage/model_store.h"
 #include "tests/fuzz_check.h"
 

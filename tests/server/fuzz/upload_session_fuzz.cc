@@ -18,7 +18,7 @@
 #include "model/names.h"
 #include "server/upload/chunk_work.h"
 #include "server/upload/upload_session.h"
-#include "storage/memory/memory_engine.h"
+#include "storage/memory/engine.h"
 #include "tests/fuzz_check.h"
 
 namespace qstore::server {
@@ -90,28 +90,28 @@ void CheckStored(storage::ModelStore* store, const v1::UploadResponse& done) {
   const auto reader = store->OpenRevision(reference);
   QSTORE_FUZZ_CHECK(reader.ok());
   uint64_t file_bytes = 0;
-  for (const auto& file : (*reader)->revision().files()) {
-    file_bytes += file.size_bytes();
-    for (const auto& segment : file.segments()) {
-      QSTORE_FUZZ_CHECK((*reader)->GetObject(segment.object_id()).ok());
+  for (const storage::StoredFile& file : (*reader)->revision().files) {
+    file_bytes += file.size_bytes;
+    for (const storage::StoredSegment& segment : file.segments) {
+      QSTORE_FUZZ_CHECK((*reader)->GetObject(segment.object_id).ok());
     }
   }
   QSTORE_FUZZ_CHECK(file_bytes == done.received_bytes());
 }
 
-void CheckNothingStored(storage::ModelStore* store) {
+void CheckNothingStored(storage::ModelStore* store,
+                        const storage::Engine& engine) {
   const auto models = store->ListModels();
   QSTORE_FUZZ_CHECK(models.ok() && models->empty());
-  for (const storage::Family family : storage::kDataFamilies) {
+  QSTORE_FUZZ_CHECK(store->WaitForCollection(absl::Minutes(1)).ok());
+  for (const storage::Family family : storage::AllFamilies()) {
     int keys = 0;
-    // The store gives const access alone: ranges of bulk data will do.
-    auto& engine = const_cast<storage::Engine&>(store->engine());
-    QSTORE_FUZZ_CHECK(engine
-                          .Scan(family, "", "\xff\xff",
-                                [&](std::string_view, ByteView) {
-                                  ++keys;
-                                  return true;
-                                })
+    QSTORE_FUZZ_CHECK(engine.blobs
+                          ->ListKeys(family, "", "\xff\xff",
+                                     [&](std::string_view) {
+                                       ++keys;
+                                       return true;
+                                     })
                           .ok());
     QSTORE_FUZZ_CHECK(keys == 0);
   }
@@ -119,7 +119,8 @@ void CheckNothingStored(storage::ModelStore* store) {
 
 void Run(ByteView input) {
   static auto* const kShared = new Shared();
-  auto store = storage::ModelStore::Open(storage::NewMemoryEngine());
+  const storage::Engine engine = storage::NewMemoryEngine();
+  auto store = storage::ModelStore::Open(engine);
   QSTORE_FUZZ_CHECK(store.ok());
   absl::Status status;
   absl::StatusOr<v1::UploadResponse> committed;
@@ -151,7 +152,7 @@ void Run(ByteView input) {
   QSTORE_FUZZ_CHECK(code == absl::StatusCode::kInvalidArgument ||
                     code == absl::StatusCode::kDataLoss ||
                     code == absl::StatusCode::kResourceExhausted);
-  CheckNothingStored(store->get());
+  CheckNothingStored(store->get(), engine);
 }
 
 }  // namespace

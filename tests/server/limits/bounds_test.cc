@@ -5,8 +5,10 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <random>
 #include <thread>
 
+#include "server/download/download_call.h"
 #include "server/upload/chunk_work.h"
 #include "tests/server/server_fixture.h"
 
@@ -55,15 +57,19 @@ class BoundsTest : public ServerTest {
     ASSERT_TRUE(condition());
   }
   static v1::DownloadRequest OriginalOf(const std::string& model) {
-    v1::DownloadRequest request;
-    *request.mutable_reference() = MakeReference(model);
-    request.set_precision(v1::PRECISION_ORIGINAL);
-    return request;
+    return MakeDownload(MakeReference(model));
   }
   static TestModel LargeModel() {
     return {{"model.safetensors",
              SafetensorsFile({{"a.weight", Dtype::kF32, {3000, 1000}, 1},
                               {"b.weight", Dtype::kF32, {3000, 1000}, 2}})}};
+  }
+  // Bytes that do not become smaller.
+  static std::string Noise(size_t size_bytes) {
+    std::mt19937_64 random(size_bytes);
+    std::string noise(size_bytes, '\0');
+    for (char& byte : noise) byte = static_cast<char>(random());
+    return noise;
   }
   // The first messages of an upload of two files, the second file unfinished.
   static std::vector<v1::UploadRequest> Beginning(const std::string& name) {
@@ -121,7 +127,7 @@ TEST_F(BoundsTest, QueuedDownloadRunsWhenAnotherIsCancelled) {
   auto first = stub_->Download(&context, OriginalOf(kModel));
   WaitUntil([&] { return daemon_->running_calls() == 1; });
   auto second = std::async(std::launch::async, [&] {
-    return Download(*NewStub(), MakeReference(kModel), v1::PRECISION_ORIGINAL);
+    return Download(*NewStub(), MakeReference(kModel), kOriginal);
   });
   WaitUntil([&] { return daemon_->waiting_calls() == 1; });
   context.TryCancel();
@@ -142,11 +148,11 @@ TEST_F(BoundsTest, PastTheQueueCallsAreRefusedWithAHint) {
   auto first = stub_->Download(&context, OriginalOf(kModel));
   WaitUntil([&] { return daemon_->running_calls() == 1; });
   auto second = std::async(std::launch::async, [&] {
-    return Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8).status;
+    return Download(*stub_, MakeReference(kModel), kInt8).status;
   });
   WaitUntil([&] { return daemon_->waiting_calls() == 1; });
   const grpc::Status refused =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8).status;
+      Download(*stub_, MakeReference(kModel), kInt8).status;
   EXPECT_THAT(refused, StatusIs(StatusCode::RESOURCE_EXHAUSTED, "1 wait"));
   EXPECT_NE(refused.error_details().find("google.rpc.RetryInfo"),
             std::string::npos);
@@ -231,7 +237,6 @@ TEST_F(BoundsTest, UploadCancelledWhileItsLastChunksAreEncoded) {
 }
 
 TEST_F(BoundsTest, ExpiredDownloadAndVerifyFreeEverything) {
-  options_.message_bytes = 1u << 20;
   StartServer("rocksdb");
   MustUpload(kModel, LargeModel());
   const auto deadline = std::chrono::system_clock::now() + milliseconds(300);
@@ -251,7 +256,6 @@ TEST_F(BoundsTest, ExpiredDownloadAndVerifyFreeEverything) {
 
 TEST_F(BoundsTest, StalledClientsLoseTheirPlaces) {
   options_.stall_timeout_seconds = 1;
-  options_.message_bytes = 1u << 20;
   StartServer();
   MustUpload(kModel, LargeModel());
   OpenUpload upload(*stub_, {BeginMessage("org/stalled"), FileMessage("a", 1)});
@@ -267,10 +271,9 @@ TEST_F(BoundsTest, StalledClientsLoseTheirPlaces) {
   EXPECT_THAT(download->Finish(), StatusIs(StatusCode::CANCELLED));
 }
 
-// Readers that take nothing pin no more than the buffer, and a message each.
+// Readers that take nothing pin no more than the buffer, and a value each.
 TEST_F(BoundsTest, ManyStalledReadersHoldLittle) {
-  options_.message_bytes = 64u << 10;
-  options_.download_buffer_bytes = 12u << 20;
+  options_.download_buffer_bytes = 4u << 20;
   StartServer("rocksdb");
   MustUpload(kModel, LargeModel());
   constexpr int kReaders = 20;
@@ -291,26 +294,52 @@ TEST_F(BoundsTest, ManyStalledReadersHoldLittle) {
     std::this_thread::sleep_for(milliseconds(5));
   }
   EXPECT_GT(most_bytes, 1u << 20);
-  // Each has a value pinned in turn while it is copied from: none counted.
   EXPECT_LE(most_bytes,
-            options_.download_buffer_bytes + kReaders * options_.message_bytes);
+            options_.download_buffer_bytes + kReaders * model::kMaxValueBytes);
   // One who reads is served in full beside them.
-  EXPECT_EQ(
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL).files,
-      LargeModel());
+  EXPECT_EQ(Download(*stub_, MakeReference(kModel), kOriginal).files,
+            LargeModel());
   for (auto& context : contexts) context->TryCancel();
   for (auto& call : calls) call->Finish();
   ExpectFreedSoon();
 }
 
-TEST_F(BoundsTest, WithoutABufferPartsAreCopied) {
+TEST_F(BoundsTest, WithoutABufferNothingIsReadAhead) {
   options_.download_buffer_bytes = 0;
   StartServer("rocksdb");
-  MustUpload(kModel, VariedModel(3));
+  TestModel model = VariedModel(3);
+  model.merge(LargeModel());
+  MustUpload(kModel, model);
   const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+      Download(*stub_, MakeReference(kModel), kOriginal);
   EXPECT_TRUE(result.status.ok()) << result.status.error_message();
-  EXPECT_EQ(result.files, VariedModel(3));
+  EXPECT_EQ(result.files, model);
+  ExpectFreedSoon();
+}
+
+// The window opens while the client is quick, and closes to one message as soon
+// as it takes long for one.
+TEST_F(BoundsTest, ASlowReaderPinsOneValueInTheEnd) {
+  StartServer("rocksdb");
+  MustUpload(kModel, {{"noise.bin", Noise(48u << 20)}});
+  grpc::ClientContext context;
+  auto reader = stub_->Download(&context, OriginalOf(kModel));
+  v1::DownloadResponse response;
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(reader->Read(&response));
+  std::this_thread::sleep_for(milliseconds(100));
+  const uint64_t window_bytes = daemon_->pinned_bytes().bytes();
+  EXPECT_GT(window_bytes, 3 * model::kMaxValueBytes);
+  EXPECT_LE(window_bytes, (kMaxWindowMessages + 1) * model::kMaxValueBytes);
+  uint64_t least_bytes = window_bytes;
+  for (int i = 0; i < 20 && least_bytes > 2 * model::kMaxValueBytes; ++i) {
+    std::this_thread::sleep_for(milliseconds(600));
+    least_bytes = std::min(least_bytes, daemon_->pinned_bytes().bytes());
+    ASSERT_TRUE(reader->Read(&response));
+  }
+  // One that is being sent, and one in gRPC's hands.
+  EXPECT_LE(least_bytes, 2 * model::kMaxValueBytes);
+  context.TryCancel();
+  EXPECT_THAT(reader->Finish(), StatusIs(StatusCode::CANCELLED));
   ExpectFreedSoon();
 }
 
@@ -326,8 +355,7 @@ TEST_F(BoundsTest, ListsOfTensorsHaveABudget) {
               StatusIs(StatusCode::RESOURCE_EXHAUSTED, "--metadata-memory"));
   tensors.resize(500);
   MustUpload(kModel, {{"model.safetensors", SafetensorsFile(tensors)}});
-  EXPECT_TRUE(
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8).status.ok());
+  EXPECT_TRUE(Download(*stub_, MakeReference(kModel), kInt8).status.ok());
   ExpectFreedSoon();
 }
 
@@ -438,8 +466,7 @@ TEST_F(BoundsTest, DiskReserveRefusesUploadsAlone) {
   // Trying again by itself would not help.
   EXPECT_EQ(status.error_details().find("google.rpc.RetryInfo"),
             std::string::npos);
-  EXPECT_TRUE(
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8).status.ok());
+  EXPECT_TRUE(Download(*stub_, MakeReference(kModel), kInt8).status.ok());
   grpc::ClientContext context;
   v1::DeleteRequest request;
   *request.mutable_reference() = MakeReference(kModel);

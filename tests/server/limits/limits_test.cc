@@ -60,7 +60,7 @@ TEST_F(LimitsTest, ReportedProblems) {
     tensors.push_back({"t" + std::to_string(i), Dtype::kU8, {16}, i + 1});
   }
   MustUpload(kModel, {{"model.safetensors", SafetensorsFile(tensors)}});
-  faults_->DamageReads(storage::Family::kPlain);
+  DamageReads(kPlain);
   v1::VerifyResponse last;
   EXPECT_TRUE(Verify(*stub_, MakeReference(kModel), &last).ok());
   ASSERT_EQ(last.problems_size(), 1001);

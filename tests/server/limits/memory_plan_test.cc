@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
+#include "model/object.h"
 #include "server/upload/chunk_work.h"
 #include "tests/storage/temporary_directory.h"
 
@@ -29,6 +31,8 @@ TEST(MemoryPlan, EveryLimitIsShared) {
     EXPECT_GE(options.ingest_memory_bytes,
               options.calls.uploads * kMaxChunkLeaseBytes);
     EXPECT_LE(options.ingest_memory_bytes, ServerOptions().ingest_memory_bytes);
+    EXPECT_GE(options.calls.downloads, 16u);
+    EXPECT_LE(options.calls.downloads, ServerOptions().calls.downloads);
   }
 }
 
@@ -42,7 +46,41 @@ TEST(MemoryPlan, MuchMemoryChangesNothing) {
   EXPECT_EQ(options.metadata_memory_bytes, defaults.metadata_memory_bytes);
   EXPECT_EQ(options.download_buffer_bytes, defaults.download_buffer_bytes);
   EXPECT_EQ(options.block_cache_bytes, defaults.block_cache_bytes);
-  EXPECT_EQ(options.message_bytes, defaults.message_bytes);
+  EXPECT_EQ(options.calls.downloads, defaults.calls.downloads);
+}
+
+// Every download sends a value at a time, however little memory there is; where
+// that is less than all of them would take, fewer run at once.
+TEST(MemoryPlan, DownloadsShareASmallLimit) {
+  size_t before = 0;
+  for (const uint64_t mebibytes : {448, 600, 800, 1200, 2400}) {
+    SCOPED_TRACE(mebibytes);
+    ServerOptions options;
+    ShareMemory(mebibytes * kMebibyte, NothingGiven, &options);
+    EXPECT_GE(options.calls.downloads, before);
+    EXPECT_LE(options.calls.downloads * model::kMaxValueBytes,
+              std::max(16 * kMebibyte, mebibytes * kMebibyte / 8));
+    before = options.calls.downloads;
+    uint64_t planned_bytes = 0;
+    for (const MemoryPart& part : PlanMemory(options)) {
+      if (part.what.find("--max-downloads") == std::string::npos) continue;
+      planned_bytes += part.bytes;
+    }
+    EXPECT_EQ(planned_bytes, options.calls.downloads * model::kMaxValueBytes);
+  }
+  EXPECT_EQ(before, ServerOptions().calls.downloads);
+  ServerOptions small;
+  ShareMemory(448 * kMebibyte, NothingGiven, &small);
+  EXPECT_LT(small.calls.downloads, ServerOptions().calls.downloads);
+  // What is given stays, and is counted.
+  ServerOptions given;
+  given.calls.downloads = 200;
+  ShareMemory(
+      448 * kMebibyte,
+      [](const char* flag) { return std::string(flag) == "--max-downloads"; },
+      &given);
+  EXPECT_EQ(given.calls.downloads, 200u);
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckMemory(given)));
 }
 
 TEST(MemoryPlan, TheRestIsSharedBesideWhatIsGiven) {

@@ -17,8 +17,9 @@ TEST(ParseQuota, Sizes) {
   EXPECT_EQ(quota->max_bytes, uint64_t{3} << 30);
   EXPECT_EQ(ParseQuota("=77")->max_bytes, 77u);
   EXPECT_EQ(ParseQuota("a=1TiB")->max_bytes, uint64_t{1} << 40);
+  EXPECT_EQ(ParseQuota("a=1GB")->max_bytes, 1'000'000'000u);
   for (const char* text :
-       {"", "org/", "org/=", "org/=0", "org/=GiB", "org/=-1", "org/=1GB",
+       {"", "org/", "org/=", "org/=0", "org/=GiB", "org/=-1", "org/=1GX",
         "org/=1.5GiB", "org/=9999999TiB", "org/=18446744073709551616"}) {
     const auto bad = ParseQuota(text);
     EXPECT_TRUE(absl::IsInvalidArgument(bad.status())) << text;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <thread>
 
 namespace qstore::server {
 namespace {
@@ -19,7 +20,8 @@ void WaitUntil(const std::function<bool()>& condition) {
 }
 
 TEST(StallWatch, OnlyWhoWaitsTooLongIsCancelled) {
-  StallWatch watch(milliseconds(40));
+  Timer timer;
+  StallWatch watch(milliseconds(40), &timer);
   std::atomic<int> stalled_cancels = 0;
   std::atomic<int> other_cancels = 0;
   StallWatch::Call stalled(&watch, [&] { ++stalled_cancels; });
@@ -36,7 +38,8 @@ TEST(StallWatch, OnlyWhoWaitsTooLongIsCancelled) {
 }
 
 TEST(StallWatch, ACallMayEndWhileItIsCancelled) {
-  StallWatch watch(milliseconds(10));
+  Timer timer;
+  StallWatch watch(milliseconds(10), &timer);
   std::unique_ptr<StallWatch::Call> call;
   std::atomic<bool> over = false;
   call = std::make_unique<StallWatch::Call>(&watch, [&] {
@@ -47,8 +50,26 @@ TEST(StallWatch, ACallMayEndWhileItIsCancelled) {
   WaitUntil([&] { return over.load(); });
 }
 
+TEST(StallWatch, WhatACallUsesMayGoOnceItHas) {
+  Timer timer;
+  StallWatch watch(milliseconds(10), &timer);
+  std::atomic<bool> cancelling = false;
+  std::atomic<bool> cancelled = false;
+  {
+    StallWatch::Call call(&watch, [&] {
+      cancelling = true;
+      std::this_thread::sleep_for(milliseconds(30));
+      cancelled = true;
+    });
+    call.BeginWait();
+    WaitUntil([&] { return cancelling.load(); });
+  }
+  EXPECT_TRUE(cancelled);
+}
+
 TEST(StallWatch, ZeroIsNever) {
-  StallWatch watch(milliseconds(0));
+  Timer timer;
+  StallWatch watch(milliseconds(0), &timer);
   StallWatch::Call call(&watch, [] { ADD_FAILURE(); });
   call.BeginWait();
   std::this_thread::sleep_for(milliseconds(20));

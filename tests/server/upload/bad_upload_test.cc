@@ -110,7 +110,7 @@ TEST_P(BadUploadTest, WhatIsNoSafetensorsIsTakenAsBytesWhereTheClientSaysSo) {
                          &response)
                   .ok());
   const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+      Download(*stub_, MakeReference(kModel), kOriginal);
   EXPECT_EQ(
       result.files,
       (std::map<std::string, std::string>{{"m.safetensors", "nonsense"}}));
@@ -193,7 +193,7 @@ TEST_P(BadUploadTest, FailureAfterDataWasStored) {
 }
 
 TEST_P(BadUploadTest, DiskFull) {
-  using Call = storage::FaultyEngine::Call;
+  using Call = storage::Faults::Call;
   const auto messages = UploadMessages(kModel, VariedModel(1));
   v1::UploadResponse response;
   for (const Call call : {Call::kBulkPut, Call::kIngest, Call::kCommit}) {
@@ -206,9 +206,8 @@ TEST_P(BadUploadTest, DiskFull) {
     if (call != Call::kCommit) {
       EXPECT_EQ(DataKeyCount(), 0);
     }
-    EXPECT_THAT(
-        Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8).status,
-        StatusIs(StatusCode::NOT_FOUND));
+    EXPECT_THAT(Download(*stub_, MakeReference(kModel), kInt8).status,
+                StatusIs(StatusCode::NOT_FOUND));
   }
   // Works again without a restart, and nothing of the failures stays.
   EXPECT_TRUE(SendUpload(*stub_, messages, &response).ok());

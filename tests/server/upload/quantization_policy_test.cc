@@ -176,11 +176,24 @@ TEST(QuantizationPolicy, CoderByName) {
             "unknown INT8 coder \"lz4\"; there are: zstd, sliced");
 }
 
+TEST(QuantizationPolicy, QuantizerByName) {
+  EXPECT_EQ(Policy().quantizer(), &codec::kAbsmaxQuantizer);
+  EXPECT_EQ(Policy().quantizer_name(), "absmax");
+  v1::QuantizationOptions options;
+  options.set_quantizer("absmax");
+  EXPECT_EQ(Policy(options).quantizer(), &codec::kAbsmaxQuantizer);
+  options.set_quantizer("none");
+  EXPECT_EQ(Policy(options).quantizer(), nullptr);
+  EXPECT_EQ(Policy(options).quantizer_name(), "none");
+}
+
 TEST(QuantizationPolicy, Refusals) {
   v1::QuantizationOptions options;
   options.set_quantizer("int4");
-  EXPECT_TRUE(
-      absl::IsInvalidArgument(QuantizationPolicy::Create(options).status()));
+  const absl::Status unknown = QuantizationPolicy::Create(options).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(unknown));
+  EXPECT_EQ(unknown.message(),
+            "unknown quantizer \"int4\"; there are: absmax, and none");
   options.Clear();
   options.add_include(std::string(257, '*'));
   EXPECT_TRUE(

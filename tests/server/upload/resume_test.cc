@@ -151,9 +151,7 @@ TEST_P(ResumeTest, GoesOnWhereTheStreamBroke) {
       GoOn(Begin("k1"), model_, state.point(), &response);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(response.received_bytes(), total_bytes);
-  EXPECT_EQ(
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL).files,
-      model_);
+  EXPECT_EQ(Download(*stub_, MakeReference(kModel), kOriginal).files, model_);
 }
 
 TEST_P(ResumeTest, GoesOnInTheMiddleOfAFile) {
@@ -171,9 +169,7 @@ TEST_P(ResumeTest, GoesOnInTheMiddleOfAFile) {
             model["m.safetensors"].size() - kLastFileBytes);
   v1::UploadResponse response;
   ASSERT_TRUE(GoOn(Begin("k1"), model, state.point(), &response).ok());
-  EXPECT_EQ(
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL).files,
-      model);
+  EXPECT_EQ(Download(*stub_, MakeReference(kModel), kOriginal).files, model);
 }
 
 TEST_P(ResumeTest, DropsWhatIsNotOfTheseFiles) {
@@ -313,7 +309,7 @@ TEST_P(ResumeTest, ARunningUploadThatFindsNoRoomDropsWhatIsKept) {
   Start();
   BreakOff("k1", model_);
   EXPECT_TRUE(State("k1").has_point());
-  faults_->FailAll(storage::FaultyEngine::Call::kIngest,
+  faults_->FailAll(storage::Faults::Call::kIngest,
                    absl::ResourceExhaustedError("no space left"));
   v1::UploadResponse response;
   EXPECT_THAT(

@@ -1,14 +1,18 @@
 // Records of the manifest family, against any bytes. The first byte of an input
 // chooses the record; the rest is its payload, sealed here so that the checksum
-// does not keep the parser from seeing it.
+// does not keep the parser from seeing it. Seeds are such a byte and what
+// `protoc --encode=qstore.storage.v2.Object` (or Revision) makes of a text.
 #include <google/protobuf/stubs/logging.h>
 
 #include <cstdint>
 #include <string>
 
+#include "codec/layers.h"
 #include "model/names.h"
+#include "model/read_plan.h"
 #include "storage/object_summary.h"
 #include "storage/records/keys.h"
+#include "storage/records/record_messages.h"
 #include "storage/records/records.h"
 #include "storage/records/validate_records.h"
 #include "tests/fuzz_check.h"
@@ -16,48 +20,75 @@
 namespace qstore::storage {
 namespace {
 
+// What readers count on.
+void CheckChunk(const model::Chunk& chunk) {
+  QSTORE_FUZZ_CHECK(chunk.raw_bytes > 0 &&
+                    chunk.raw_bytes <= model::kMaxChunkRawBytes);
+  QSTORE_FUZZ_CHECK(!chunk.layers.empty());
+  const codec::Layer* top = codec::FindLayer(chunk.layers.back().layer);
+  QSTORE_FUZZ_CHECK(top != nullptr && top->gives_original);
+  const auto layer_count = static_cast<uint32_t>(chunk.layers.size());
+  uint64_t value_bytes = 0;
+  for (const model::ValueAddress& value : model::ValuesOf(chunk, layer_count)) {
+    QSTORE_FUZZ_CHECK(value.size_bytes > 0 &&
+                      value.size_bytes <= model::kMaxValueBytes);
+    value_bytes += value.size_bytes;
+  }
+  QSTORE_FUZZ_CHECK(value_bytes == model::StoredBytesOf(chunk, layer_count));
+  for (const model::LayerBlobs& layer : chunk.layers) {
+    for (const model::Blob& blob : layer.blobs) {
+      QSTORE_FUZZ_CHECK(blob.size_bytes <= model::kMaxBlobBytes);
+    }
+  }
+}
+
 void CheckObject(const std::string& payload) {
-  v1::Object message;
+  v2::Object message;
   if (!message.ParseFromString(payload)) return;
   const uint64_t id = message.object_id();
   const auto object =
       ParseObjectRecord(id, AsBytes(SealRecord(ObjectKey(id), payload)));
-  QSTORE_FUZZ_CHECK(object.ok() == ValidateObject(message).ok());
+  const absl::StatusOr<model::Object> converted = FromMessage(message);
+  QSTORE_FUZZ_CHECK(object.ok() ==
+                    (converted.ok() && ValidateStoredObject(*converted).ok()));
   if (!object.ok()) {
     QSTORE_FUZZ_CHECK(absl::IsDataLoss(object.status()));
     return;
   }
+  const absl::StatusOr<model::Object> again = FromMessage(ToMessage(*object));
+  QSTORE_FUZZ_CHECK(again.ok() && *again == *object);
   const ObjectSummary summary = Summarize(*object);
-  QSTORE_FUZZ_CHECK(summary.raw_bytes == object->raw_bytes());
-  for (const v1::Chunk& chunk : object->chunks()) {
-    QSTORE_FUZZ_CHECK(chunk.raw_bytes() <= kMaxChunkRawBytes);
-    QSTORE_FUZZ_CHECK(chunk.int8().size_bytes() <= kMaxBlobBytes);
-    QSTORE_FUZZ_CHECK(chunk.plain().size_bytes() <= kMaxBlobBytes);
-  }
+  QSTORE_FUZZ_CHECK(summary.raw_bytes == object->raw_bytes);
+  for (const model::Chunk& chunk : object->chunks) CheckChunk(chunk);
 }
 
 void CheckRevision(const std::string& payload) {
-  v1::Revision message;
+  v2::Revision message;
   if (!message.ParseFromString(payload)) return;
+  const absl::StatusOr<StoredRevision> converted = FromMessage(message);
   // The id that its content gives, so that it can be right.
-  message.set_revision(RevisionId(message));
+  if (converted.ok()) message.set_revision(RevisionId(*converted));
   const std::string& model = message.model();
   const std::string& id = message.revision();
   const auto revision = ParseRevisionRecord(
       model, id,
       AsBytes(SealRecord(RevisionKey(model, id), message.SerializeAsString())));
-  QSTORE_FUZZ_CHECK(revision.ok() == ValidateRevision(message).ok());
+  QSTORE_FUZZ_CHECK(revision.ok() ==
+                    (converted.ok() && ValidateRevision(*converted).ok()));
   if (!revision.ok()) {
     QSTORE_FUZZ_CHECK(absl::IsDataLoss(revision.status()));
     return;
   }
-  for (const v1::File& file : revision->files()) {
-    QSTORE_FUZZ_CHECK(ValidateRelativePath(file.path()).ok());
+  const absl::StatusOr<StoredRevision> again =
+      FromMessage(ToMessage(*revision));
+  QSTORE_FUZZ_CHECK(again.ok() && *again == *revision);
+  for (const StoredFile& file : revision->files) {
+    QSTORE_FUZZ_CHECK(ValidateRelativePath(file.path).ok());
     uint64_t size_bytes = 0;
-    for (const v1::Segment& segment : file.segments()) {
-      size_bytes += segment.raw_bytes();
+    for (const StoredSegment& segment : file.segments) {
+      size_bytes += segment.raw_bytes;
     }
-    QSTORE_FUZZ_CHECK(size_bytes == file.size_bytes());
+    QSTORE_FUZZ_CHECK(size_bytes == file.size_bytes);
   }
 }
 

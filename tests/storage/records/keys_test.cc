@@ -13,8 +13,12 @@ namespace {
 std::string Hex(std::string_view key) { return HexEncode(AsBytes(key)); }
 
 TEST(KeysTest, DataKeysAreBigEndian) {
-  EXPECT_EQ(Hex(DataKey{0x0102030405060708, 0x0a0b0c0d, 0xfe}.Encode()),
-            "01020304050607080a0b0c0dfe");
+  EXPECT_EQ(Hex(DataKey{0x0102030405060708, 0x0a0b0c0d, 0xfe, 0x1314}.Encode()),
+            "01020304050607080a0b0c0dfe1314");
+  // The example of docs/format.md.
+  EXPECT_EQ(Hex(DataKey{258, 1, 3, 2}.Encode()),
+            "000000000000010200000001030002");
+  EXPECT_EQ(DataKey().Encode().size(), kDataKeyBytes);
   EXPECT_EQ(Hex(DataKeyBound(258)), "0000000000000102");
 }
 
@@ -23,25 +27,31 @@ TEST(KeysTest, DataKeysSortByNumber) {
   for (const uint64_t id : {0ull, 1ull, 255ull, 256ull, ~0ull}) {
     for (const uint32_t chunk : {0u, 255u, 256u, ~0u}) {
       for (const int subgroup : {0, 127, 128, 255}) {
-        keys.push_back(
-            DataKey{id, chunk, static_cast<uint8_t>(subgroup)}.Encode());
+        for (const int value : {0, 255, 256, 65'535}) {
+          keys.push_back(DataKey{id, chunk, static_cast<uint8_t>(subgroup),
+                                 static_cast<uint16_t>(value)}
+                             .Encode());
+        }
       }
     }
   }
   EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end()));
-  EXPECT_LT(DataKeyBound(256), DataKey({256, 0, 0}).Encode());
-  EXPECT_GT(DataKeyBound(256), DataKey({255, ~0u, 255}).Encode());
+  EXPECT_LT(DataKeyBound(256), DataKey({256, 0, 0, 0}).Encode());
+  EXPECT_GT(DataKeyBound(256), DataKey({255, ~0u, 255, 65'535}).Encode());
 }
 
 TEST(KeysTest, DecodeTakesExactlyWhatEncodeGives) {
-  const DataKey key{1u << 20, 77, 200};
+  const DataKey key{1u << 20, 77, 200, 40'000};
   const auto decoded = DataKey::Decode(key.Encode());
   ASSERT_TRUE(decoded.has_value());
   EXPECT_EQ(decoded->object_id, key.object_id);
   EXPECT_EQ(decoded->chunk_index, key.chunk_index);
   EXPECT_EQ(decoded->subgroup, key.subgroup);
+  EXPECT_EQ(decoded->value_index, key.value_index);
   EXPECT_FALSE(DataKey::Decode(key.Encode() + "x").has_value());
   EXPECT_FALSE(DataKey::Decode("short").has_value());
+  // As they were in format 1.
+  EXPECT_FALSE(DataKey::Decode(key.Encode().substr(0, 13)).has_value());
   EXPECT_FALSE(LeadingId("1234567").has_value());
   EXPECT_EQ(*LeadingId(key.Encode()), 1u << 20);
 }

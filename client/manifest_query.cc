@@ -1,0 +1,198 @@
+#include "client/manifest_query.h"
+
+#include <map>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/hash.h"
+#include "base/quote.h"
+#include "base/status.h"
+#include "client/reason.h"
+#include "client/unary_call.h"
+#include "codec/layers.h"
+#include "model/reserved_names.h"
+
+namespace qstore::client {
+namespace {
+
+// INTERNAL: what the server sent cannot be true.
+absl::Status AsContradiction(const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::InternalError(absl::StrCat("the server contradicts itself: ",
+                                          std::string(status.message())));
+}
+
+const std::map<std::string, Dtype, std::less<>>& PrecisionDtypes() {
+  static const auto* dtypes = new std::map<std::string, Dtype, std::less<>>{
+      {"fp16", Dtype::kF16}, {"bf16", Dtype::kBF16}, {"fp32", Dtype::kF32}};
+  return *dtypes;
+}
+
+// Types of the quantized tensors or, where nothing is quantized, of all
+// floating-point tensors.
+std::set<Dtype> WeightDtypes(const model::Manifest& manifest) {
+  std::set<Dtype> quantized;
+  std::set<Dtype> floating;
+  for (const model::Object& object : manifest.objects) {
+    if (!object.is_tensor()) continue;
+    if (object.quantized()) quantized.insert(*object.dtype);
+    if (IsQuantizable(*object.dtype)) floating.insert(*object.dtype);
+  }
+  return quantized.empty() ? floating : quantized;
+}
+
+absl::StatusOr<v1::GetRevisionResponse> GetPage(
+    Connection* connection, const v1::GetRevisionRequest& request,
+    Cancellation* cancellation) {
+  v1::GetRevisionResponse response;
+  QSTORE_RETURN_IF_ERROR(CallOnce(*connection, &connection->stub(),
+                                  &v1::ModelStore::Stub::GetRevision, request,
+                                  cancellation, &response));
+  return response;
+}
+
+}  // namespace
+
+void ToProto(const ModelReference& reference, v1::Reference* proto) {
+  proto->set_model(reference.model);
+  if (!reference.revision_prefix.empty()) {
+    proto->set_revision(reference.revision_prefix);
+  } else {
+    proto->set_tag(reference.tag);
+  }
+}
+
+absl::Status ParseManifestPage(const v1::Checked& checked,
+                               v1::ManifestPage* page) {
+  if (Xxh3(AsBytes(checked.serialized())) != checked.xxh3()) {
+    return absl::DataLossError(
+        "a page of the manifest does not have the checksum sent with it: "
+        "download it again");
+  }
+  if (!page->ParseFromString(checked.serialized())) {
+    return absl::InternalError("a page of the manifest cannot be parsed");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddPage(const v1::ManifestPage& page,
+                     wire::ManifestAssembler* assembler) {
+  return AsContradiction(assembler->Add(page));
+}
+
+absl::StatusOr<model::Manifest> TakeManifest(
+    wire::ManifestAssembler* assembler) {
+  absl::StatusOr<model::Manifest> manifest = assembler->Take();
+  if (!manifest.ok()) return AsContradiction(manifest.status());
+  return manifest;
+}
+
+absl::StatusOr<model::Manifest> FetchManifest(Connection* connection,
+                                              const ModelReference& reference,
+                                              Cancellation* cancellation) {
+  v1::GetRevisionRequest request;
+  ToProto(reference, request.mutable_reference());
+  wire::ManifestAssembler assembler;
+  while (true) {
+    QSTORE_ASSIGN_OR_RETURN(const v1::GetRevisionResponse response,
+                            GetPage(connection, request, cancellation));
+    v1::ManifestPage page;
+    QSTORE_RETURN_IF_ERROR(ParseManifestPage(response.page(), &page));
+    QSTORE_RETURN_IF_ERROR(AddPage(page, &assembler));
+    if (response.next_page_token().empty()) return TakeManifest(&assembler);
+    request.set_page_token(response.next_page_token());
+  }
+}
+
+absl::StatusOr<ResolvedRevision> ResolveRevision(
+    Connection* connection, const ModelReference& reference,
+    Cancellation* cancellation) {
+  v1::GetRevisionRequest request;
+  ToProto(reference, request.mutable_reference());
+  QSTORE_ASSIGN_OR_RETURN(const v1::GetRevisionResponse response,
+                          GetPage(connection, request, cancellation));
+  v1::ManifestPage page;
+  QSTORE_RETURN_IF_ERROR(ParseManifestPage(response.page(), &page));
+  ResolvedRevision resolved;
+  resolved.model = page.head().model();
+  resolved.revision = page.head().revision();
+  resolved.bytes_sent = request.ByteSizeLong();
+  resolved.bytes_received = response.ByteSizeLong();
+  if (resolved.model != reference.model ||
+      !ValidateRevisionPrefix(resolved.revision).ok()) {
+    return absl::InternalError(absl::StrCat(
+        "the server answered with ", Quoted(resolved.model), "@",
+        Quoted(resolved.revision), " when asked for ", reference.ToString()));
+  }
+  return resolved;
+}
+
+absl::StatusOr<model::Representation> ParsePrecision(
+    const std::string& precision) {
+  model::Representation representation;
+  if (precision == "original" || PrecisionDtypes().contains(precision)) {
+    return representation;
+  }
+  std::vector<std::string_view> names = {"original"};
+  for (const codec::Layer* layer : codec::Layers()) {
+    if (layer->gives_original) continue;
+    names.push_back(layer->name);
+    if (layer->name == precision) representation.layer = layer->number;
+  }
+  if (!representation.original()) return representation;
+  for (const auto& [name, dtype] : PrecisionDtypes()) names.push_back(name);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "there is no precision ", Quoted(precision), ": use ",
+      absl::StrJoin(names, ", ", [](std::string* out, std::string_view name) {
+        out->append(name);
+      })));
+}
+
+absl::Status CheckPrecision(const std::string& precision,
+                            const model::Manifest& manifest) {
+  const auto wanted = PrecisionDtypes().find(precision);
+  if (wanted == PrecisionDtypes().end()) return absl::OkStatus();
+  const std::set<Dtype> stored = WeightDtypes(manifest);
+  if (stored == std::set<Dtype>{wanted->second}) return absl::OkStatus();
+  const std::string stored_names = absl::StrJoin(
+      stored, " and ",
+      [](std::string* out, Dtype dtype) { out->append(DtypeName(dtype)); });
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat(
+          "model ", manifest.model, " cannot be had as ", precision,
+          stored.empty()
+              ? std::string(": it has no floating-point weights")
+              : absl::StrCat(": its weights were uploaded as ", stored_names),
+          "; ask for the original or int8")),
+      kReasonOtherPrecision);
+}
+
+absl::Status CheckHasInt8(const model::Manifest& manifest) {
+  for (const model::Object& object : manifest.objects) {
+    if (object.quantized()) return absl::OkStatus();
+  }
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat(
+          "model ", manifest.model,
+          " has no INT8, since none of its weights was quantized when it was "
+          "uploaded")),
+      kReasonNoInt8);
+}
+
+absl::Status CheckNotReserved(const model::Manifest& manifest) {
+  for (const model::File& file : manifest.files) {
+    const std::string_view part = ReservedPart(file.path);
+    if (part.empty()) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the revision has the file ", Quoted(file.path),
+        ", but qstore-client keeps ", Quoted(part),
+        " for what downloads have not finished: upload it again without that "
+        "file, from its source"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace qstore::client

@@ -1,0 +1,87 @@
+// What every call has around its own work: a place among the calls that run,
+// rights, a request id, a line in the log when it ends, its share of the
+// counts, and its error in the form in which it leaves the server.
+//
+// A call on a thread of its own is given to Run. One with a reactor
+// (Download) waits for its turn by itself, and uses Authorize and End.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/status.h"
+#include "model/names.h"
+#include "qstore/v1/model_store.pb.h"
+#include "server/calls/call_counts.h"
+#include "server/calls/call_method.h"
+#include "server/calls/rights.h"
+#include "server/calls/status_mapping.h"
+#include "server/limits/call_admission.h"
+
+namespace qstore::server {
+
+// What all calls share. Not owned; outlives every call.
+struct CallEnvironment {
+  CallAdmission* admission = nullptr;
+  const Rights* rights = nullptr;
+  CallCounts* counts = nullptr;
+};
+
+// Of one call; used by one thread at a time.
+class CallFrame {
+ public:
+  // Before the call has answered anything: the client is told the request id
+  // with its first answer. `context` outlives this; `object` as below.
+  CallFrame(const CallEnvironment& environment, const CallMethod& method,
+            grpc::ServerContextBase* context, std::string object = "");
+  CallFrame(const CallFrame&) = delete;
+  CallFrame& operator=(const CallFrame&) = delete;
+
+  // The whole call: waits for its turn, does `work` while it has it, and ends.
+  // A method that is not about one model is authorized before `work`.
+  grpc::Status Run(absl::FunctionRef<absl::Status()> work);
+
+  // The valid reference, when the caller has the right to this method for its
+  // model. Every call about a model asks before it does anything. "latest" when
+  // neither tag nor revision is given.
+  absl::StatusOr<ModelReference> Authorize(const v1::Reference& reference);
+  absl::Status Authorize(const std::string& model);
+
+  // "org/name:tag", for the log and for errors; safe to print.
+  void set_object(std::string object) { object_ = std::move(object); }
+  // The revision that the call is about, once it is known.
+  void set_revision(std::string revision) {
+    subject_.revision = std::move(revision);
+  }
+  // Payload of the model, sent or received.
+  void add_bytes(uint64_t bytes) { payload_bytes_ += bytes; }
+
+  const std::string& request_id() const { return request_id_; }
+
+  // Logs and counts the call, and gives gRPC its status: with advice on damage
+  // and details (status_mapping.h), of which the reason is never missing. Call
+  // once, by Run or after it has been decided not to use it.
+  grpc::Status End(const absl::Status& status);
+
+ private:
+  absl::Status Admitted(absl::FunctionRef<absl::Status()> work);
+  void Log(const absl::Status& status, double seconds) const;
+
+  const CallEnvironment environment_;
+  const CallMethod& method_;
+  grpc::ServerContextBase* const context_;
+  const std::string peer_;
+  const std::string request_id_;
+  const std::chrono::steady_clock::time_point begin_;
+  std::string object_;
+  ErrorSubject subject_;
+  uint64_t payload_bytes_ = 0;
+  bool authorized_ = false;
+};
+
+}  // namespace qstore::server

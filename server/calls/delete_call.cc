@@ -1,0 +1,36 @@
+#include "server/calls/delete_call.h"
+
+#include <string>
+#include <utility>
+
+#include "base/failpoint.h"
+#include "base/status.h"
+#include "wire/manifest_pages.h"
+
+namespace qstore::server {
+
+absl::Status Delete(storage::ModelStore* store, Quotas* quotas, CallFrame* call,
+                    const v1::DeleteRequest& request,
+                    v1::DeleteResponse* response) {
+  QSTORE_ASSIGN_OR_RETURN(const ModelReference reference,
+                          call->Authorize(request.reference()));
+  QSTORE_ASSIGN_OR_RETURN(storage::DeleteResult result,
+                          store->Delete(reference));
+  call->set_revision(result.revision);
+  if (quotas != nullptr) {
+    quotas->Subtract(reference.model, result.stored_bytes);
+  }
+  QSTORE_FAILPOINT("delete.answer");
+  response->set_revision(result.revision);
+  if (result.removed_tags.size() > wire::kMaxListedTags) {
+    result.removed_tags.resize(wire::kMaxListedTags);
+  }
+  for (std::string& tag : result.removed_tags) {
+    response->add_removed_tags(std::move(tag));
+  }
+  response->set_revision_deleted(result.revision_deleted);
+  response->set_reclaimed_bytes(result.reclaimed_bytes);
+  return absl::OkStatus();
+}
+
+}  // namespace qstore::server

@@ -1,0 +1,68 @@
+#include "storage/rocksdb/status.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
+
+namespace qstore::storage {
+namespace {
+
+using rocksdb::Status;
+
+// RocksDB knows ENOSPC by a subcode, which the manifest's guard takes away; a
+// file-size limit and a quota are told by their text alone.
+bool IsFullDisk(const Status& status, const std::string& text) {
+  if (status.IsNoSpace()) return true;
+  for (const char* reason :
+       {"No space left on device", "File too large", "Disk quota exceeded"}) {
+    if (text.find(reason) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::Status ToStatus(const Status& status, const std::string& what) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = status.ToString();
+  const std::string message = absl::StrCat(what, ": ", text);
+  if (IsFullDisk(status, text)) {
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                          message, "; free disk space and try again")),
+                      kReasonDiskFull);
+  }
+  switch (status.code()) {
+    case Status::kNotFound:
+      return absl::NotFoundError(message);
+    case Status::kCorruption:
+      return absl::DataLossError(message);
+    case Status::kInvalidArgument:
+      return absl::InvalidArgumentError(message);
+    case Status::kBusy:
+    case Status::kShutdownInProgress:
+      return absl::UnavailableError(message);
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+absl::Status ToOpenStatus(const Status& status,
+                          const std::filesystem::path& path) {
+  const std::string text = status.ToString();
+  if (status.IsCorruption()) {
+    return absl::DataLossError(absl::StrCat(
+        path.string(), " is damaged (", text,
+        "): restore a backup (docs/operations.md), and keep a copy of the "
+        "directory for whoever looks into it"));
+  }
+  if (text.find("lock ") != std::string::npos) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path.string(), " is in use by another process: stop it (", text, ")"));
+  }
+  if (status.IsInvalidArgument()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path.string(), " holds another kind of database: ", text));
+  }
+  return ToStatus(status, absl::StrCat("opening ", path.string()));
+}
+
+}  // namespace qstore::storage
