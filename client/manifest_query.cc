@@ -44,6 +44,19 @@ std::set<Dtype> WeightDtypes(const model::Manifest& manifest) {
   return quantized.empty() ? floating : quantized;
 }
 
+// That the server speaks of what it was asked for.
+absl::Status CheckAnswers(const ModelReference& reference,
+                          const std::string& model,
+                          const std::string& revision) {
+  if (model == reference.model && ValidateRevisionPrefix(revision).ok() &&
+      revision.starts_with(reference.revision_prefix)) {
+    return absl::OkStatus();
+  }
+  return absl::InternalError(
+      absl::StrCat("the server answered with ", Quoted(model), "@",
+                   Quoted(revision), " when asked for ", reference.ToString()));
+}
+
 absl::StatusOr<v1::GetRevisionResponse> GetPage(
     Connection* connection, const v1::GetRevisionRequest& request,
     Cancellation* cancellation) {
@@ -87,6 +100,14 @@ absl::StatusOr<model::Manifest> TakeManifest(
     wire::ManifestAssembler* assembler) {
   absl::StatusOr<model::Manifest> manifest = assembler->Take();
   if (!manifest.ok()) return AsContradiction(manifest.status());
+  // The sum does not overflow: the assembler has added it up.
+  uint64_t file_bytes = 0;
+  for (const model::File& file : manifest->files) file_bytes += file.size_bytes;
+  if (file_bytes != manifest->original_bytes) {
+    return AsContradiction(absl::InvalidArgumentError(
+        absl::StrCat("all files have ", file_bytes, " bytes, but it says ",
+                     manifest->original_bytes)));
+  }
   return manifest;
 }
 
@@ -102,9 +123,13 @@ absl::StatusOr<model::Manifest> FetchManifest(Connection* connection,
     v1::ManifestPage page;
     QSTORE_RETURN_IF_ERROR(ParseManifestPage(response.page(), &page));
     QSTORE_RETURN_IF_ERROR(AddPage(page, &assembler));
-    if (response.next_page_token().empty()) return TakeManifest(&assembler);
+    if (response.next_page_token().empty()) break;
     request.set_page_token(response.next_page_token());
   }
+  QSTORE_ASSIGN_OR_RETURN(model::Manifest manifest, TakeManifest(&assembler));
+  QSTORE_RETURN_IF_ERROR(
+      CheckAnswers(reference, manifest.model, manifest.revision));
+  return manifest;
 }
 
 absl::StatusOr<ResolvedRevision> ResolveRevision(
@@ -121,12 +146,8 @@ absl::StatusOr<ResolvedRevision> ResolveRevision(
   resolved.revision = page.head().revision();
   resolved.bytes_sent = request.ByteSizeLong();
   resolved.bytes_received = response.ByteSizeLong();
-  if (resolved.model != reference.model ||
-      !ValidateRevisionPrefix(resolved.revision).ok()) {
-    return absl::InternalError(absl::StrCat(
-        "the server answered with ", Quoted(resolved.model), "@",
-        Quoted(resolved.revision), " when asked for ", reference.ToString()));
-  }
+  QSTORE_RETURN_IF_ERROR(
+      CheckAnswers(reference, resolved.model, resolved.revision));
   return resolved;
 }
 

@@ -1,8 +1,10 @@
 #include "codec/layer_stack.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "codec/chunk_runs.h"
@@ -49,6 +51,14 @@ absl::Status CompareChecksums(const std::vector<uint64_t>& found,
   return absl::OkStatus();
 }
 
+// What a layer promises of its blobs.
+bool AscendBySubgroup(const std::vector<EncodedBlob>& blobs) {
+  return std::is_sorted(blobs.begin(), blobs.end(),
+                        [](const EncodedBlob& a, const EncodedBlob& b) {
+                          return a.subgroup < b.subgroup;
+                        });
+}
+
 }  // namespace
 
 absl::Status StackEncoder::Encode(const ChunkDescription& chunk,
@@ -70,10 +80,13 @@ absl::Status StackEncoder::Encode(const ChunkDescription& chunk,
     const Layer& layer = *stack[i];
     EncodedLayer& encoded = (*layers)[i];
     encoded.layer = &layer;
+    QSTORE_DCHECK(layer.stands_on ==
+                  (i == 0 ? kNoLayer : stack[i - 1]->number));
     QSTORE_RETURN_IF_ERROR(Annotate(
         Made(layer, layer.make_encoder, &encoders_)
             .Encode(chunk, options, original, &values_, &encoded.blobs),
         std::string(layer.name)));
+    QSTORE_DCHECK(AscendBySubgroup(encoded.blobs));
     encoded.decoded_xxh3 = layer.gives_original ? std::vector<uint64_t>{}
                                                 : layer.checksums(values_);
   }
@@ -92,6 +105,8 @@ absl::Status StackDecoder::Decode(const ChunkDescription& chunk,
           "layer ", stored.number, " does not stand on layer ", below));
     }
     below = layer->number;
+    QSTORE_DCHECK(!layer->gives_original ||
+                  values->original.size() == chunk.raw_bytes);
     absl::Status status = Made(*layer, layer->make_decoder, &decoders_)
                               .Decode(chunk, stored.blobs, values);
     if (status.ok() && !stored.decoded_xxh3.empty()) {

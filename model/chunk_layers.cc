@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/check.h"
 #include "base/status.h"
 #include "codec/layers.h"
 #include "model/chunk_description.h"
@@ -12,6 +13,7 @@ namespace qstore::model {
 std::vector<codec::StoredLayer> SplitLayers(const Chunk& chunk,
                                             uint32_t layer_count,
                                             ByteView bytes) {
+  QSTORE_DCHECK(layer_count <= chunk.layers.size());
   std::vector<codec::StoredLayer> layers;
   layers.reserve(layer_count);
   for (uint32_t i = 0; i < layer_count; ++i) {
@@ -20,6 +22,7 @@ std::vector<codec::StoredLayer> SplitLayers(const Chunk& chunk,
     stored.number = layer.layer;
     stored.blobs.reserve(layer.blobs.size());
     for (const Blob& blob : layer.blobs) {
+      QSTORE_DCHECK(blob.size_bytes <= bytes.size());
       stored.blobs.push_back({blob.subgroup, bytes.first(blob.size_bytes)});
       bytes = bytes.subspan(blob.size_bytes);
     }

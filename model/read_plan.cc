@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/error_reason.h"
 #include "base/glob.h"
 #include "base/quote.h"
@@ -165,6 +166,7 @@ class Planner {
 
   static void CountBytes(const Object& object, const Chunk& chunk,
                          uint32_t layer_count, LayerBytes* sum) {
+    QSTORE_DCHECK(layer_count <= chunk.layers.size());
     for (uint32_t i = 0; i < layer_count; ++i) {
       const LayerBlobs& layer = chunk.layers[i];
       if (object.is_tensor()) {
@@ -207,6 +209,7 @@ uint32_t LayerCountOf(const Chunk& chunk,
 }
 
 std::vector<ValueAddress> ValuesOf(const Chunk& chunk, uint32_t layer_count) {
+  QSTORE_DCHECK(layer_count <= chunk.layers.size());
   std::vector<ValueAddress> values;
   for (uint32_t i = 0; i < layer_count; ++i) {
     const LayerBlobs& layer = chunk.layers[i];
@@ -224,6 +227,7 @@ std::vector<ValueAddress> ValuesOf(const Chunk& chunk, uint32_t layer_count) {
 }
 
 uint64_t StoredBytesOf(const Chunk& chunk, uint32_t layer_count) {
+  QSTORE_DCHECK(layer_count <= chunk.layers.size());
   uint64_t sum = 0;
   for (uint32_t i = 0; i < layer_count; ++i)
     sum += chunk.layers[i].size_bytes();

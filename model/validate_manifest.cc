@@ -73,6 +73,17 @@ absl::Status ValidateSegment(const Manifest& manifest, const Segment& segment,
   return absl::OkStatus();
 }
 
+absl::Status ValidateTensorNames(const File& file) {
+  std::set<std::string_view> names;
+  for (const Segment& segment : file.segments) {
+    if (segment.tensor_name.empty()) continue;
+    if (names.insert(segment.tensor_name).second) continue;
+    return InvalidManifest(
+        absl::StrCat(DescribeSegment(file, segment), " is there twice"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ValidateManifest(const Manifest& manifest) {
@@ -80,6 +91,7 @@ absl::Status ValidateManifest(const Manifest& manifest) {
   size_t used_count = 0;
   uint64_t original_bytes = 0;
   for (const File& file : manifest.files) {
+    QSTORE_RETURN_IF_ERROR(ValidateTensorNames(file));
     uint64_t file_bytes = 0;
     for (const Segment& segment : file.segments) {
       const size_t used_before = used_count;

@@ -119,6 +119,15 @@ absl::Status ValidateLayers(const Object& object, const Chunk& chunk) {
         "layer ", numbers.front(), " is not one of ",
         object.quantized() ? "a quantized tensor" : "what is not quantized"));
   }
+  // What nobody could compare with what was uploaded would be taken unseen.
+  for (const LayerBlobs& layer : chunk.layers) {
+    const bool original = codec::FindLayer(layer.layer)->gives_original;
+    if (layer.decoded_xxh3.empty() == original) continue;
+    return InvalidObject(absl::StrCat(
+        "layer ", layer.layer,
+        original ? " has checksums, though the chunk has that of the original"
+                 : " has no checksums of what it decodes to"));
+  }
   return absl::OkStatus();
 }
 

@@ -21,6 +21,10 @@ absl::Status ManifestAssembler::Add(const v1::ManifestPage& page) {
       return absl::InvalidArgumentError(
           "the first page, and no other, has a head");
     }
+    // Else there could be no end of them.
+    if (page.files().empty() && page.objects().empty() && !page.last()) {
+      return absl::InvalidArgumentError("it adds nothing, and is not the last");
+    }
     if (page.has_head()) QSTORE_RETURN_IF_ERROR(AddHead(page.head()));
     for (const v1::FileManifest& file : page.files()) {
       QSTORE_RETURN_IF_ERROR(AddFile(file));
@@ -86,6 +90,9 @@ absl::Status ManifestAssembler::AddFile(const v1::FileManifest& file) {
   if (manifest_.files.empty()) {
     return absl::InvalidArgumentError("a file goes on that did not begin");
   }
+  if (file.continued() && file.segments().empty()) {
+    return absl::InvalidArgumentError("a file goes on with nothing");
+  }
   std::vector<model::Segment>& segments = manifest_.files.back().segments;
   for (const v1::SegmentManifest& segment : file.segments()) {
     segments.push_back({segment.object_index(), segment.tensor_name(), 0});
@@ -101,6 +108,9 @@ absl::Status ManifestAssembler::AddObject(const v1::ObjectManifest& object) {
   }
   if (manifest_.objects.empty()) {
     return absl::InvalidArgumentError("an object goes on that did not begin");
+  }
+  if (object.chunks().empty()) {
+    return absl::InvalidArgumentError("an object goes on with nothing");
   }
   return AppendChunks(object, &manifest_.objects.back());
 }

@@ -39,8 +39,11 @@ absl::StatusOr<model::Manifest> ReceiveManifest(
   while (!assembler.complete()) {
     DownloadEvent event;
     QSTORE_ASSIGN_OR_RETURN(const bool received, stream->Next(&event));
-    const auto* page =
-        received ? std::get_if<v1::ManifestPage>(&event.event) : nullptr;
+    if (!received) {
+      return absl::DataLossError(
+          "the download ended before the last page of its manifest: try again");
+    }
+    const auto* page = std::get_if<v1::ManifestPage>(&event.event);
     if (page == nullptr) {
       return absl::InternalError(
           "the server did not begin the download with a whole manifest");

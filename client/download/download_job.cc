@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/hash.h"
+#include "base/quote.h"
 #include "base/status.h"
 #include "client/export/scale_types.h"
 #include "model/dtype.h"
@@ -211,6 +212,13 @@ DownloadJob::Target DownloadJob::TargetOf(
   return target;
 }
 
+bool DownloadJob::IsWhole(const model::PlannedChunk& planned,
+                          const Target& target) const {
+  const model::Chunk& chunk = ChunkOf(planned);
+  return target.place.quantized ? target.row_count == chunk.rows
+                                : target.size_bytes == chunk.raw_bytes;
+}
+
 void DownloadJob::CheckHeld(size_t file_index) {
   for (const model::PlannedChunk& planned : plan_.held_chunks) {
     if (layout_->IsExportedHeader(planned.object_index) ||
@@ -250,7 +258,7 @@ absl::Status DownloadJob::KeepIfGood(const model::PlannedChunk& planned,
   if (target.place.quantized) {
     const std::vector<uint64_t>& xxh3 =
         chunk.layers[planned.layer_count - 1].decoded_xxh3;
-    good = target.row_count == chunk.rows && xxh3.size() == 2 &&
+    good = IsWhole(planned, target) && xxh3.size() == 2 &&
            is_good(target.place.offset_bytes,
                    target.row_count * target.place.codes.row_bytes,
                    &target.place.codes, xxh3[0]);
@@ -261,8 +269,7 @@ absl::Status DownloadJob::KeepIfGood(const model::PlannedChunk& planned,
                              xxh3[1]);
     }
   } else {
-    // Of a chunk of which only a part was wanted, nothing can be compared.
-    good = target.size_bytes == chunk.raw_bytes &&
+    good = IsWhole(planned, target) &&
            is_good(target.place.offset_bytes, chunk.raw_bytes, nullptr,
                    chunk.raw_xxh3);
   }
@@ -308,7 +315,7 @@ absl::Status DownloadJob::UnpackAndWrite(const StoredChunk& chunk,
         unpacked.raw.subspan(target.skip_bytes, target.size_bytes)));
   }
   if (journal_ != nullptr && CanBeChecked(target.place) &&
-      output_->CanResume(target.file_index)) {
+      IsWhole(chunk.planned, target) && output_->CanResume(target.file_index)) {
     journal_->Add(chunk.planned.object_index,
                   static_cast<int>(chunk.planned.chunk_index),
                   static_cast<int>(object.chunks.size()));
@@ -357,6 +364,12 @@ absl::Status DownloadJob::Finish() {
     return absl::AbortedError(
         absl::StrCat(damaged_count_.load(),
                      " chunks that an interrupted download left are damaged"));
+  }
+  for (const DownloadLayout::File& file : layout_->files()) {
+    if (file.laid_out) continue;
+    return absl::InternalError(
+        absl::StrCat("the server contradicts itself: file ", Quoted(file.path),
+                     " has no header"));
   }
   return CopyToOtherPlaces();
 }

@@ -94,6 +94,9 @@ class DownloadJob {
   absl::Status WriteExportedHeaders(size_t object_index);
   // In the file of its object's first use.
   Target TargetOf(const model::PlannedChunk& planned) const;
+  // Whether all of the chunk is written: of a part, nothing can be compared
+  // with the server's checksums later.
+  bool IsWhole(const model::PlannedChunk& planned, const Target& target) const;
   // Has chunks checked that are in the file already.
   void CheckHeld(size_t file_index);
   // Whether the chunk is what the manifest says; counts it as written if so.

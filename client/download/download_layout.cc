@@ -222,6 +222,8 @@ DownloadLayout::LayOutExported(const Use& use, ByteView header_bytes) {
   File& file = files_[use.file_index];
   const auto lay_out =
       [&]() -> absl::StatusOr<std::vector<ShardLayout::Literal>> {
+    // What is being written must stay where it is.
+    if (file.laid_out) return HeaderContradiction("it has two headers");
     uint64_t file_bytes = 0;
     for (const Segment& part : file.segments) {
       file_bytes += manifest_->objects[part.object_index].raw_bytes;

@@ -45,15 +45,14 @@ class CommandsTest : public ::testing::Test {
     return document;
   }
 
-  void ServeModel(v1::Precision precision) {
+  void ServeModel() {
     client::FakeModel model;
     model.AddFile("config.json", "{}");
     model.AddSafetensors(
         "model.safetensors",
         {client::MakeTensor("a.weight", Dtype::kBF16, {16, 16}, true),
          client::MakeTensor("a.bias", Dtype::kBF16, {16}, false)});
-    server_.revision = model.Summary();
-    server_.stream = model.Stream(precision, 1000);
+    server_.Serve(model);
   }
 
   client::TemporaryDirectory directory_;
@@ -63,7 +62,7 @@ class CommandsTest : public ::testing::Test {
 };
 
 TEST_F(CommandsTest, Show) {
-  ServeModel(v1::PRECISION_ORIGINAL);
+  ServeModel();
   ASSERT_EQ(Run({"--json", "show", "org/model"}), kExitOk);
   const json shown = Output();
   EXPECT_EQ(shown["revision"], std::string(64, 'a'));
@@ -89,7 +88,7 @@ TEST_F(CommandsTest, Show) {
 }
 
 TEST_F(CommandsTest, ShowForPeople) {
-  ServeModel(v1::PRECISION_ORIGINAL);
+  ServeModel();
   ASSERT_EQ(Run({"show", "org/model"}), kExitOk);
   EXPECT_THAT(out_.str(), HasSubstr("org/model revision aaaaaaaaaaaa,"));
   EXPECT_THAT(out_.str(), HasSubstr("16x16"));
@@ -101,7 +100,7 @@ TEST_F(CommandsTest, ShowForPeople) {
 }
 
 TEST_F(CommandsTest, Download) {
-  ServeModel(v1::PRECISION_INT8);
+  ServeModel();
   const std::string target = (directory_.path() / "out").native();
   ASSERT_EQ(
       Run({"--json", "download", "org/model", target, "--precision", "int8"}),
@@ -244,7 +243,7 @@ TEST_F(CommandsTest, ErrorsSayWhichOptionsHelp) {
   model.AddSafetensors(
       "model.safetensors",
       {client::MakeTensor("a.weight", Dtype::kF16, {4, 4}, false)});
-  server_.revision = model.Summary();
+  server_.Serve(model);
   const std::string target = (directory_.path() / "out").native();
   ASSERT_EQ(
       Run({"download", "org/model", target, "--precision", "int8", "--json"}),

@@ -1,37 +1,34 @@
 #include "tests/client/fake_model.h"
 
 #include <algorithm>
-#include <bit>
 #include <random>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/hash.h"
-#include "codec/chunk_codec.h"
-#include "codec/plain/plain_codec.h"
+#include "base/status.h"
+#include "codec/layer_stack.h"
 #include "gtest/gtest.h"
 #include "model/chunk_description.h"
+#include "model/read_plan.h"
 #include "model/safetensors.h"
+#include "wire/layer_bytes.h"
+#include "wire/manifest_pages.h"
+#include "wire/read_request.h"
 
 namespace qstore::client {
 namespace {
 
-std::string ToString(const ByteVector& bytes) {
-  return std::string(AsStringView(bytes));
-}
-
-codec::FloatFormat FormatOf(Dtype dtype) {
-  if (dtype == Dtype::kF32) return codec::FloatFormat::kF32;
-  return dtype == Dtype::kF16 ? codec::FloatFormat::kF16
-                              : codec::FloatFormat::kBF16;
-}
-
-v1::BlobManifest BlobOf(v1::BlobKind kind, uint32_t subgroup,
-                        const std::string& bytes) {
-  v1::BlobManifest blob;
-  blob.set_kind(kind);
-  blob.set_subgroup(subgroup);
-  blob.set_size_bytes(bytes.size());
-  blob.set_xxh3(Xxh3(AsBytes(bytes)));
+model::Blob BlobOf(const codec::EncodedBlob& encoded) {
+  model::Blob blob;
+  blob.subgroup = encoded.subgroup;
+  blob.size_bytes = encoded.bytes.size();
+  ByteView left = encoded.bytes;
+  for (uint32_t i = 0; i < model::ValueCount(blob.size_bytes); ++i) {
+    const uint64_t value_bytes = model::ValueBytes(blob.size_bytes, i);
+    blob.value_xxh3.push_back(Xxh3(left.first(value_bytes)));
+    left = left.subspan(value_bytes);
+  }
   return blob;
 }
 
@@ -64,15 +61,21 @@ void SetChecked(const google::protobuf::MessageLite& message,
   checked->set_xxh3(Xxh3(AsBytes(checked->serialized())));
 }
 
+FakeModel::FakeModel(uint64_t plain_chunk_bytes)
+    : plain_chunk_bytes_(plain_chunk_bytes) {
+  manifest_.model = "org/model";
+  manifest_.revision = std::string(64, 'a');
+  manifest_.created_unix_seconds = 1'700'000'000;
+  manifest_.tags = {"latest"};
+  manifest_.quantizer = "absmax";
+}
+
 void FakeModel::AddFile(const std::string& path, const std::string& contents) {
   contents_[path] = contents;
-  v1::FileManifest& file = files_.emplace_back();
-  file.set_path(path);
+  model::File& file = manifest_.files.emplace_back();
+  file.path = path;
   if (!contents.empty()) AddSegment(AddOpaque(contents), "", &file);
-  v1::FileSummary& summary = summaries_.emplace_back();
-  summary.set_path(path);
-  summary.set_size_bytes(contents.size());
-  summary.set_other_bytes(contents.size());
+  CountFile(file);
 }
 
 void FakeModel::AddSafetensors(const std::string& path,
@@ -86,208 +89,145 @@ void FakeModel::AddSafetensors(const std::string& path,
         {tensor.name, tensor.dtype, tensor.shape, next_bytes, end_bytes});
     next_bytes = end_bytes;
   }
-  std::string contents = ToString(WriteSafetensorsHeader(header));
-  v1::FileManifest& file = files_.emplace_back();
-  file.set_path(path);
-  file.set_safetensors(true);
+  std::string contents(AsStringView(WriteSafetensorsHeader(header)));
+  model::File& file = manifest_.files.emplace_back();
+  file.path = path;
+  file.safetensors = true;
   AddSegment(AddOpaque(contents), "", &file);
-  v1::FileSummary& summary = summaries_.emplace_back();
-  summary.set_path(path);
-  summary.set_other_bytes(contents.size());
   for (const FakeTensor& tensor : tensors) {
-    const uint64_t index = AddTensor(tensor);
-    AddSegment(index, tensor.name, &file);
+    AddSegment(AddTensor(tensor), tensor.name, &file);
     contents += tensor.bytes;
-    v1::TensorSummary* entry = summary.add_tensors();
-    entry->set_name(tensor.name);
-    entry->set_dtype(std::string(DtypeName(tensor.dtype)));
-    *entry->mutable_shape() = objects_[index].manifest.shape();
-    entry->set_quantized(tensor.quantized);
-    entry->set_raw_bytes(tensor.bytes.size());
-    entry->set_scale_strategy(objects_[index].manifest.scale_strategy());
-    for (const std::vector<Blob>& chunk : objects_[index].blobs) {
-      for (const Blob& blob : chunk) {
-        const uint64_t bytes = blob.bytes.size();
-        if (blob.manifest.kind() == v1::BLOB_KIND_INT8) {
-          entry->set_int8_bytes(entry->int8_bytes() + bytes);
-        } else if (blob.manifest.kind() == v1::BLOB_KIND_RESIDUAL) {
-          entry->set_residual_bytes(entry->residual_bytes() + bytes);
-        } else {
-          entry->set_plain_bytes(entry->plain_bytes() + bytes);
-        }
-      }
-    }
   }
-  summary.set_size_bytes(contents.size());
+  CountFile(file);
   contents_[path] = std::move(contents);
 }
 
-void FakeModel::AddSegment(uint64_t object_index,
-                           const std::string& tensor_name,
-                           v1::FileManifest* file) {
-  const uint64_t raw_bytes = objects_[object_index].manifest.raw_bytes();
-  v1::SegmentManifest* segment = file->add_segments();
-  segment->set_object_index(object_index);
-  segment->set_tensor_name(tensor_name);
-  segment->set_raw_bytes(raw_bytes);
-  file->set_size_bytes(file->size_bytes() + raw_bytes);
+void FakeModel::AddSegment(size_t object_index, const std::string& tensor_name,
+                           model::File* file) {
+  const uint64_t raw_bytes = manifest_.objects[object_index].raw_bytes;
+  file->segments.push_back({object_index, tensor_name, raw_bytes});
+  file->size_bytes += raw_bytes;
 }
 
-uint64_t FakeModel::AddOpaque(const std::string& contents) {
-  const auto [entry, is_new] =
-      object_by_content_.try_emplace("opaque/" + contents, objects_.size());
-  if (is_new) {
-    objects_.push_back(
-        EncodePlain(v1::OBJECT_KIND_OPAQUE, contents, Dtype::kU8));
+void FakeModel::CountFile(const model::File& file) {
+  manifest_.original_bytes += file.size_bytes;
+  manifest_.two_copies_bytes = manifest_.original_bytes * 3 / 2;
+}
+
+size_t FakeModel::AddOpaque(const std::string& contents) {
+  model::Object object;
+  object.raw_bytes = contents.size();
+  return AddObject("opaque/" + contents, std::move(object), contents);
+}
+
+size_t FakeModel::AddTensor(const FakeTensor& tensor) {
+  model::Object object;
+  object.dtype = tensor.dtype;
+  object.shape = tensor.shape;
+  object.raw_bytes = tensor.bytes.size();
+  if (tensor.quantized) {
+    object.quantization = model::Quantization{.quantizer = "absmax"};
   }
-  return entry->second;
-}
-
-uint64_t FakeModel::AddTensor(const FakeTensor& tensor) {
   std::string key =
       absl::StrCat(static_cast<int>(tensor.dtype), "/", tensor.quantized, "/");
   for (const uint64_t extent : tensor.shape) absl::StrAppend(&key, extent, "x");
+  return AddObject(key + tensor.bytes, std::move(object), tensor.bytes);
+}
+
+size_t FakeModel::AddObject(const std::string& key, model::Object object,
+                            const std::string& contents) {
   const auto [entry, is_new] =
-      object_by_content_.try_emplace(key + tensor.bytes, objects_.size());
+      object_by_content_.try_emplace(key, manifest_.objects.size());
   if (!is_new) return entry->second;
-  Object object = tensor.quantized ? EncodeQuantized(tensor)
-                                   : EncodePlain(v1::OBJECT_KIND_PLAIN,
-                                                 tensor.bytes, tensor.dtype);
-  object.manifest.set_dtype(std::string(DtypeName(tensor.dtype)));
-  object.manifest.mutable_shape()->Assign(tensor.shape.begin(),
-                                          tensor.shape.end());
-  objects_.push_back(std::move(object));
+  object.content_hash = Sha256Of(AsBytes(key));
+  uint64_t chunk_bytes = plain_chunk_bytes_;
+  if (object.quantized()) {
+    chunk_bytes = kChunkRows * (object.raw_bytes / object.shape[0]);
+  }
+  codec::StackEncoder encoder;
+  std::vector<codec::EncodedLayer> layers;
+  std::vector<std::string>& stored = stored_.emplace_back();
+  for (uint64_t offset = 0; offset < contents.size(); offset += chunk_bytes) {
+    const ByteView all = AsBytes(contents).subspan(offset);
+    const ByteView raw = all.first(std::min<size_t>(chunk_bytes, all.size()));
+    model::Chunk& chunk = object.chunks.emplace_back();
+    chunk.raw_bytes = raw.size();
+    chunk.raw_xxh3 = Xxh3(raw);
+    if (object.quantized()) {
+      chunk.rows = static_cast<uint32_t>(raw.size() * object.shape[0] /
+                                         object.raw_bytes);
+    }
+    const auto description = model::DescribeChunk(object, chunk);
+    EXPECT_TRUE(description.ok()) << description.status();
+    const absl::Status status =
+        encoder.Encode(*description, codec::EncodeOptions(), raw, &layers);
+    EXPECT_TRUE(status.ok()) << status;
+    std::string& values = stored.emplace_back();
+    for (const codec::EncodedLayer& encoded : layers) {
+      model::LayerBlobs& layer = chunk.layers.emplace_back();
+      layer.layer = encoded.layer->number;
+      layer.decoded_xxh3 = encoded.decoded_xxh3;
+      for (const codec::EncodedBlob& blob : encoded.blobs) {
+        layer.blobs.push_back(BlobOf(blob));
+        values += AsStringView(blob.bytes);
+      }
+    }
+  }
+  manifest_.stored += model::StoredValueBytes(object);
+  manifest_.objects.push_back(std::move(object));
   return entry->second;
 }
 
-FakeModel::Object FakeModel::EncodeQuantized(const FakeTensor& tensor) {
-  Object object;
-  object.manifest.set_kind(v1::OBJECT_KIND_QUANTIZED);
-  object.manifest.set_raw_bytes(tensor.bytes.size());
-  object.manifest.set_scale_strategy(
-      static_cast<uint32_t>(codec::ScaleStrategy::kChannel));
-  codec::ChunkEncoder encoder{codec::EncodeOptions()};
-  uint64_t offset = 0;
-  for (uint64_t row = 0; row < tensor.shape[0]; row += kChunkRows) {
-    const codec::ChunkShape shape{
-        .format = FormatOf(tensor.dtype),
-        .rows = static_cast<uint32_t>(
-            std::min<uint64_t>(kChunkRows, tensor.shape[0] - row)),
-        .columns = static_cast<uint32_t>(tensor.shape[1]),
-        .strategy = codec::ScaleStrategy::kChannel};
-    codec::EncodedChunk encoded;
-    const ByteView weights =
-        AsBytes(tensor.bytes).subspan(offset, shape.weight_bytes());
-    const absl::Status status = encoder.Encode(shape, weights, &encoded);
-    EXPECT_TRUE(status.ok()) << status;
-    offset += weights.size();
-    v1::ChunkManifest* chunk = object.manifest.add_chunks();
-    chunk->set_rows(shape.rows);
-    chunk->set_raw_bytes(weights.size());
-    chunk->set_raw_xxh3(Xxh3(weights));
-    chunk->set_codes_xxh3(encoded.codes_xxh3);
-    chunk->set_scales_xxh3(encoded.scales_xxh3);
-    std::vector<Blob>& blobs = object.blobs.emplace_back();
-    const std::string int8 = ToString(encoded.int8_blob);
-    blobs.push_back({BlobOf(v1::BLOB_KIND_INT8, 0, int8), int8});
-    for (const codec::EncodedBlob& residual : encoded.residual) {
-      const std::string bytes = ToString(residual.bytes);
-      blobs.push_back(
-          {BlobOf(v1::BLOB_KIND_RESIDUAL, residual.subgroup, bytes), bytes});
-    }
-  }
-  return object;
+std::vector<v1::ManifestPage> FakeModel::Pages() const {
+  wire::ManifestPages source(
+      &manifest_, manifest_.objects.size(),
+      [this](size_t index) -> absl::StatusOr<const model::Object*> {
+        return &manifest_.objects[index];
+      });
+  std::vector<v1::ManifestPage> pages;
+  while (!source.done()) pages.push_back(source.Next().value());
+  return pages;
 }
 
-FakeModel::Object FakeModel::EncodePlain(v1::ObjectKind kind,
-                                         const std::string& contents,
-                                         Dtype dtype) {
-  Object object;
-  object.manifest.set_kind(kind);
-  object.manifest.set_raw_bytes(contents.size());
-  codec::PlainCodec codec;
-  ByteVector blob;
-  const absl::Status status =
-      codec.Encode(model::PlainLayoutFor(dtype), AsBytes(contents), &blob);
-  EXPECT_TRUE(status.ok()) << status;
-  v1::ChunkManifest* chunk = object.manifest.add_chunks();
-  chunk->set_raw_bytes(contents.size());
-  chunk->set_raw_xxh3(Xxh3(AsBytes(contents)));
-  const std::string bytes = ToString(blob);
-  object.blobs.push_back({{BlobOf(v1::BLOB_KIND_PLAIN, 0, bytes), bytes}});
-  return object;
-}
-
-v1::GetRevisionResponse FakeModel::Summary() const {
-  v1::GetRevisionResponse summary;
-  summary.set_model("org/model");
-  summary.set_revision(std::string(64, 'a'));
-  summary.set_created_unix_seconds(1'700'000'000);
-  summary.add_tags("latest");
-  summary.set_quantizer("absmax");
-  for (const v1::FileSummary& file : summaries_) {
-    *summary.add_files() = file;
-    summary.set_original_bytes(summary.original_bytes() + file.size_bytes());
-    v1::BytesByKind* stored = summary.mutable_stored();
-    stored->set_other(stored->other() + file.other_bytes());
-    for (const v1::TensorSummary& tensor : file.tensors()) {
-      stored->set_int8(stored->int8() + tensor.int8_bytes());
-      stored->set_residual(stored->residual() + tensor.residual_bytes());
-      stored->set_plain(stored->plain() + tensor.plain_bytes());
+absl::StatusOr<std::vector<v1::DownloadResponse>> FakeModel::Answer(
+    const v1::DownloadRequest& request) const {
+  QSTORE_ASSIGN_OR_RETURN(wire::ReadRequest read, wire::FromWire(request));
+  if (read.held_revision != manifest_.revision) read.held = {};
+  QSTORE_ASSIGN_OR_RETURN(const model::ReadPlan plan,
+                          model::PlanRead(manifest_, read.selection,
+                                          read.representation, read.held));
+  std::vector<v1::DownloadResponse> stream;
+  for (const v1::ManifestPage& page : Pages()) {
+    SetChecked(page, stream.emplace_back().mutable_manifest_page());
+  }
+  for (const model::PlannedChunk& planned : plan.chunks) {
+    const model::Chunk& chunk =
+        manifest_.objects[planned.object_index].chunks[planned.chunk_index];
+    const std::string& stored =
+        stored_[planned.object_index][planned.chunk_index];
+    uint64_t offset = 0;
+    for (const model::ValueAddress& address :
+         model::ValuesOf(chunk, planned.layer_count)) {
+      v1::Value* value = stream.emplace_back().mutable_value();
+      value->set_object_index(planned.object_index);
+      value->set_chunk_index(planned.chunk_index);
+      value->set_layer(address.layer);
+      value->set_subgroup(address.subgroup);
+      value->set_value_index(address.value_index);
+      value->set_payload(stored.substr(offset, address.size_bytes));
+      offset += address.size_bytes;
     }
   }
-  summary.set_two_copies_bytes(summary.original_bytes() * 3 / 2);
-  return summary;
-}
-
-std::vector<v1::DownloadResponse> FakeModel::Stream(v1::Precision precision,
-                                                    size_t part_bytes) const {
-  std::vector<v1::DownloadResponse> stream(1);
-  v1::BytesByKind sent;
-  for (size_t i = 0; i < objects_.size(); ++i) {
-    v1::ObjectManifest manifest = objects_[i].manifest;
-    manifest.set_object_index(i);
-    const size_t manifest_position = stream.size();
-    stream.emplace_back();
-    for (size_t c = 0; c < objects_[i].blobs.size(); ++c) {
-      v1::ChunkManifest* chunk = manifest.mutable_chunks(static_cast<int>(c));
-      for (const Blob& blob : objects_[i].blobs[c]) {
-        const v1::BlobKind kind = blob.manifest.kind();
-        if (kind == v1::BLOB_KIND_RESIDUAL && precision == v1::PRECISION_INT8) {
-          continue;
-        }
-        const uint64_t size_bytes = blob.bytes.size();
-        if (manifest.kind() == v1::OBJECT_KIND_OPAQUE) {
-          sent.set_other(sent.other() + size_bytes);
-        } else if (kind == v1::BLOB_KIND_INT8) {
-          sent.set_int8(sent.int8() + size_bytes);
-        } else if (kind == v1::BLOB_KIND_RESIDUAL) {
-          sent.set_residual(sent.residual() + size_bytes);
-        } else {
-          sent.set_plain(sent.plain() + size_bytes);
-        }
-        for (size_t offset = 0; offset < size_bytes; offset += part_bytes) {
-          v1::BlobPart* part = stream.emplace_back().mutable_blob();
-          part->set_object_index(i);
-          part->set_chunk_index(static_cast<uint32_t>(c));
-          part->set_blob_index(static_cast<uint32_t>(chunk->blobs_size()));
-          part->set_offset_bytes(offset);
-          part->set_payload(blob.bytes.substr(offset, part_bytes));
-        }
-        *chunk->add_blobs() = blob.manifest;
-      }
-    }
-    SetChecked(manifest, stream[manifest_position].mutable_object());
-  }
-  v1::RevisionManifest revision;
-  revision.set_model("org/model");
-  revision.set_revision(std::string(64, 'a'));
-  for (const v1::FileManifest& file : files_) *revision.add_files() = file;
-  revision.set_object_count(objects_.size());
-  *revision.mutable_stored() = sent;
-  SetChecked(revision, stream[0].mutable_revision());
-  *stream.emplace_back().mutable_end()->mutable_sent() = sent;
+  wire::ToWire(plan.to_read,
+               stream.emplace_back().mutable_end()->mutable_sent());
   return stream;
+}
+
+std::vector<v1::DownloadResponse> FakeModel::Stream(
+    v1::Precision precision) const {
+  v1::DownloadRequest request;
+  request.set_precision(precision);
+  return Answer(request).value();
 }
 
 }  // namespace qstore::client

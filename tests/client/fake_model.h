@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "model/dtype.h"
+#include "model/manifest.h"
 #include "qstore/v1/model_store.pb.h"
 
 namespace qstore::client {
@@ -28,8 +29,12 @@ FakeTensor MakeTensor(const std::string& name, Dtype dtype,
 
 class FakeModel {
  public:
-  // Rows per chunk, small so that tensors have several.
+  // Rows of a chunk of a quantized tensor, small so that tensors have several.
   static constexpr uint32_t kChunkRows = 3;
+  // Bytes of any other chunk, so that borders of chunks lie within rows.
+  static constexpr uint64_t kPlainChunkBytes = 40;
+
+  explicit FakeModel(uint64_t plain_chunk_bytes = kPlainChunkBytes);
 
   void AddFile(const std::string& path, const std::string& contents);
   void AddSafetensors(const std::string& path,
@@ -39,39 +44,36 @@ class FakeModel {
   const std::map<std::string, std::string>& contents() const {
     return contents_;
   }
+  const model::Manifest& manifest() const { return manifest_; }
 
-  v1::GetRevisionResponse Summary() const;
+  std::vector<v1::ManifestPage> Pages() const;
 
-  // The whole stream, with blobs cut into parts of at most `part_bytes`.
-  std::vector<v1::DownloadResponse> Stream(v1::Precision precision,
-                                           size_t part_bytes) const;
+  // All messages of what an honest server answers.
+  absl::StatusOr<std::vector<v1::DownloadResponse>> Answer(
+      const v1::DownloadRequest& request) const;
+  // The same, of everything.
+  std::vector<v1::DownloadResponse> Stream(v1::Precision precision) const;
 
  private:
-  struct Blob {
-    v1::BlobManifest manifest;
-    std::string bytes;
-  };
-  struct Object {
-    v1::ObjectManifest manifest;           // without blobs
-    std::vector<std::vector<Blob>> blobs;  // by chunk
-  };
+  void AddSegment(size_t object_index, const std::string& tensor_name,
+                  model::File* file);
+  void CountFile(const model::File& file);
+  size_t AddOpaque(const std::string& contents);
+  size_t AddTensor(const FakeTensor& tensor);
+  // Encodes `contents`, which the object describes, and adds both unless they
+  // are there under this key.
+  size_t AddObject(const std::string& key, model::Object object,
+                   const std::string& contents);
 
-  uint64_t AddOpaque(const std::string& contents);
-  uint64_t AddTensor(const FakeTensor& tensor);
-  static Object EncodeQuantized(const FakeTensor& tensor);
-  static Object EncodePlain(v1::ObjectKind kind, const std::string& contents,
-                            Dtype dtype);
-  void AddSegment(uint64_t object_index, const std::string& tensor_name,
-                  v1::FileManifest* file);
-
+  uint64_t plain_chunk_bytes_;
   std::map<std::string, std::string> contents_;
-  std::vector<v1::FileManifest> files_;
-  std::vector<v1::FileSummary> summaries_;
-  std::vector<Object> objects_;
-  std::map<std::string, uint64_t> object_by_content_;
+  model::Manifest manifest_;
+  // By object and chunk: all its values, one after another.
+  std::vector<std::vector<std::string>> stored_;
+  std::map<std::string, size_t> object_by_content_;
 };
 
-// Replaces the checked message in `response`, checksum included.
+// Replaces the checked message in `checked`, checksum included.
 void SetChecked(const google::protobuf::MessageLite& message,
                 v1::Checked* checked);
 

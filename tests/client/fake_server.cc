@@ -1,8 +1,11 @@
 #include "tests/client/fake_server.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
@@ -26,6 +29,25 @@ FakeServer::~FakeServer() {
 
 std::unique_ptr<Connection> FakeServer::Connect() const {
   return std::make_unique<Connection>(address_);
+}
+
+void FakeServer::Serve(const FakeModel& served) {
+  model = served;
+  stream.clear();
+  revision_pages.clear();
+  for (const v1::ManifestPage& page : served.Pages()) {
+    if (!revision_pages.empty()) {
+      revision_pages.back().set_next_page_token(
+          absl::StrCat(revision_pages.size()));
+    }
+    SetChecked(page, revision_pages.emplace_back().mutable_page());
+  }
+}
+
+void FakeServer::ServeAlways(const FakeModel& served, v1::Precision precision) {
+  Serve(served);
+  model.reset();
+  stream = served.Stream(precision);
 }
 
 void FakeServer::WaitUntilStreamed() {
@@ -66,18 +88,36 @@ grpc::Status FakeServer::Upload(grpc::ServerContext* /*context*/,
 grpc::Status FakeServer::Download(
     grpc::ServerContext* context, const v1::DownloadRequest* request,
     grpc::ServerWriter<v1::DownloadResponse>* writer) {
-  if (Fails()) return failure;
-  download_request = *request;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (Fails()) return failure;
+    download_request = *request;
+  }
   // A client that gives up does not wait for this to end, and the test may
   // change what is served meanwhile.
-  const std::vector<v1::DownloadResponse> messages = stream;
+  std::vector<v1::DownloadResponse> messages = stream;
   const bool hang = hang_after_stream;
   grpc::Status end = status;
+  if (model.has_value()) {
+    absl::StatusOr<std::vector<v1::DownloadResponse>> answer =
+        model->Answer(*request);
+    if (!answer.ok()) {
+      return {static_cast<grpc::StatusCode>(answer.status().code()),
+              std::string(answer.status().message())};
+    }
+    messages = *std::move(answer);
+  }
+  if (messages.size() > download_message_limit) {
+    messages.resize(download_message_limit);
+  }
+  uint64_t payload_bytes = 0;
   for (const v1::DownloadResponse& message : messages) {
     if (!writer->Write(message)) break;
+    payload_bytes += message.value().payload().size();
   }
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    sent_payload_bytes = payload_bytes;
     streamed_ = true;
   }
   changed_.notify_all();
@@ -97,11 +137,21 @@ grpc::Status FakeServer::ListModels(grpc::ServerContext* /*context*/,
 }
 
 grpc::Status FakeServer::GetRevision(grpc::ServerContext* /*context*/,
-                                     const v1::GetRevisionRequest* /*request*/,
+                                     const v1::GetRevisionRequest* request,
                                      v1::GetRevisionResponse* response) {
-  *response = revision;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    revision_requests.push_back(*request);
+  }
+  if (revision_pages.empty()) return status;
+  size_t index = 0;
+  if (!request->page_token().empty() &&
+      !absl::SimpleAtoi(request->page_token(), &index)) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "no such page token"};
+  }
+  *response = revision_pages.at(std::min(index, revision_pages.size() - 1));
   // A test of a Download that fails wants the call before it to succeed.
-  return stream.empty() ? status : grpc::Status::OK;
+  return grpc::Status::OK;
 }
 
 grpc::Status FakeServer::SetTag(grpc::ServerContext* /*context*/,

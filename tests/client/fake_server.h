@@ -11,6 +11,7 @@
 #include "client/connection.h"
 #include "grpcpp/server.h"
 #include "qstore/v1/model_store.grpc.pb.h"
+#include "tests/client/fake_model.h"
 
 namespace qstore::client {
 
@@ -19,6 +20,11 @@ class FakeServer final : public v1::ModelStore::Service {
  public:
   FakeServer();
   ~FakeServer() override;
+
+  // Answers GetRevision and Download as an honest server that has the model...
+  void Serve(const FakeModel& served);
+  // ...or Download as when everything was asked for, however it is.
+  void ServeAlways(const FakeModel& served, v1::Precision precision);
 
   const std::string& address() const { return address_; }
   std::unique_ptr<Connection> Connect() const;
@@ -29,11 +35,17 @@ class FakeServer final : public v1::ModelStore::Service {
   grpc::Status failure;
   int call_count = 0;  // GetUploadState aside
 
-  // Every call ends with this unless it is OK; Download after `stream`, Verify
-  // after `verify_stream`.
+  // Every call ends with this unless it is OK; Download after what it sends,
+  // Verify after `verify_stream`, GetRevision only when it has no pages.
   grpc::Status status;
-  v1::GetRevisionResponse revision;
+  // GetRevision answers with one of them at a time; page tokens are numbers.
+  std::vector<v1::GetRevisionResponse> revision_pages;
+  // Download answers what is asked, out of this model...
+  std::optional<FakeModel> model;
+  // ...or, when there is none, with this.
   std::vector<v1::DownloadResponse> stream;
+  // Download sends no more than this of either.
+  size_t download_message_limit = SIZE_MAX;
   // Download waits for the client to cancel instead of ending.
   bool hang_after_stream = false;
   v1::UploadResponse upload_response;
@@ -48,12 +60,14 @@ class FakeServer final : public v1::ModelStore::Service {
 
   std::vector<v1::UploadRequest> uploaded;
   v1::GetUploadStateRequest upload_state_request;
+  std::vector<v1::GetRevisionRequest> revision_requests;
   v1::DownloadRequest download_request;
+  uint64_t sent_payload_bytes = 0;  // of values, by the last Download
   v1::SetTagRequest set_tag_request;
   v1::DeleteRequest delete_request;
   v1::ListModelsRequest list_request;
 
-  // Waits until a Download has sent all of `stream`.
+  // Waits until a Download has sent all that it will.
   void WaitUntilStreamed();
 
  private:

@@ -35,6 +35,10 @@ TEST(ValidateManifestTest, RefusesPaths) {
 }
 
 TEST(ValidateManifestTest, RefusesSegmentsThatContradictObjects) {
+  EXPECT_THAT(Refusal([](Manifest* m) {
+                m->files[0].segments[3].tensor_name = "norm.weight";
+              }),
+              HasSubstr("tensor \"norm.weight\" is there twice"));
   EXPECT_THAT(
       Refusal([](Manifest* m) { m->files[0].segments[1].object_index = 2; }),
       HasSubstr("object 1 was not used before"));
@@ -94,6 +98,12 @@ TEST(ValidateManifestTest, RefusesObjects) {
                 o->chunks[0].layers[0].layer = 3;
               }),
               HasSubstr("layer 3 is not one of a quantized tensor"));
+  EXPECT_THAT(
+      matrix([](Object* o) { o->chunks[1].layers[0].decoded_xxh3.clear(); }),
+      HasSubstr("chunk 1: layer 1 has no checksums"));
+  EXPECT_THAT(
+      matrix([](Object* o) { o->chunks[0].layers[1].decoded_xxh3 = {1}; }),
+      HasSubstr("layer 2 has checksums, though"));
   EXPECT_THAT(matrix([](Object* o) { o->quantization.reset(); }),
               HasSubstr("layer 1 is not one of what is not quantized"));
   EXPECT_THAT(

@@ -13,6 +13,8 @@ namespace {
 constexpr codec::LayerNumber kInt8 = 1;
 constexpr codec::LayerNumber kResidual = 2;
 constexpr codec::LayerNumber kPlain = 3;
+// Of codes and scales; nothing here decodes them.
+constexpr uint64_t kDecodedXxh3[] = {1, 2};
 
 SampleObject NewSample(const char* kind, uint64_t seed) {
   SampleObject sample;
@@ -43,6 +45,7 @@ std::vector<LayerToStore> SampleObject::SampleChunk::to_store() const {
   result.reserve(layers.size());
   for (const SampleLayer& layer : layers) {
     result.push_back({layer.layer, layer.blobs, {}});
+    if (layer.layer == kInt8) result.back().decoded_xxh3 = kDecodedXxh3;
   }
   return result;
 }

@@ -169,6 +169,23 @@ TEST_F(HostilePagesTest, OrderAndCounts) {
                 pages->front().mutable_objects(0)->set_continued(true);
               }),
               HasSubstr("did not begin"));
+  // However many, no page is taken that brings the manifest no further.
+  EXPECT_THAT(Refusal([](auto* pages) {
+                pages->front().set_last(false);
+                pages->emplace_back();
+              }),
+              HasSubstr("page 1 of the manifest: it adds nothing"));
+  EXPECT_THAT(Refusal([](auto* pages) {
+                pages->front().set_last(false);
+                pages->front().clear_objects();
+                pages->emplace_back().add_files()->set_continued(true);
+              }),
+              HasSubstr("goes on with nothing"));
+  EXPECT_THAT(Refusal([](auto* pages) {
+                pages->front().set_last(false);
+                pages->emplace_back().add_objects()->set_continued(true);
+              }),
+              HasSubstr("goes on with nothing"));
 }
 
 TEST_F(HostilePagesTest, NumbersThatNothingHas) {

@@ -1,7 +1,9 @@
 // A download from a fake server into a temporary directory.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <random>
 #include <string>
 
 #include "client/session.h"
@@ -13,8 +15,6 @@
 #include "tests/client/temporary_directory.h"
 
 namespace qstore::client {
-
-inline constexpr size_t kPartBytes = 50;
 
 // Two shards that share a tensor and a file that is there twice.
 inline FakeModel MakeModel() {
@@ -45,13 +45,27 @@ inline FakeModel MakeModel() {
   return model;
 }
 
+// Bytes that no coder makes smaller.
+inline std::string NoiseOf(uint64_t size_bytes) {
+  std::mt19937_64 random(size_bytes);
+  std::string noise;
+  noise.reserve(size_bytes);
+  while (noise.size() < size_bytes) {
+    noise.push_back(static_cast<char>(random()));
+  }
+  return noise;
+}
+
+// One whose manifest has several pages.
+inline FakeModel ModelOfManyPages() {
+  FakeModel model(/*plain_chunk_bytes=*/8);
+  model.AddFile("many.bin", NoiseOf(uint64_t{32'000} * 8));
+  model.AddFile("one more", "small");
+  return model;
+}
+
 class DownloadTest : public ::testing::Test {
  protected:
-  void Serve(const FakeModel& model, v1::Precision precision) {
-    server_.revision = model.Summary();
-    server_.stream = model.Stream(precision, kPartBytes);
-  }
-
   absl::StatusOr<DownloadResult> Fetch(const std::string& precision,
                                        const std::string& directory = "out") {
     DirectorySink sink(directory_.path() / directory);
@@ -63,7 +77,9 @@ class DownloadTest : public ::testing::Test {
     Session session({.retry_seconds = retry_seconds_}, server_.Connect());
     return session.Download(
         {.model = "org/model", .tag = "latest", .revision_prefix = ""},
-        {.precision = precision,
+        {.selection = selection_,
+         .precision = precision,
+         .format = format_,
          .allow_original = allow_original_,
          .threads = 2,
          .memory_bytes = uint64_t{1} << 20},
@@ -76,6 +92,8 @@ class DownloadTest : public ::testing::Test {
   RecordedEvents events_;
   double retry_seconds_ = 0;
   bool allow_original_ = false;
+  model::Selection selection_;
+  std::string format_ = "compressed-tensors";
 };
 
 }  // namespace qstore::client

@@ -1,11 +1,13 @@
 #include "client/download/download.h"
 
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <map>
 #include <string>
 
 #include "client/reason.h"
+#include "codec/chunk.h"
 #include "codec/layers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -18,10 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST_F(DownloadTest, GivesTheOriginalBack) {
   const FakeModel model = MakeModel();
-  Serve(model, v1::PRECISION_ORIGINAL);
+  server_.Serve(model);
   const auto result = Fetch("original");
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
@@ -29,6 +32,7 @@ TEST_F(DownloadTest, GivesTheOriginalBack) {
   EXPECT_EQ(result->format, "");
   const Transfer& transfer = result->transfer;
   EXPECT_EQ(transfer.received.total(), transfer.bytes_received);
+  EXPECT_EQ(transfer.resumed_bytes, 0u);
   EXPECT_GT(transfer.received.of(codec::kResidualLayer.number), 0u);
   EXPECT_EQ(server_.download_request.reference().revision(),
             std::string(64, 'a'));
@@ -36,7 +40,7 @@ TEST_F(DownloadTest, GivesTheOriginalBack) {
 
 TEST_F(DownloadTest, WritesIntoAnExistingDirectory) {
   const FakeModel model = MakeModel();
-  Serve(model, v1::PRECISION_ORIGINAL);
+  server_.Serve(model);
   directory_.Write("out/config.json", "old");
   directory_.Write("out/mine", "kept");
   ASSERT_TRUE(Fetch("original").ok());
@@ -47,7 +51,7 @@ TEST_F(DownloadTest, WritesIntoAnExistingDirectory) {
 
 TEST_F(DownloadTest, ExportsInt8) {
   const FakeModel model = MakeModel();
-  Serve(model, v1::PRECISION_INT8);
+  server_.Serve(model);
   const auto result = Fetch("int8");
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->format, "compressed-tensors");
@@ -107,7 +111,7 @@ TEST_F(DownloadTest, Int8WithNothingQuantizedIsAClearNo) {
   model.AddFile("config.json", "{}");
   model.AddSafetensors("model.safetensors",
                        {MakeTensor("a.weight", Dtype::kF16, {4, 4}, false)});
-  Serve(model, v1::PRECISION_ORIGINAL);
+  server_.Serve(model);
   const auto refused = Fetch("int8");
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused.status().message()),
@@ -126,7 +130,7 @@ TEST_F(DownloadTest, Int8WithoutAConfigIsSafetensorsOnly) {
   FakeModel model;
   model.AddSafetensors("m.safetensors",
                        {MakeTensor("a.weight", Dtype::kF32, {4, 4}, true)});
-  Serve(model, v1::PRECISION_INT8);
+  server_.Serve(model);
   ASSERT_TRUE(Fetch("int8").ok());
   EXPECT_EQ(ReadTree(directory_.path() / "out").size(), 1u);
 }
@@ -136,7 +140,7 @@ TEST_F(DownloadTest, TakesThePrecisionThatWasUploaded) {
   model.AddSafetensors("m.safetensors",
                        {MakeTensor("a.weight", Dtype::kF16, {4, 4}, true),
                         MakeTensor("n.weight", Dtype::kF32, {4}, false)});
-  Serve(model, v1::PRECISION_ORIGINAL);
+  server_.Serve(model);
   const auto other = Fetch("bf16");
   EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(other.status().message()),
@@ -158,7 +162,7 @@ TEST_F(DownloadTest, PassesTheServersErrorOn) {
 }
 
 TEST_F(DownloadTest, AnErrorInTheMiddleLeavesNothing) {
-  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  server_.ServeAlways(MakeModel(), v1::PRECISION_ORIGINAL);
   server_.stream.resize(server_.stream.size() / 2);
   server_.status =
       grpc::Status(grpc::StatusCode::DATA_LOSS, "tensor x is damaged");
@@ -170,7 +174,7 @@ TEST_F(DownloadTest, AnErrorInTheMiddleLeavesNothing) {
 }
 
 TEST_F(DownloadTest, AnErrorKeepsAnExistingDirectoryAsItWas) {
-  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  server_.ServeAlways(MakeModel(), v1::PRECISION_ORIGINAL);
   server_.stream.resize(server_.stream.size() / 2);
   directory_.Write("out/config.json", "old");
   EXPECT_FALSE(Fetch("original").ok());
@@ -179,7 +183,7 @@ TEST_F(DownloadTest, AnErrorKeepsAnExistingDirectoryAsItWas) {
 }
 
 TEST_F(DownloadTest, CancellationLeavesNothingButWhatAnotherMayGoOnWith) {
-  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  server_.ServeAlways(MakeModel(), v1::PRECISION_ORIGINAL);
   server_.stream.resize(server_.stream.size() / 2);
   server_.hang_after_stream = true;
   auto canceller = std::async(std::launch::async, [this] {
@@ -196,21 +200,95 @@ TEST_F(DownloadTest, CancellationLeavesNothingButWhatAnotherMayGoOnWith) {
 
 // Also what waited to be decoded when the connection broke.
 TEST_F(DownloadTest, NothingThatCameWholeBeforeACutComesAgain) {
-  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
-  uint64_t object_count = 0;
-  for (const v1::DownloadResponse& message : server_.stream) {
-    object_count += message.has_object() ? 1 : 0;
-  }
-  server_.stream.pop_back();  // the end
+  const FakeModel model = MakeModel();
+  server_.Serve(model);
+  server_.download_message_limit =
+      model.Stream(v1::PRECISION_ORIGINAL).size() - 1;  // not the end
   server_.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut");
   EXPECT_FALSE(Fetch("original").ok());
-  server_.stream.resize(1);
-  EXPECT_FALSE(Fetch("original").ok());
+  server_.status = grpc::Status::OK;
+  server_.download_message_limit = SIZE_MAX;
+  const auto result = Fetch("original");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
   uint64_t held_count = 0;
-  for (const v1::ObjectRange& range : server_.download_request.held_objects()) {
+  for (const v1::ObjectRange& range :
+       server_.download_request.held().objects()) {
     held_count += range.end() - range.first();
   }
-  EXPECT_EQ(held_count, object_count);
+  EXPECT_EQ(held_count, model.manifest().objects.size());
+  EXPECT_EQ(server_.download_request.held().revision(), std::string(64, 'a'));
+  EXPECT_GT(result->transfer.resumed_bytes, 0u);
+}
+
+// Cut after each message in turn: chunks of one object are held and others are
+// not, and the rest comes with no byte more.
+TEST_F(DownloadTest, GoesOnAfterEachMessage) {
+  const FakeModel model = MakeModel();
+  for (const v1::Precision precision :
+       {v1::PRECISION_ORIGINAL, v1::PRECISION_INT8}) {
+    const std::string name =
+        precision == v1::PRECISION_INT8 ? "int8" : "original";
+    const size_t message_count = model.Stream(precision).size();
+    server_.Serve(model);
+    const auto whole = Fetch(name, name);
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    const uint64_t payload_bytes = server_.sent_payload_bytes;
+    for (size_t limit = 1; limit < message_count; limit += 7) {
+      SCOPED_TRACE(limit);
+      const std::string out = name + std::to_string(limit);
+      server_.download_message_limit = limit;
+      server_.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut");
+      EXPECT_EQ(Fetch(name, out).status().code(),
+                absl::StatusCode::kUnavailable);
+      server_.download_message_limit = SIZE_MAX;
+      server_.status = grpc::Status::OK;
+      const auto result = Fetch(name, out);
+      ASSERT_TRUE(result.ok()) << result.status();
+      EXPECT_EQ(ReadTree(directory_.path() / out),
+                ReadTree(directory_.path() / name));
+      EXPECT_EQ(server_.sent_payload_bytes + result->transfer.resumed_bytes,
+                payload_bytes);
+    }
+  }
+  EXPECT_THAT(events_.notes(), ::testing::Each(Not(HasSubstr("damaged"))));
+}
+
+TEST_F(DownloadTest, FetchesAgainWhatIsDamagedWhereItWasLeft) {
+  const FakeModel model = MakeModel();
+  server_.Serve(model);
+  server_.download_message_limit =
+      model.Stream(v1::PRECISION_ORIGINAL).size() - 1;
+  server_.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut");
+  EXPECT_FALSE(Fetch("original").ok());
+  for (const auto& entry :
+       fs::recursive_directory_iterator(directory_.path())) {
+    if (entry.path().filename() != "model-1.safetensors") continue;
+    std::string text = ReadFile(entry.path());
+    text.back() ^= 1;
+    std::ofstream(entry.path(), std::ios::binary) << text;
+  }
+  server_.status = grpc::Status::OK;
+  server_.download_message_limit = SIZE_MAX;
+  const auto result = Fetch("original");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
+  EXPECT_THAT(events_.notes(), ::testing::Contains(HasSubstr("are damaged")));
+}
+
+// Blobs of several values, and a manifest of several pages.
+TEST_F(DownloadTest, GivesLargeObjectsBack) {
+  FakeModel large(codec::kPlainChunkBytes);
+  large.AddFile("weights.bin", NoiseOf(5 * model::kMaxValueBytes / 2));
+  server_.Serve(large);
+  const auto result = Fetch("original");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReadTree(directory_.path() / "out"), large.contents());
+  const FakeModel many = ModelOfManyPages();
+  server_.Serve(many);
+  EXPECT_GT(server_.revision_pages.size(), 1u);
+  ASSERT_TRUE(Fetch("original", "many").ok());
+  EXPECT_EQ(ReadTree(directory_.path() / "many"), many.contents());
 }
 
 TEST_F(DownloadTest, AnIndexThatCannotBeReadStaysAsItIs) {
@@ -220,7 +298,7 @@ TEST_F(DownloadTest, AnIndexThatCannotBeReadStaysAsItIs) {
                        {MakeTensor("a.weight", Dtype::kF32, {4, 4}, true)});
   model.AddFile("m.safetensors.index.json", "");
   model.AddFile("n.safetensors.index.json", R"({"weight_map": {"a": 1}})");
-  Serve(model, v1::PRECISION_INT8);
+  server_.Serve(model);
   const auto result = Fetch("int8");
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(ReadFile(directory_.path() / "out/m.safetensors.index.json"), "");
@@ -235,7 +313,7 @@ TEST_F(DownloadTest, AnIndexThatCannotBeReadStaysAsItIs) {
 TEST_F(DownloadTest, RefusesFilesNamedLikeItsOwn) {
   FakeModel model;
   model.AddFile(".good.qstore-partial-1/evil.py", "evil");
-  Serve(model, v1::PRECISION_ORIGINAL);
+  server_.Serve(model);
   const auto result = Fetch("original");
   EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(result.status().message()),
@@ -248,7 +326,7 @@ TEST_F(DownloadTest, AConfigThatCannotBeExtendedIsAnError) {
   model.AddFile("config.json", "not JSON");
   model.AddSafetensors("m.safetensors",
                        {MakeTensor("a.weight", Dtype::kF32, {4, 4}, true)});
-  Serve(model, v1::PRECISION_INT8);
+  server_.Serve(model);
   const auto result = Fetch("int8");
   EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("config.json"));

@@ -30,7 +30,7 @@ SafetensorsHeader HeaderOf(const std::vector<ExportTensor>& tensors) {
 
 TEST(ShardLayoutTest, LaysOutAShard) {
   const std::vector<ExportTensor> tensors = SmallModel();
-  const auto shard = LayOutShard(FormatNamed("compressed-tensors"),
+  const auto shard = LayOutShard(&FormatNamed("compressed-tensors"),
                                  HeaderOf(tensors), tensors);
   ASSERT_TRUE(shard.ok()) << shard.status();
   ASSERT_EQ(shard->literals.size(), 1u);
@@ -74,13 +74,13 @@ TEST(ShardLayoutTest, LaysOutOtherScales) {
   tensors[0].strategy = codec::ScaleStrategy::kTensor;
   tensors[1].strategy = codec::ScaleStrategy::kGroup;
   tensors[1].group_size = 4;
-  const auto shard = LayOutShard(FormatNamed("compressed-tensors"),
+  const auto shard = LayOutShard(&FormatNamed("compressed-tensors"),
                                  HeaderOf(tensors), tensors);
   ASSERT_TRUE(shard.ok()) << shard.status();
   EXPECT_EQ(shard->file_bytes,
             shard->literals[0].bytes.size() + 32 + 4 + 32 + 4 * 2 * 4);
   tensors[1].group_size = 3;
-  const auto uneven = LayOutShard(FormatNamed("compressed-tensors"),
+  const auto uneven = LayOutShard(&FormatNamed("compressed-tensors"),
                                   HeaderOf(tensors), tensors);
   EXPECT_EQ(uneven.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(uneven.status().message()), HasSubstr("g.weight"));
@@ -90,7 +90,7 @@ TEST(ShardLayoutTest, RefusesATensorWhereAScaleMustGo) {
   const std::vector<ExportTensor> tensors = {
       Tensor("a.weight", Dtype::kF32, {2, 2}, true),
       Tensor("a.weight_scale", Dtype::kF32, {2}, false)};
-  const auto shard = LayOutShard(FormatNamed("compressed-tensors"),
+  const auto shard = LayOutShard(&FormatNamed("compressed-tensors"),
                                  HeaderOf(tensors), tensors);
   EXPECT_EQ(shard.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(shard.status().message()),
@@ -100,7 +100,7 @@ TEST(ShardLayoutTest, RefusesATensorWhereAScaleMustGo) {
 TEST(ShardLayoutTest, PacksFourCodesAWord) {
   const std::vector<ExportTensor> tensors = SmallModel();
   const auto shard =
-      LayOutShard(FormatNamed("pack-quantized"), HeaderOf(tensors), tensors);
+      LayOutShard(&FormatNamed("pack-quantized"), HeaderOf(tensors), tensors);
   ASSERT_TRUE(shard.ok()) << shard.status();
   // The header and two shapes.
   ASSERT_EQ(shard->literals.size(), 3u);
@@ -130,7 +130,7 @@ TEST(ShardLayoutTest, PackedExpertsHaveScalesOfTheirType) {
   const std::vector<ExportTensor> tensors = {
       Tensor("layers.0.experts.0.up.weight", Dtype::kBF16, {4, 8}, true)};
   const auto shard =
-      LayOutShard(FormatNamed("pack-quantized"), HeaderOf(tensors), tensors);
+      LayOutShard(&FormatNamed("pack-quantized"), HeaderOf(tensors), tensors);
   ASSERT_TRUE(shard.ok()) << shard.status();
   EXPECT_EQ(shard->places[0].scales_dtype, Dtype::kBF16);
   EXPECT_EQ(shard->file_bytes,

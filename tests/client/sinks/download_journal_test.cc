@@ -29,14 +29,23 @@ TEST(DownloadJournalTest, AnotherRunReadsIt) {
   EXPECT_THAT(journal.Chunks(7, 4), ElementsAre(1, 3));
   EXPECT_THAT(journal.Chunks(7, 5), IsEmpty());
   journal.Forget(5, 0);
-  v1::DownloadRequest request;
-  journal.NameIn(&request);
-  ASSERT_EQ(request.held_objects_size(), 1);
-  EXPECT_EQ(request.held_objects(0).first(), 0u);
-  EXPECT_EQ(request.held_objects(0).end(), 3u);
-  ASSERT_EQ(request.held_chunks_size(), 1);
-  EXPECT_EQ(request.held_chunks(0).object_index(), 7u);
-  EXPECT_THAT(request.held_chunks(0).chunk_indices(), ElementsAre(1, 3));
+  v1::Held request;
+  const model::HeldChunks held = journal.NameIn(&request);
+  ASSERT_EQ(request.objects_size(), 1);
+  EXPECT_EQ(request.objects(0).first(), 0u);
+  EXPECT_EQ(request.objects(0).end(), 3u);
+  ASSERT_EQ(request.chunks_size(), 1);
+  EXPECT_EQ(request.chunks(0).object_index(), 7u);
+  EXPECT_THAT(request.chunks(0).chunk_indices(), ElementsAre(1, 3));
+  // The plan is made of what is named, no more and no less.
+  for (uint64_t object = 0; object < 10; ++object) {
+    for (uint32_t chunk = 0; chunk < 5; ++chunk) {
+      const bool whole = object < 3;
+      const bool part = object == 7 && (chunk == 1 || chunk == 3);
+      EXPECT_EQ(held.Has(object, chunk), whole || part)
+          << object << " " << chunk;
+    }
+  }
   journal.Remove();
   EXPECT_FALSE(IsJournalOf(root.path(), "one"));
 }
@@ -65,12 +74,16 @@ TEST(DownloadJournalTest, SkipsWhatMakesNoSense) {
              "one\n0 0 1\nnonsense\n1 -1 4\n2 4 4\n3 0 2000000000\n"
              "4 0 2\n4 1 3\n99999999999999999999 0 1\n5 0");
   DownloadJournal journal(root.path(), "one");
-  v1::DownloadRequest request;
-  journal.NameIn(&request);
-  ASSERT_EQ(request.held_objects_size(), 1);
-  EXPECT_EQ(request.held_objects(0).end(), 1u);
-  ASSERT_EQ(request.held_chunks_size(), 1);
-  EXPECT_EQ(request.held_chunks(0).object_index(), 4u);
+  v1::Held request;
+  const model::HeldChunks held = journal.NameIn(&request);
+  ASSERT_EQ(request.objects_size(), 1);
+  EXPECT_EQ(request.objects(0).end(), 1u);
+  ASSERT_EQ(request.chunks_size(), 1);
+  EXPECT_EQ(request.chunks(0).object_index(), 4u);
+  EXPECT_TRUE(held.Has(0, 0));
+  EXPECT_FALSE(held.Has(4, 0));
+  EXPECT_TRUE(held.Has(4, 1));
+  EXPECT_FALSE(held.Has(5, 0));
   EXPECT_THAT(journal.Chunks(4, 3), ElementsAre(1));
   // What is added is not lost after a line that was cut off.
   journal.Add(6, 0, 1);
@@ -84,13 +97,15 @@ TEST(DownloadJournalTest, NamesNoMoreThanARequestTakes) {
   for (uint64_t object = 0; object < 40'000; ++object) {
     journal.Add(2 * object, 0, 2);
   }
-  v1::DownloadRequest request;
-  journal.NameIn(&request);
-  EXPECT_EQ(request.held_chunks_size(), 16'384);
+  v1::Held request;
+  const model::HeldChunks held = journal.NameIn(&request);
+  EXPECT_EQ(request.chunks_size(), 16'384);
   EXPECT_LT(request.ByteSizeLong(), 1u << 20);
   // What is not named is not expected to be left out either.
   EXPECT_THAT(journal.Chunks(0, 2), ElementsAre(0));
   EXPECT_THAT(journal.Chunks(2 * 39'999, 2), IsEmpty());
+  EXPECT_TRUE(held.Has(2 * 16'383, 0));
+  EXPECT_FALSE(held.Has(2 * 16'384, 0));
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ std::map<std::string, std::string> Contents(const MemorySink& sink) {
 
 TEST_F(SinksTest, MemoryHoldsTheOriginal) {
   const FakeModel model = MakeModel();
-  Serve(model, v1::PRECISION_ORIGINAL);
+  server_.Serve(model);
   MemorySink sink;
   const auto result = FetchTo(&sink, "original");
   ASSERT_TRUE(result.ok()) << result.status();
@@ -44,7 +44,7 @@ TEST_F(SinksTest, MemoryHoldsTheOriginal) {
 // Every byte of every kind of file, in each precision, is the same wherever a
 // download ends; the directory's are compared with what was uploaded elsewhere.
 TEST_F(SinksTest, MemoryHoldsWhatADirectoryWould) {
-  Serve(MakeModel(), v1::PRECISION_INT8);
+  server_.Serve(MakeModel());
   const auto written = Fetch("int8");
   ASSERT_TRUE(written.ok()) << written.status();
   MemorySink sink;
@@ -68,7 +68,7 @@ TEST_F(SinksTest, DocumentsAndTheirCopies) {
   model.AddSafetensors("model.safetensors",
                        {MakeTensor("a.weight", Dtype::kBF16, {7, 5}, true)});
   model.AddFile("z-copy.txt", config);
-  Serve(model, v1::PRECISION_INT8);
+  server_.Serve(model);
   MemorySink memory;
   ASSERT_TRUE(FetchTo(&memory, "int8").ok());
   auto contents = Contents(memory);
@@ -82,7 +82,7 @@ TEST_F(SinksTest, DocumentsAndTheirCopies) {
 
 TEST_F(SinksTest, TheCallerGivesMemory) {
   const FakeModel model = MakeModel();
-  Serve(model, v1::PRECISION_ORIGINAL);
+  server_.Serve(model);
   std::map<std::string, std::string> given;
   MemorySink sink([&](const std::string& path,
                       uint64_t size_bytes) -> absl::StatusOr<MutableByteView> {
@@ -98,7 +98,7 @@ TEST_F(SinksTest, TheCallerGivesMemory) {
 }
 
 TEST_F(SinksTest, TooLittleMemoryIsAnError) {
-  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  server_.Serve(MakeModel());
   std::vector<uint8_t> small(10);
   MemorySink sink(
       [&](const std::string& /*path*/,
@@ -121,22 +121,22 @@ TEST_F(SinksTest, TooLittleMemoryIsAnError) {
 // The fake server sends the whole stream again, so that what was kept would be
 // an error if the client had named it; it names it only where it has it.
 TEST_F(SinksTest, MemoryNamesWhatItHasWhenTheConnectionBreaks) {
-  Serve(MakeModel(), v1::PRECISION_ORIGINAL);
+  server_.ServeAlways(MakeModel(), v1::PRECISION_ORIGINAL);
   server_.stream.pop_back();  // the end
   server_.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut");
   retry_seconds_ = 0.9;  // one more attempt
   MemorySink sink;
   EXPECT_FALSE(FetchTo(&sink, "original").ok());
   EXPECT_FALSE(events_.retries().empty());
-  EXPECT_GT(server_.download_request.held_objects_size(), 0);
+  EXPECT_GT(server_.download_request.held().objects_size(), 0);
   EXPECT_TRUE(sink.files().empty());
   NullSink nowhere;
   EXPECT_FALSE(FetchTo(&nowhere, "original").ok());
-  EXPECT_EQ(server_.download_request.held_objects_size(), 0);
+  EXPECT_EQ(server_.download_request.held().objects_size(), 0);
 }
 
 TEST_F(SinksTest, NothingKeepsNothing) {
-  Serve(MakeModel(), v1::PRECISION_INT8);
+  server_.Serve(MakeModel());
   const auto written = Fetch("int8");
   ASSERT_TRUE(written.ok()) << written.status();
   NullSink sink;
@@ -147,11 +147,11 @@ TEST_F(SinksTest, NothingKeepsNothing) {
 }
 
 TEST_F(SinksTest, ASinkIsUsedAgain) {
-  Serve(MakeModel(), v1::PRECISION_INT8);
+  server_.Serve(MakeModel());
   MemorySink sink;
   ASSERT_TRUE(FetchTo(&sink, "int8").ok());
   const FakeModel model = MakeModel();
-  Serve(model, v1::PRECISION_ORIGINAL);
+  server_.Serve(model);
   ASSERT_TRUE(FetchTo(&sink, "original").ok());
   EXPECT_EQ(Contents(sink), model.contents());
 }
@@ -159,7 +159,7 @@ TEST_F(SinksTest, ASinkIsUsedAgain) {
 // Two calls of one session at the same time.
 TEST_F(SinksTest, OneSessionServesSeveralThreads) {
   const FakeModel model = MakeModel();
-  Serve(model, v1::PRECISION_ORIGINAL);
+  server_.Serve(model);
   Session session({}, server_.Connect());
   std::vector<std::future<bool>> done;
   for (int i = 0; i < 4; ++i) {
