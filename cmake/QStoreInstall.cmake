@@ -11,11 +11,11 @@ include(GNUInstallDirs)
 # tests/install checks that each stands alone and that none needs gRPC.
 set(QSTORE_PUBLIC_HEADERS
   base/bytes.h
+  base/error_reason.h
   client/cancellation.h
   client/events.h
   client/listing.h
   client/options.h
-  client/reason.h
   client/results.h
   client/session.h
   client/sinks/directory_sink.h
@@ -29,7 +29,8 @@ set(QSTORE_PUBLIC_HEADERS
   codec/plain/plain_codec.h
   model/dtype.h
   model/layer_bytes.h
-  model/names.h)
+  model/names.h
+  model/selection.h)
 foreach(header IN LISTS QSTORE_PUBLIC_HEADERS)
   get_filename_component(directory ${header} DIRECTORY)
   install(FILES ${PROJECT_SOURCE_DIR}/${header}
@@ -45,7 +46,7 @@ install(TARGETS qstore EXPORT QStoreCTargets LIBRARY DESTINATION ${CMAKE_INSTALL
 install(EXPORT QStoreCTargets NAMESPACE QStore:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/QStore)
 
 # The client and all that it is linked from.
-foreach(part base model codec api_proto admin_proto client)
+foreach(part base model codec api_proto admin_proto wire client)
   set_target_properties(qstore_${part} PROPERTIES EXPORT_NAME ${part})
   install(TARGETS qstore_${part} EXPORT QStoreClientTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endforeach()

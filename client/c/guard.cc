@@ -1,8 +1,8 @@
 #include "client/c/guard.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "client/c/cancellation.h"
-#include "client/reason.h"
 
 struct qstore_error {
   qstore_code code = QSTORE_OK;

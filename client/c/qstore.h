@@ -83,8 +83,8 @@ typedef struct qstore_error qstore_error;
 QSTORE_API qstore_code qstore_error_code(const qstore_error* error);
 /* One sentence, which names the model, file, tensor or chunk. */
 QSTORE_API const char* qstore_error_message(const qstore_error* error);
-/* A word for programs, such as "NO_INT8" (client/reason.h lists them); "" where
- * there is none. */
+/* A word for programs, such as "NO_INT8" (base/error_reason.h lists them); ""
+ * where there is none. */
 QSTORE_API const char* qstore_error_reason(const qstore_error* error);
 QSTORE_API void qstore_error_free(qstore_error* error);
 
@@ -102,8 +102,8 @@ QSTORE_API void qstore_cancellation_free(qstore_cancellation* cancellation);
 
 /* Called while a call runs, by any thread but never by two at once; holds the
  * work up until it returns, and may call qstore_cancel but nothing else of the
- * library. `total_bytes` is 0 while it is not known. Counts stored bytes; begins at 0 again when a
- * connection broke and the call goes on. */
+ * library. `total_bytes` is 0 while it is not known. Counts stored bytes;
+ * begins at 0 again when a connection broke and the call goes on. */
 typedef void (*qstore_progress)(void* context, uint64_t done_bytes,
                                 uint64_t total_bytes);
 /* The same for what a person should know although nothing failed. */

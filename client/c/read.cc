@@ -1,13 +1,11 @@
 // Whole reads of the C interface.
-#include <algorithm>
 #include <map>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/error_reason.h"
 #include "base/quote.h"
 #include "base/status.h"
 #include "client/c/cancellation.h"
@@ -76,8 +74,9 @@ DownloadOptions ReadOptionsOf(const qstore_read_options& given) {
   return options;
 }
 
-absl::Status ReadInto(qstore_session* session, const ModelReference& reference,
-                      const qstore_read_options* options, Sink* sink) {
+// Calls `read` with what the caller's options say.
+template <typename Read>
+absl::Status WithOptions(const qstore_read_options* options, const Read& read) {
   qstore_read_options given = {};
   if (options != nullptr) {
     QSTORE_RETURN_IF_ERROR(CheckStructSize(
@@ -89,61 +88,59 @@ absl::Status ReadInto(qstore_session* session, const ModelReference& reference,
   if (given.cancellation != nullptr) {
     call.cancellation = &given.cancellation->cancellation;
   }
-  return session->session.Download(reference, ReadOptionsOf(given), sink, call)
-      .status();
+  return read(ReadOptionsOf(given), call);
 }
 
-// Memory of the caller for one file, and of its own for what comes with it.
-class OneFile {
- public:
-  OneFile(std::string path, MutableByteView memory, uint64_t* size_bytes)
-      : path_(std::move(path)), memory_(memory), size_bytes_(size_bytes) {}
+absl::Status ReadInto(qstore_session* session, const ModelReference& reference,
+                      const qstore_read_options* options, Sink* sink) {
+  return WithOptions(
+      options, [&](const DownloadOptions& read, const CallOptions& call) {
+        return session->session.Download(reference, read, sink, call).status();
+      });
+}
 
-  absl::StatusOr<MutableByteView> Allocate(const std::string& path,
-                                           uint64_t size_bytes) {
-    if (path != path_) {
-      ByteVector& bytes = others_[path];
-      bytes.resize(size_bytes);
-      return MutableByteView(bytes);
-    }
-    *size_bytes_ = size_bytes;
-    if (size_bytes > memory_.size()) {
-      return absl::OutOfRangeError(
-          absl::StrCat("file ", Quoted(path), " has ", size_bytes,
-                       " bytes, but there is room for ", memory_.size()));
-    }
-    return memory_.first(size_bytes);
-  }
-
- private:
-  const std::string path_;
-  const MutableByteView memory_;
-  uint64_t* const size_bytes_;
-  std::map<std::string, ByteVector> others_;
-};
-
-absl::Status ReadOneFile(qstore_session* session, ModelReference reference,
+// Selects by a pattern that is the path: its `*` and `?` fit themselves, and
+// perhaps other names beside it.
+absl::Status ReadOneFile(qstore_session* session,
+                         const ModelReference& reference,
                          const std::string& path, MutableByteView memory,
                          const qstore_read_options* options,
                          uint64_t* size_bytes) {
-  // Also so that both calls speak of one revision.
-  QSTORE_ASSIGN_OR_RETURN(const RevisionListing revision,
-                          session->session.GetRevision(reference));
-  reference.revision_prefix = revision.revision;
-  reference.tag.clear();
-  const bool found =
-      std::any_of(revision.files.begin(), revision.files.end(),
-                  [&](const FileListing& file) { return file.path == path; });
-  if (!found) {
-    return absl::NotFoundError(absl::StrCat("model ", reference.ToString(),
-                                            " has no file ", Quoted(path)));
-  }
-  OneFile file(path, memory, size_bytes);
-  *size_bytes = 0;  // of an empty file, for which nothing is asked
-  MemorySink sink([&file](const std::string& name, uint64_t bytes) {
-    return file.Allocate(name, bytes);
+  bool found = false;
+  std::map<std::string, ByteVector> others;  // that fit the pattern too
+  MemorySink sink([&](const std::string& name,
+                      uint64_t file_bytes) -> absl::StatusOr<MutableByteView> {
+    if (name != path) {
+      ByteVector& bytes = others[name];
+      bytes.resize(file_bytes);
+      return MutableByteView(bytes);
+    }
+    found = true;
+    *size_bytes = file_bytes;
+    if (file_bytes > memory.size()) {
+      return absl::OutOfRangeError(
+          absl::StrCat("file ", Quoted(path), " has ", file_bytes,
+                       " bytes, but there is room for ", memory.size()));
+    }
+    return memory.first(file_bytes);
   });
-  return ReadInto(session, reference, options, &sink);
+  const absl::Status status =
+      WithOptions(options, [&](DownloadOptions read, const CallOptions& call) {
+        read.selection.files = {path};
+        return session->session.Download(reference, read, &sink, call).status();
+      });
+  const bool nothing_fits =
+      ReasonOf(status) == kReasonInvalidSelection ||
+      (status.ok() && !found && sink.Find(path) == nullptr);
+  if (nothing_fits) {
+    return WithReason(
+        absl::NotFoundError(absl::StrCat("model ", reference.ToString(),
+                                         " has no file ", Quoted(path))),
+        kReasonNotFound);
+  }
+  if (found || !status.ok()) return status;
+  *size_bytes = 0;  // an empty file asks for nothing
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -204,9 +201,9 @@ qstore_code qstore_read_file(qstore_session* session, const char* reference,
     if (path == nullptr) return NullArgument("path");
     if (size_bytes == nullptr) return NullArgument("size_bytes");
     if (memory == nullptr && capacity_bytes > 0) return NullArgument("memory");
-    QSTORE_ASSIGN_OR_RETURN(qstore::ModelReference which,
+    QSTORE_ASSIGN_OR_RETURN(const qstore::ModelReference which,
                             ReadReference(reference));
-    return ReadOneFile(session, std::move(which), path,
+    return ReadOneFile(session, which, path,
                        {static_cast<uint8_t*>(memory), capacity_bytes}, options,
                        size_bytes);
   });

@@ -12,8 +12,6 @@
 namespace qstore::client {
 namespace {
 
-constexpr size_t kFakePartBytes = 100;
-
 FakeModel MakeFakeModel() {
   FakeModel model;
   model.AddFile("copy.txt", std::string(3000, 'n'));
@@ -35,11 +33,11 @@ std::unique_ptr<FakeStore>& Store() {
   return store;
 }
 
-void Send(v1::Precision precision) {
+void Serve() {
   FakeServer& server = Store()->server;
-  server.revision = Store()->model.Summary();
-  server.stream = Store()->model.Stream(precision, kFakePartBytes);
+  server.Serve(Store()->model);
   server.hang_after_stream = false;
+  server.download_message_limit = SIZE_MAX;
   server.models.Clear();
   v1::ModelSummary* model = server.models.add_models();
   model->set_name("org/model");
@@ -98,30 +96,28 @@ std::unique_ptr<FakeChunk> MakeChunk() {
 
 const char* fake_store_start(void) {
   qstore::client::Store() = std::make_unique<qstore::client::FakeStore>();
-  fake_store_send_original();
+  fake_store_serve();
   return qstore::client::Store()->server.address().c_str();
 }
 
 void fake_store_stop(void) { qstore::client::Store() = nullptr; }
 
-void fake_store_send_original(void) {
-  qstore::client::Send(qstore::v1::PRECISION_ORIGINAL);
-}
-
-void fake_store_send_int8(void) {
-  qstore::client::Send(qstore::v1::PRECISION_INT8);
-}
-
 void fake_store_hang(void) {
   qstore::client::FakeServer& server = qstore::client::Store()->server;
-  server.stream.resize(server.stream.size() / 2);
   server.hang_after_stream = true;
+  server.download_message_limit = 3;
 }
 
+void fake_store_serve(void) { qstore::client::Serve(); }
+
 void fake_store_fail(int code, const char* message) {
-  qstore::client::Store()->server.status =
-      code == 0 ? grpc::Status::OK
-                : grpc::Status(static_cast<grpc::StatusCode>(code), message);
+  qstore::client::FakeServer& server = qstore::client::Store()->server;
+  server.status = grpc::Status(static_cast<grpc::StatusCode>(code), message);
+  if (code != 0) {
+    server.revision_pages.clear();
+  } else {
+    fake_store_serve();
+  }
 }
 
 const char* fake_store_file(const char* path, size_t* size_bytes) {

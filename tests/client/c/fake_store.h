@@ -15,10 +15,9 @@ extern "C" {
 const char* fake_store_start(void);
 void fake_store_stop(void);
 
-/* What a download sends from now on. */
-void fake_store_send_original(void);
-void fake_store_send_int8(void);
-/* The same, but the download never ends. */
+/* Answers what is asked. */
+void fake_store_serve(void);
+/* Downloads do not end, until fake_store_serve. */
 void fake_store_hang(void);
 /* Every call ends with this gRPC code; 0: as it should. */
 void fake_store_fail(int code, const char* message);
