@@ -25,6 +25,7 @@ struct Arguments {
   CommandLine line;
   UploadCommand upload;
   DownloadCommand download;
+  std::vector<std::string> tensors;  // of download, as they were typed
   ListCommand list;
   TagCommand tag;
   BackupCommand backup;
@@ -147,6 +148,29 @@ std::string CheckMemory(const std::string& bytes) {
                       " is less than 1 MiB: give a unit, as in 512MiB or 2GiB");
 }
 
+// "NAME*" or "NAME*[FIRST:END]", rows as a slice of Python names them.
+absl::StatusOr<model::TensorPattern> ParseTensorPattern(
+    const std::string& text) {
+  model::TensorPattern pattern;
+  pattern.pattern = text;
+  const size_t open = text.rfind('[');
+  const size_t colon = text.rfind(':');
+  if (!text.ends_with(']') || open == std::string::npos ||
+      colon == std::string::npos || colon < open) {
+    return pattern;
+  }
+  model::RowRange rows;
+  if (!absl::SimpleAtoi(text.substr(open + 1, colon - open - 1), &rows.first) ||
+      !absl::SimpleAtoi(text.substr(colon + 1, text.size() - colon - 2),
+                        &rows.end)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--tensor ", text, ": rows are two numbers, as in weight[0:128]"));
+  }
+  pattern.pattern = text.substr(0, open);
+  pattern.rows = rows;
+  return pattern;
+}
+
 void AddDownload(CLI::App* app, Arguments* arguments) {
   CLI::App* command = AddReferenceCommand(
       app, "download", "Write a revision's files into a directory",
@@ -164,6 +188,22 @@ void AddDownload(CLI::App* app, Arguments* arguments) {
       ->envname("QSTORE_PRECISION")
       ->check(CLI::IsMember({"original", "int8", "fp16", "bf16", "fp32"}))
       ->capture_default_str();
+  command
+      ->add_option("--file", options.selection.files,
+                   "Only files whose paths fit (*, ?); may be repeated")
+      ->envname("QSTORE_FILE")
+      ->type_name("GLOB")
+      ->type_size(1)
+      ->delimiter(',');
+  command
+      ->add_option(
+          "--tensor", arguments->tensors,
+          "Only tensors whose names fit, of these only some rows where "
+          "it ends in [FIRST:END]; may be repeated")
+      ->envname("QSTORE_TENSOR")
+      ->type_name("GLOB")
+      ->type_size(1)
+      ->delimiter(',');
   command
       ->add_option("--format", options.format,
                    "Layout of INT8 files: " +
@@ -228,6 +268,13 @@ absl::StatusOr<Command> BuildCommand(const std::string& name,
   }
   if (name == "download") {
     arguments->download.reference = std::move(reference);
+    model::Selection& selection = arguments->download.options.selection;
+    for (const std::string& typed : arguments->tensors) {
+      QSTORE_ASSIGN_OR_RETURN(model::TensorPattern pattern,
+                              ParseTensorPattern(typed));
+      selection.tensors.push_back(std::move(pattern));
+    }
+    QSTORE_RETURN_IF_ERROR(model::ValidateSelection(selection));
     return Command(arguments->download);
   }
   if (name == "show") return Command(ShowCommand{std::move(reference)});

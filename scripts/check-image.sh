@@ -8,9 +8,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
 bin_dir=${1:-$(build_directory release)/bin}
-image=$(awk '/^FROM/ { image = $2 } END { print image }' "$QSTORE_ROOT/Dockerfile")
-[ "$image" = "debian:$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")-slim" ] ||
-  die "the image is $image: run this there"
+[ "$(image_base)" = "debian:$(debian_codename)-slim" ] || die "the image is $(image_base): run this there"
 
 # owner FILE: the package that installed it. Directories may be links (/lib), and
 # what dpkg knows is one of the two names.

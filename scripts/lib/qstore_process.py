@@ -1,6 +1,5 @@
 """Runs qstored and qstore-client as processes of their own."""
 
-import ctypes
 import json
 import os
 import pathlib
@@ -12,12 +11,10 @@ import time
 
 START_TIMEOUT_SECONDS = 60
 _ADDRESS = re.compile(r"((?:\d{1,3}\.){3}\d{1,3}|localhost|\[[0-9a-f:]+\]):(\d+)")
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _die_with_parent():
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+# Before a command that shall not outlive this process. A preexec_fn would do too,
+# but Python forks for one, and gRPC in this process lets no fork happen while it
+# has calls; without one it uses vfork, which gRPC does not see.
+_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 
 
 def clean_environment(**extra):
@@ -45,9 +42,8 @@ class Daemon:
         self.log_path = pathlib.Path(log_path)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [*command, *flags], stdout=subprocess.PIPE, stderr=log,
-                stdin=subprocess.DEVNULL, env=environment or clean_environment(),
-                preexec_fn=_die_with_parent)
+                [*_DIE_WITH_PARENT, *command, *flags], stdout=subprocess.PIPE, stderr=log,
+                stdin=subprocess.DEVNULL, env=environment or clean_environment())
         self.line = self._first_line()
         found = _ADDRESS.search(self.line)
         if not found:
@@ -128,9 +124,8 @@ class Client:
     def start(self, *arguments, stdout=subprocess.PIPE):
         """Starts the command and does not wait for it."""
         return subprocess.Popen(
-            self.command(*arguments), stdin=subprocess.DEVNULL, stdout=stdout,
-            stderr=subprocess.PIPE, text=True, env=self.environment(),
-            preexec_fn=_die_with_parent)
+            [*_DIE_WITH_PARENT, *self.command(*arguments)], stdin=subprocess.DEVNULL,
+            stdout=stdout, stderr=subprocess.PIPE, text=True, env=self.environment())
 
     def peak_resident_bytes_of(self, *arguments):
         """Runs the command; returns its peak memory, or raises RuntimeError."""

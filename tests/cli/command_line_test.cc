@@ -125,6 +125,31 @@ TEST(CommandLineTest, ParsesDownloadReferences) {
   EXPECT_EQ(by_revision.reference.tag, "");
 }
 
+TEST(CommandLineTest, ParsesParts) {
+  const auto options = ParseAs<DownloadCommand>(
+      {"download", "--file", "*.json", "--tensor", "a.*", "--tensor",
+       "b.weight[8:16]", "--file", "x", "org/m", "out"});
+  EXPECT_EQ(options.directory, "out");
+  const model::Selection& selection = options.options.selection;
+  EXPECT_EQ(selection.files, (std::vector<std::string>{"*.json", "x"}));
+  ASSERT_EQ(selection.tensors.size(), 2u);
+  EXPECT_EQ(selection.tensors[0].pattern, "a.*");
+  EXPECT_FALSE(selection.tensors[0].rows.has_value());
+  EXPECT_EQ(selection.tensors[1].pattern, "b.weight");
+  EXPECT_EQ(selection.tensors[1].rows, (model::RowRange{8, 16}));
+  for (const char* wrong : {"w[1:x]", "w[:3]", "w[4:4]", ""}) {
+    EXPECT_EQ(Parse({"download", "org/m", "out", "--tensor", wrong}).exit_code,
+              kExitUsage)
+        << wrong;
+  }
+  // Not rows, but part of a name.
+  EXPECT_EQ(
+      ParseAs<DownloadCommand>({"download", "org/m", "out", "--tensor", "w[3]"})
+          .options.selection.tensors[0]
+          .pattern,
+      "w[3]");
+}
+
 TEST(CommandLineTest, ParsesTheOtherCommands) {
   EXPECT_EQ(ParseAs<ListCommand>({"list"}).prefix, "");
   EXPECT_EQ(ParseAs<ListCommand>({"list", "org/"}).prefix, "org/");

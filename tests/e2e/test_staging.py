@@ -25,7 +25,7 @@ class Staging(harness.EndToEndTest):
         """What a directory that came from elsewhere (an archive, say) could hold."""
         staging.mkdir(parents=True)
         (staging / ".qstore-journal").write_text(
-            f"qstore download 1 of org/good@{self.revision} in {precision}\n")
+            f"qstore download 3 of org/good@{self.revision} in {precision}\n")
         (staging / "modeling_evil.py").write_text("print('evil')")
         (staging / "deep" / "er").mkdir(parents=True)
         (staging / "deep" / "er" / "pytorch_model.bin").write_bytes(b"pickle")

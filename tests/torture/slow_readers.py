@@ -27,7 +27,7 @@ def run(context):
     with Daemon(context.bin_dir, context.directory / "data",
                 context.directory / "qstored.log",
                 flags=["--memory-limit", f"{LIMIT_MEBIBYTES}MiB", "--max-downloads", "256",
-                       "--message-bytes", str(256 << 10), "--stall-timeout", "0",
+                       "--stall-timeout", "0",
                        "--log-level", "error"]) as daemon:
         Client(context.bin_dir, daemon.address).json("upload", model, "org/m")
         return measure(daemon, context.seconds)
