@@ -1,26 +1,26 @@
 #include "cli/advice.h"
 
 #include "absl/strings/str_cat.h"
-#include "client/reason.h"
+#include "base/error_reason.h"
 
 namespace qstore::cli {
 namespace {
 
 // With what goes between it and the sentence; empty: nothing to add.
 std::string AdviceFor(const std::string& reason, const std::string& server) {
-  if (reason == client::kReasonUnreachable) {
+  if (reason == kReasonUnreachable) {
     return absl::StrCat(": start it with `qstored --listen ", server,
                         " --data-dir DIR`, or name another one with --server "
                         "HOST:PORT or QSTORE_SERVER");
   }
-  if (reason == client::kReasonNoInt8) {
+  if (reason == kReasonNoInt8) {
     return " (upload --dry-run tells why); use --precision original, or "
            "--allow-original to have it where there is no INT8";
   }
-  if (reason == client::kReasonOtherPrecision) {
+  if (reason == kReasonOtherPrecision) {
     return "; use --precision original or int8";
   }
-  if (reason == client::kReasonAccident) {
+  if (reason == kReasonAccident) {
     return ", or upload it as it is with --force";
   }
   return "";
@@ -31,7 +31,7 @@ std::string AdviceFor(const std::string& reason, const std::string& server) {
 std::string ErrorForPeople(const absl::Status& error,
                            const std::string& server) {
   return absl::StrCat(std::string(error.message()),
-                      AdviceFor(client::ReasonOf(error), server));
+                      AdviceFor(ReasonOf(error), server));
 }
 
 }  // namespace qstore::cli

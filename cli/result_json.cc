@@ -1,8 +1,8 @@
 #include "cli/result_json.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "cli/two_copies.h"
-#include "client/reason.h"
 #include "codec/layers.h"
 #include "model/dtype.h"
 
@@ -170,7 +170,7 @@ ordered_json ErrorJson(const absl::Status& error, const std::string& message) {
   ordered_json document = {
       {"code", std::string(absl::StatusCodeToString(error.code()))},
       {"message", message}};
-  const std::string reason = client::ReasonOf(error);
+  const std::string reason = ReasonOf(error);
   if (!reason.empty()) document["reason"] = reason;
   return document;
 }

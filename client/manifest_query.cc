@@ -7,10 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/error_reason.h"
 #include "base/hash.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "client/reason.h"
 #include "client/unary_call.h"
 #include "codec/layers.h"
 #include "model/reserved_names.h"

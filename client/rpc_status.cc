@@ -10,8 +10,8 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/status.h"
-#include "client/reason.h"
 
 namespace qstore::client {
 namespace {

@@ -12,7 +12,7 @@ namespace qstore::client {
 
 // `server`: address for messages about the connection itself, which also say
 // what to do. All other messages are the server's own sentence. Keeps the
-// server's reason (reason.h) and its RetryInfo.
+// server's reason (base/error_reason.h) and its RetryInfo.
 absl::Status FromGrpcStatus(const grpc::Status& status,
                             const std::string& server);
 

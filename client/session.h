@@ -8,8 +8,8 @@
 //
 // Errors are absl::Status: the code is that of the gRPC call where the server
 // gave it, the message one sentence that names the model, file, tensor or
-// chunk, and ReasonOf (reason.h) a word for programs. Nothing is printed, no
-// environment is read, no exception leaves.
+// chunk, and ReasonOf (base/error_reason.h) a word for programs. Nothing is
+// printed, no environment is read, no exception leaves.
 #pragma once
 
 #include <memory>

@@ -70,8 +70,9 @@ endif()
 function(qstore_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
-  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE qstore_flags)
-  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  # What is installed (QStoreInstall.cmake) has neither our flags nor this tree.
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE $<BUILD_INTERFACE:qstore_flags>)
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
 endfunction()
 
 # A target that hands bytes on and computes little: under a sanitizer, optimising

@@ -9,6 +9,7 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "client/sinks/download_journal.h"
+#include "client/sinks/file_counts.h"
 
 namespace qstore::client {
 namespace {
@@ -29,7 +30,8 @@ absl::Status Outside(const MemorySink::File& file, uint64_t offset_bytes,
 }  // namespace
 
 MemorySink::MemorySink() : MemorySink(Allocate()) {}
-MemorySink::MemorySink(Allocate allocate) : allocate_(std::move(allocate)) {}
+MemorySink::MemorySink(Allocate allocate)
+    : allocate_(std::move(allocate)), counts_(std::make_unique<FileCounts>()) {}
 MemorySink::~MemorySink() = default;
 
 const MemorySink::File* MemorySink::Find(const std::string& path) const {
@@ -46,7 +48,7 @@ absl::StatusOr<bool> MemorySink::Open(const std::string& /*identity*/) {
 }
 
 absl::Status MemorySink::Expect(const std::vector<std::string>& paths) {
-  counts_.Expect(paths);
+  counts_->Expect(paths);
   const bool same = std::equal(
       paths.begin(), paths.end(), files_.begin(), files_.end(),
       [](const std::string& path, const File& f) { return path == f.path; });
@@ -59,7 +61,7 @@ absl::Status MemorySink::Expect(const std::vector<std::string>& paths) {
 }
 
 absl::Status MemorySink::Publish() {
-  QSTORE_RETURN_IF_ERROR(counts_.CheckComplete());
+  QSTORE_RETURN_IF_ERROR(counts_->CheckComplete());
   journal_ = nullptr;
   return absl::OkStatus();
 }
@@ -73,7 +75,7 @@ DownloadJournal* MemorySink::journal() { return journal_.get(); }
 
 absl::Status MemorySink::DeclareSize(size_t file_index, uint64_t size_bytes) {
   File& file = files_[file_index];
-  counts_.DeclareSize(file_index, size_bytes);
+  counts_->DeclareSize(file_index, size_bytes);
   if (file.bytes.size() == size_bytes) return absl::OkStatus();
   file.bytes = {};
   if (allocate_ != nullptr) {
@@ -107,7 +109,7 @@ absl::Status MemorySink::Write(size_t file_index, uint64_t offset_bytes,
   if (!bytes.empty()) {
     std::memcpy(file.bytes.data() + offset_bytes, bytes.data(), bytes.size());
   }
-  counts_.Add(file_index, bytes.size());
+  counts_->Add(file_index, bytes.size());
   return absl::OkStatus();
 }
 
@@ -135,7 +137,7 @@ absl::Status MemorySink::ReadEarlier(size_t file_index, uint64_t offset_bytes,
 }
 
 absl::Status MemorySink::KeepEarlier(size_t file_index, uint64_t size_bytes) {
-  counts_.Add(file_index, size_bytes);
+  counts_->Add(file_index, size_bytes);
   return absl::OkStatus();
 }
 

@@ -7,10 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "client/sinks/file_counts.h"
 #include "client/sinks/sink.h"
 
 namespace qstore::client {
+
+class FileCounts;
 
 // An attempt that breaks is resumed. After a download that failed the memory
 // holds anything.
@@ -63,7 +64,7 @@ class MemorySink final : public Sink {
   const Allocate allocate_;  // empty: own memory
   std::vector<File> files_;
   std::vector<std::unique_ptr<uint8_t[]>> owned_;  // by file
-  FileCounts counts_;
+  std::unique_ptr<FileCounts> counts_;
   std::unique_ptr<DownloadJournal> journal_;
 };
 

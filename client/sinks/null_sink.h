@@ -3,17 +3,24 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "client/sinks/file_counts.h"
 #include "client/sinks/sink.h"
 
 namespace qstore::client {
 
+class FileCounts;
+
 // An attempt that breaks begins anew. Publish checks that all bytes came.
 class NullSink final : public Sink {
  public:
+  NullSink();
+  ~NullSink() override;
+  NullSink(const NullSink&) = delete;
+  NullSink& operator=(const NullSink&) = delete;
+
   absl::StatusOr<bool> Open(const std::string& identity) override;
   absl::Status Expect(const std::vector<std::string>& paths) override;
   absl::Status Publish() override;
@@ -32,7 +39,7 @@ class NullSink final : public Sink {
   absl::Status KeepEarlier(size_t file_index, uint64_t size_bytes) override;
 
  private:
-  FileCounts counts_;
+  std::unique_ptr<FileCounts> counts_;
 };
 
 }  // namespace qstore::client

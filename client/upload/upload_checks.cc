@@ -7,10 +7,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
-#include "client/reason.h"
 #include "model/model_files.h"
 
 namespace qstore::client {

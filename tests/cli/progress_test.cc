@@ -4,7 +4,7 @@
 #include <sstream>
 #include <string>
 
-#include "client/reason.h"
+#include "base/error_reason.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -132,9 +132,9 @@ TEST_F(ProgressOutputTest, SaysWhatIsTriedAgainAndWhatToDo) {
   EXPECT_EQ(stream_.str(),
             "note: gone; trying again in 0.3 s, for 60 s more\n");
   stream_.str("");
-  progress.Retry({client::WithReason(absl::UnavailableError("not there"),
-                                     client::kReasonUnreachable),
-                  1, 1});
+  progress.Retry(
+      {WithReason(absl::UnavailableError("not there"), kReasonUnreachable), 1,
+       1});
   EXPECT_THAT(
       stream_.str(),
       HasSubstr("note: not there: start it with `qstored --listen h:1"));

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "client/reason.h"
+#include "base/error_reason.h"
 #include "codec/chunk.h"
 #include "codec/layers.h"
 #include "gmock/gmock.h"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "client/reason.h"
+#include "base/error_reason.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/temporary_directory.h"

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/error_reason.h"
 #include "base/hash.h"
-#include "client/reason.h"
 #include "client/session.h"
 #include "client/upload/read_ahead.h"
 #include "gmock/gmock.h"
