@@ -102,7 +102,7 @@ TEST_P(RoundTripTest, Int8ReadsAndSendsNoResidual) {
   const uint64_t keys_before = keys_read();
   const storage::RocksDbFigures before = storage::ReadRocksDbFigures(engine_);
   const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), v1::PRECISION_INT8);
+      Download(*stub_, MakeReference(kModel), kInt8);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   EXPECT_TRUE(result.ended);
   EXPECT_EQ(result.received.of(kResidual), 0u);
@@ -119,7 +119,7 @@ TEST_P(RoundTripTest, Int8ReadsAndSendsNoResidual) {
     EXPECT_EQ(after.keys_read - before.keys_read, keys_read() - keys_before);
   }
   // The original download of the same model does read them.
-  Download(*stub_, MakeReference(kModel), v1::PRECISION_ORIGINAL);
+  Download(*stub_, MakeReference(kModel), kOriginal);
   EXPECT_GT(values_read(kResidualFamily), residual_before);
 }
 

@@ -283,6 +283,7 @@ TEST_P(ResumeTest, AnAnswerThatWasLostIsGivenAgain) {
   *request.mutable_reference() = MakeReference(kModel);
   v1::DeleteResponse deleted;
   ASSERT_TRUE(stub_->Delete(&context, request, &deleted).ok());
+  EXPECT_EQ(DataKeyCount(), 0);  // collected
   EXPECT_THAT(GoOn(Begin("k1"), model_, point, &second),
               StatusIs(StatusCode::ABORTED, "deleted"));
   ExpectNothingKept("k1");
