@@ -50,7 +50,7 @@ inline constexpr std::string_view kNames[] = {
     "list.models",  // before models are listed
     "read.open",    // before a revision is opened
     "read.object",  // before the record of an object is read
-    "read.value",    // before a value is read
+    "read.value",   // before a value is read
     // An upload in the server.
     "upload.begin",    // the first message has come
     "upload.file",     // a file begins

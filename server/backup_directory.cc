@@ -52,12 +52,11 @@ absl::Status RemovePartial(const fs::path& directory) {
 }
 
 absl::Status AnotherIsBeingMade() {
-  return WithRetryHint(
-      WithReason(absl::ResourceExhaustedError(
-                     absl::StrCat("another backup is being made; retry in ",
-                                  absl::FormatDuration(kBusyRetryDelay))),
-                 kReasonBackupRunning),
-      kBusyRetryDelay);
+  return WithRetryHint(WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                                      "another backup is being made; retry in ",
+                                      absl::FormatDuration(kBusyRetryDelay))),
+                                  kReasonBackupRunning),
+                       kBusyRetryDelay);
 }
 
 }  // namespace

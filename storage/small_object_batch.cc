@@ -25,8 +25,7 @@ absl::Status PutBlob(uint64_t object_id, uint32_t chunk_index,
                       static_cast<uint16_t>(i)};
     const ByteView value = bytes.subspan(i * model::kMaxValueBytes,
                                          model::ValueBytes(bytes.size(), i));
-    QSTORE_RETURN_IF_ERROR(
-        writer->Put(FamilyOf(layer), key.Encode(), value));
+    QSTORE_RETURN_IF_ERROR(writer->Put(FamilyOf(layer), key.Encode(), value));
   }
   return absl::OkStatus();
 }

@@ -10,8 +10,8 @@
 #include "storage/records/keys.h"
 #include "storage/rocksdb/figures.h"
 #include "tests/server/server_fixture.h"
-#include "wire/layer_bytes.h"
 #include "tests/storage/families.h"
+#include "wire/layer_bytes.h"
 
 namespace qstore::server {
 namespace {
@@ -101,8 +101,7 @@ TEST_P(RoundTripTest, Int8ReadsAndSendsNoResidual) {
   const uint64_t residual_before = values_read(kResidualFamily);
   const uint64_t keys_before = keys_read();
   const storage::RocksDbFigures before = storage::ReadRocksDbFigures(engine_);
-  const DownloadResult result =
-      Download(*stub_, MakeReference(kModel), kInt8);
+  const DownloadResult result = Download(*stub_, MakeReference(kModel), kInt8);
   ASSERT_TRUE(result.status.ok()) << result.status.error_message();
   EXPECT_TRUE(result.ended);
   EXPECT_EQ(result.received.of(kResidual), 0u);

@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "storage/records/keys.h"
-#include "tests/storage/store_makers.h"
 #include "tests/storage/families.h"
+#include "tests/storage/store_makers.h"
 
 namespace qstore::storage {
 namespace {
@@ -138,8 +138,7 @@ TYPED_TEST(BlobStoreTest, PinnedValueSurvivesDeletion) {
       this->blobs_->Get(kPlainFamily, DataKey{1, 1, 0}.Encode());
   ASSERT_TRUE(pinned.ok()) << pinned.status();
   ASSERT_TRUE(
-      this->blobs_
-          ->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(2))
+      this->blobs_->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(2))
           .ok());
   EXPECT_FALSE(this->HasChunk(1, 1, 1 << 20));
   const ByteVector expected = PatternBytes(1 << 20, 1001);
@@ -153,8 +152,7 @@ TYPED_TEST(BlobStoreTest, DeleteRangeGivesSpaceBackAndSparesNeighbours) {
   this->IngestObject(2, 8, 1 << 20);
   this->IngestObject(3, 2, 1 << 20);
   ASSERT_TRUE(
-      this->blobs_
-          ->DeleteRange(kPlainFamily, DataKeyBound(2), DataKeyBound(3))
+      this->blobs_->DeleteRange(kPlainFamily, DataKeyBound(2), DataKeyBound(3))
           .ok());
   EXPECT_TRUE(this->HasChunk(1, 1, 1 << 20));
   EXPECT_FALSE(this->HasChunk(2, 0, 1 << 20));
@@ -178,8 +176,7 @@ TYPED_TEST(BlobStoreTest, DeleteRangeInsideOneIngestGivesSpaceBack) {
   }
   ASSERT_TRUE((*writer)->Ingest().ok());
   ASSERT_TRUE(
-      this->blobs_
-          ->DeleteRange(kPlainFamily, DataKeyBound(2), DataKeyBound(8))
+      this->blobs_->DeleteRange(kPlainFamily, DataKeyBound(2), DataKeyBound(8))
           .ok());
   for (uint64_t id = 1; id <= 8; ++id) {
     EXPECT_EQ(this->HasChunk(id, 0, 1 << 20), id == 1 || id == 8) << id;
@@ -312,8 +309,7 @@ TYPED_TEST(BlobStoreTest, DeletedValueIsGoneAlsoWhenItWasRead) {
   EXPECT_TRUE(this->HasChunk(1, 0, 1000));
   EXPECT_TRUE(this->HasChunk(2, 0, 1000));
   ASSERT_TRUE(
-      this->blobs_
-          ->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(2))
+      this->blobs_->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(2))
           .ok());
   EXPECT_TRUE(absl::IsNotFound(
       this->blobs_->Get(kPlainFamily, DataKey{1, 0, 0}.Encode()).status()));

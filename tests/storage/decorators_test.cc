@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "storage/records/keys.h"
-#include "tests/storage/store_makers.h"
 #include "tests/storage/families.h"
+#include "tests/storage/store_makers.h"
 
 namespace qstore::storage {
 namespace {
@@ -63,8 +63,7 @@ TEST_F(CachedBlobStoreTest, LargerValuesAreNotKept) {
 }
 
 TEST_F(CachedBlobStoreTest, AbsenceAndFailureAreNotKept) {
-  EXPECT_TRUE(
-      absl::IsNotFound(cached_->Get(kPlainFamily, KeyOf(1)).status()));
+  EXPECT_TRUE(absl::IsNotFound(cached_->Get(kPlainFamily, KeyOf(1)).status()));
   IngestValues(engine_, kPlainFamily, 1, 1000);
   EXPECT_TRUE(Has(1));
 }

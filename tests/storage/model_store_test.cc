@@ -1,8 +1,8 @@
 // Uploads, revisions, tags and what readers see of them.
 #include "storage/model_store.h"
 
-#include "tests/storage/store_fixture.h"
 #include "tests/storage/families.h"
+#include "tests/storage/store_fixture.h"
 
 namespace qstore::storage {
 namespace {

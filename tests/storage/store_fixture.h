@@ -10,9 +10,9 @@
 
 #include "storage/model_store.h"
 #include "tests/storage/engine_fixture.h"
+#include "tests/storage/families.h"
 #include "tests/storage/faults.h"
 #include "tests/storage/sample_objects.h"
-#include "tests/storage/families.h"
 
 namespace qstore::storage {
 

@@ -9,9 +9,9 @@
 #include "storage/blobs/metered_blob_store.h"
 #include "storage/records/keys.h"
 #include "storage/rocksdb/figures.h"
+#include "tests/storage/families.h"
 #include "tests/storage/rocksdb/table_files.h"
 #include "tests/storage/store_fixture.h"
-#include "tests/storage/families.h"
 
 namespace qstore::storage {
 namespace {
@@ -118,10 +118,9 @@ TEST_F(RocksDbEngineTest, WholeFilesAreDeletedAndTheRestIsRewrittenOnce) {
   ASSERT_TRUE(Ingest({1, 2, 3}, 1 << 20).ok());
   ASSERT_TRUE(Ingest({10, 11, 12, 13}, 1 << 20).ok());
   ASSERT_TRUE(Ingest({20}, 1 << 20).ok());
-  ASSERT_TRUE(
-      engine_.blobs
-          ->DeleteRange(kPlainFamily, DataKeyBound(2), DataKeyBound(13))
-          .ok());
+  ASSERT_TRUE(engine_.blobs
+                  ->DeleteRange(kPlainFamily, DataKeyBound(2), DataKeyBound(13))
+                  .ok());
   for (const uint64_t id : {1, 13, 20}) EXPECT_TRUE(Get(id).ok()) << id;
   for (const uint64_t id : {2, 3, 10, 12}) {
     EXPECT_TRUE(absl::IsNotFound(Get(id))) << id;
@@ -184,8 +183,7 @@ TEST_F(RocksDbEngineTest, DeletingBesideDamageIsRefusedAndWritesGoOn) {
   EXPECT_TRUE(Ingest({9}, 1000).ok());
   // The whole file can go.
   EXPECT_TRUE(
-      engine_.blobs
-          ->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(4))
+      engine_.blobs->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(4))
           .ok());
   EXPECT_TRUE(Get(9).ok());
 }
@@ -305,10 +303,9 @@ TEST_F(RocksDbEngineTest, DeleteRangeDoesNotHoldUpReadersOfOtherRanges) {
     }
   });
   const int before = reads;
-  EXPECT_TRUE(
-      engine_.blobs
-          ->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(60))
-          .ok());
+  EXPECT_TRUE(engine_.blobs
+                  ->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(60))
+                  .ok());
   const int during = reads - before;
   deleting = false;
   reader.join();
