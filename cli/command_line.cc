@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "client/export/export_format.h"
 #include "codec/int8/int8_coder.h"
+#include "codec/quantizer.h"
 
 namespace qstore::cli {
 namespace {
@@ -75,6 +76,15 @@ std::vector<std::string> Int8CoderChoices() {
   return names;
 }
 
+std::vector<std::string> QuantizerChoices() {
+  std::vector<std::string> names;
+  for (const codec::Quantizer* quantizer : codec::Quantizers()) {
+    names.emplace_back(quantizer->name);
+  }
+  names.emplace_back(codec::kNoQuantizer);
+  return names;
+}
+
 void AddUpload(CLI::App* app, Arguments* arguments) {
   CLI::App* command = app->add_subcommand(
       "upload", "Store a model directory or a single .safetensors file");
@@ -94,7 +104,7 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
                    "How linear weights are quantized; none stores everything "
                    "losslessly without INT8")
       ->envname("QSTORE_QUANTIZER")
-      ->check(CLI::IsMember({"absmax", "none"}))
+      ->check(CLI::IsMember(QuantizerChoices()))
       ->capture_default_str();
   command
       ->add_option("--int8-coder", options.int8_coder,

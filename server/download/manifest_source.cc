@@ -47,7 +47,9 @@ absl::StatusOr<std::vector<std::string>> TagsOf(
   const absl::StatusOr<storage::ModelSummary> model =
       store->GetModel(revision.model);
   if (absl::IsNotFound(model.status())) return tags;
-  QSTORE_RETURN_IF_ERROR(model.status());
+  if (!model.ok()) {
+    return Annotate(model.status(), absl::StrCat("tags of ", revision.model));
+  }
   for (const storage::ModelSummary::Tag& tag : model->tags) {
     if (tag.revision == revision.revision) tags.push_back(tag.name);
   }

@@ -68,6 +68,10 @@ absl::StatusOr<std::shared_ptr<Database>> Database::Open(
       descriptors, &database->handles_, &db);
   if (!status.ok()) return ToOpenStatus(status, directory);
   database->db_.reset(db);
+  const std::vector<Column> columns = Column::All();
+  for (size_t i = 0; i < columns.size(); ++i) {
+    database->handle_of_[columns[i].index()] = database->handles_[i];
+  }
   QSTORE_FAILPOINT("engine.opened");
   QSTORE_RETURN_IF_ERROR(database->ClearStaging());
   QSTORE_FAILPOINT("engine.cleared");

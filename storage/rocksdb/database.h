@@ -5,6 +5,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <memory>
@@ -37,7 +38,7 @@ class Database {
   uint64_t cleared_bytes() const { return cleared_bytes_; }
 
   rocksdb::ColumnFamilyHandle* Handle(Column column) const {
-    return handles_[column.index()];
+    return handle_of_[column.index()];
   }
   rocksdb::Options Options(Column column) const {
     return db_->GetOptions(Handle(column));
@@ -72,7 +73,8 @@ class Database {
   const std::unique_ptr<rocksdb::Env> env_;
   const std::shared_ptr<rocksdb::Cache> block_cache_;
   std::unique_ptr<rocksdb::DB> db_;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // by index, then others
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // owned
+  std::array<rocksdb::ColumnFamilyHandle*, Column::kBound> handle_of_ = {};
   uint64_t cleared_bytes_ = 0;
   std::atomic<uint64_t> next_table_number_ = 0;
 };
