@@ -4,6 +4,7 @@
 #include "codec/chunk_codec.h"
 #include "codec/chunk_runs.h"
 #include "codec/int8/int8_blob.h"
+#include "codec/quantizer.h"
 #include "codec/residual/residual_encoder.h"
 
 namespace qstore::codec {
@@ -33,9 +34,9 @@ absl::Status ChunkEncoder::Encode(const ChunkShape& shape, ByteView weights,
   }
   workspace_->codes.resize(shape.weight_count());
   workspace_->scales.resize(shape.scale_count());
-  QSTORE_RETURN_IF_ERROR(QuantizeChunk(*workspace_->options.quantizer, shape,
-                                       weights, workspace_->codes,
-                                       workspace_->scales));
+  QSTORE_RETURN_IF_ERROR(
+      QuantizeChunk(QuantizerOr(workspace_->options.quantizer), shape, weights,
+                    workspace_->codes, workspace_->scales));
   return EncodePair(shape, weights, workspace_->codes, workspace_->scales, out);
 }
 

@@ -39,6 +39,11 @@ inline constexpr std::string_view kNoQuantizer = "none";
 std::span<const Quantizer* const> Quantizers();
 inline const Quantizer& DefaultQuantizer() { return *Quantizers().front(); }
 
+// `quantizer`, or the default when it is null.
+inline const Quantizer& QuantizerOr(const Quantizer* quantizer) {
+  return quantizer == nullptr ? DefaultQuantizer() : *quantizer;
+}
+
 // nullptr when the name is unknown.
 const Quantizer* FindQuantizer(std::string_view name);
 

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "codec/int8/int8_blob.h"
 #include "codec/layer.h"
+#include "codec/quantizer.h"
 
 namespace qstore::codec {
 namespace {
@@ -16,8 +17,9 @@ class Int8LayerEncoder final : public LayerEncoder {
     const ChunkShape& shape = *chunk.shape;
     values->codes.resize(shape.weight_count());
     values->scales.resize(shape.scale_count());
-    QSTORE_RETURN_IF_ERROR(QuantizeChunk(*options.quantizer, shape, original,
-                                         values->codes, values->scales));
+    QSTORE_RETURN_IF_ERROR(QuantizeChunk(QuantizerOr(options.quantizer), shape,
+                                         original, values->codes,
+                                         values->scales));
     blobs->resize(1);
     blobs->front().subgroup = 0;
     return encoder_.Encode(shape, options.coder, values->codes, values->scales,

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "codec/interval.h"
+#include "codec/quantizer.h"
 #include "codec/residual/residual_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
