@@ -33,8 +33,7 @@ CancellationWatch::Waiter::~Waiter() {
 
 void CancellationWatch::AskAll() {
   mutex_.Lock();
-  for (auto place = waiters_.begin(); place != waiters_.end(); ++place) {
-    Waiter* const waiter = *place;
+  for (Waiter* const waiter : waiters_) {
     if (waiter->woken_) continue;
     asked_ = waiter;
     mutex_.Unlock();

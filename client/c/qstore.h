@@ -29,8 +29,8 @@
  * numbers never change at all. A program may run with a library that is newer
  * than the one that it was built with; one that needs what an older one lacks
  * does not start. */
-#ifndef QSTORE_H_
-#define QSTORE_H_
+#ifndef QSTORE_C_QSTORE_H
+#define QSTORE_C_QSTORE_H
 
 /* NOLINTBEGIN(modernize-deprecated-headers,readability-identifier-naming) */
 #include <stddef.h>
@@ -337,4 +337,4 @@ QSTORE_API qstore_code qstore_decode_plain(qstore_decoder* decoder,
 #endif
 
 /* NOLINTEND(modernize-deprecated-headers,readability-identifier-naming) */
-#endif /* QSTORE_H_ */
+#endif /* QSTORE_C_QSTORE_H */

@@ -124,7 +124,7 @@ absl::Status ReadOneFile(qstore_session* session,
     }
     return memory.first(file_bytes);
   });
-  const absl::Status status =
+  absl::Status status =
       WithOptions(options, [&](DownloadOptions read, const CallOptions& call) {
         read.selection.files = {path};
         return session->session.Download(reference, read, &sink, call).status();
