@@ -1,12 +1,11 @@
 """Reads the include lines of the tree and fails on an edge that design forbids.
 
-    base <- codec <- storage <- server      proto/qstore/v1 <- server, client
-    base <- model <- server, client         proto/qstore/storage/v2 <- storage
-    base, codec            <- client
-                                            proto/qstore/scrub/v1 <- server
+    base <- codec <- model <- storage <- server      proto/qstore/storage/v2 <- storage
+            model <- wire <- server, client          proto/qstore/v1 <- wire, server, client
+            client <- cli                            proto/qstore/scrub/v1 <- server
 
-Also: only storage/rocksdb/ knows RocksDB, only server and client know
-gRPC, base, model and codec use no library but those listed here, headers are named
+Also: only storage/rocksdb/ knows RocksDB, only server, client
+and cli know gRPC, base, model and codec use no library but those listed here, headers are named
 from the repository root, and no file is longer than MAX_LINES.
 """
 

@@ -95,7 +95,7 @@ class SelectionTest : public DownloadTest {
     return sum;
   }
 
-  const model::Representation original_;
+  const model::Representation original_ = {};
   const model::Representation int8_ = {.layer = codec::kInt8Layer.number};
 };
 
