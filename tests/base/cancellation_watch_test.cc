@@ -98,7 +98,8 @@ TEST_F(CancellationWatchTest, ACancelledWaiterOfABudgetLeavesSoon) {
   cancelled_at = steady_clock::now();
   over = true;
   threads.clear();
-  EXPECT_LT(slowest_ms, 300);
+  // Asked ten times a second; the rest is for a busy machine.
+  EXPECT_LT(slowest_ms, 5000);
   EXPECT_EQ(budget.waiting_count(), 0u);
 }
 
@@ -109,9 +110,12 @@ uint64_t SleepCount(pid_t id) {
   std::string word;
   uint64_t count = 0;
   while (status >> word) {
-    if (word == name) status >> count;
+    if (word == name) {
+      status >> count;
+      return count;
+    }
   }
-  EXPECT_GT(count, 0u);
+  ADD_FAILURE() << "the kernel does not tell of thread " << id;
   return count;
 }
 
