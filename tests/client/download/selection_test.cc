@@ -59,6 +59,7 @@ std::map<std::string, ReadTensor> TensorsOfShards(const fs::path& directory) {
 std::vector<std::string> NamesOf(
     const std::map<std::string, ReadTensor>& tensors) {
   std::vector<std::string> names;
+  names.reserve(tensors.size());
   for (const auto& [name, tensor] : tensors) names.push_back(name);
   return names;
 }

@@ -163,6 +163,7 @@ TEST_F(SinksTest, OneSessionServesSeveralThreads) {
   server_.Serve(model);
   Session session({}, server_.Connect());
   std::vector<std::future<bool>> done;
+  done.reserve(4);
   for (int i = 0; i < 4; ++i) {
     done.push_back(std::async(std::launch::async, [&session, &model] {
       MemorySink sink;
