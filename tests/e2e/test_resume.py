@@ -20,6 +20,11 @@ UNREAD_BYTES = 32 << 20
 RETRY_SECONDS = 60
 
 
+# A daemon that holds so little of an upload that a client cannot have sent all
+# of it before a test cuts it off, however slowly it is stored.
+HOLDS_LITTLE = ("--max-uploads", "1", "--ingest-memory", "48MiB")
+
+
 class Resume(harness.EndToEndTest):
 
     def through(self, daemon):
@@ -88,7 +93,7 @@ class Resume(harness.EndToEndTest):
         self.assert_stored(daemon, model, "org/m")
 
     def test_upload_of_a_killed_client_goes_on(self):
-        daemon, client = self.start()
+        daemon, client = self.start(*HOLDS_LITTLE)
         model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         size = harness.total_bytes(model)
         upload = self.start_upload_and_wait(daemon, client, model, 20_000_000)
@@ -102,7 +107,7 @@ class Resume(harness.EndToEndTest):
         self.assert_stored(daemon, model, "org/m")
 
     def test_interrupted_by_hand(self):
-        daemon, client = self.start()
+        daemon, client = self.start(*HOLDS_LITTLE)
         model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model, 20_000_000)
         upload.send_signal(signal.SIGINT)
@@ -111,7 +116,7 @@ class Resume(harness.EndToEndTest):
         self.assert_stored(daemon, model, "org/m")
 
     def test_a_file_that_changed_starts_anew(self):
-        daemon, client = self.start()
+        daemon, client = self.start(*HOLDS_LITTLE)
         model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model, 20_000_000)
         upload.kill()
@@ -126,7 +131,7 @@ class Resume(harness.EndToEndTest):
         self.assert_stored(daemon, model, "org/m")
 
     def test_space_comes_back_when_nobody_goes_on(self):
-        daemon, client = self.start("--resume-window", "2")
+        daemon, client = self.start(*HOLDS_LITTLE, "--resume-window", "2")
         before = harness.data_bytes(daemon)
         model = models.write_large_model(self.path / "m", harness.tensors_to_cut())
         upload = self.start_upload_and_wait(daemon, client, model, 20_000_000)
