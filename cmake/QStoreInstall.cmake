@@ -50,6 +50,7 @@ foreach(part base model codec api_proto admin_proto wire client)
   set_target_properties(qstore_${part} PROPERTIES EXPORT_NAME ${part})
   install(TARGETS qstore_${part} EXPORT QStoreClientTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endforeach()
+target_compile_features(qstore_client INTERFACE cxx_std_20)
 target_include_directories(qstore_client INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/qstore>)
 install(EXPORT QStoreClientTargets NAMESPACE QStore:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/QStore)
 
