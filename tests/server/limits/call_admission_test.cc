@@ -116,7 +116,7 @@ TEST_F(QueueTest, ACancelledThreadLeavesSoon) {
       admission_.Enter(CallKind::kUpload, [&] { return cancelled.load(); });
   const auto left_at = std::chrono::steady_clock::now();
   canceller.join();
-  EXPECT_LT(left_at - cancelled_at, milliseconds(300));
+  EXPECT_LT(left_at - cancelled_at, milliseconds(5000));
   EXPECT_TRUE(absl::IsCancelled(answer.status())) << answer.status();
   EXPECT_EQ(admission_.waiting_calls(), 0u);
 }
