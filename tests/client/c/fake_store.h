@@ -1,6 +1,6 @@
 /* A server in this process and chunks of the real codec, for tests in C. */
-#ifndef QSTORE_TESTS_CLIENT_C_FAKE_STORE_H_
-#define QSTORE_TESTS_CLIENT_C_FAKE_STORE_H_
+#ifndef QSTORE_TESTS_CLIENT_C_FAKE_STORE_H
+#define QSTORE_TESTS_CLIENT_C_FAKE_STORE_H
 
 /* NOLINTBEGIN(modernize-deprecated-headers,readability-identifier-naming) */
 #include <stddef.h>
@@ -47,4 +47,4 @@ const fake_chunk* fake_chunk_make(void);
 #endif
 /* NOLINTEND(modernize-deprecated-headers,readability-identifier-naming) */
 
-#endif /* QSTORE_TESTS_CLIENT_C_FAKE_STORE_H_ */
+#endif /* QSTORE_TESTS_CLIENT_C_FAKE_STORE_H */
