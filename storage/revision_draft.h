@@ -6,7 +6,7 @@
 #include <set>
 
 #include "absl/status/statusor.h"
-#include "storage/object_summary.h"
+#include "storage/objects/object_summary.h"
 #include "storage/revision.h"
 
 namespace qstore::storage {

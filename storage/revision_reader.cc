@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
-#include "storage/object_reader.h"
+#include "storage/objects/object_reader.h"
 
 namespace qstore::storage {
 

@@ -3,7 +3,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "storage/model_store.h"
-#include "storage/object_pins.h"
+#include "storage/objects/object_pins.h"
 #include "storage/store_state.h"
 
 namespace qstore::storage {

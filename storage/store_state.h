@@ -7,7 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/engine.h"
-#include "storage/object_table.h"
+#include "storage/objects/object_table.h"
 #include "storage/records/record_table.h"
 
 namespace qstore::storage {

@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "model/names.h"
-#include "storage/object_ingest.h"
+#include "storage/objects/object_ingest.h"
 #include "storage/records/records.h"
 #include "storage/revision_draft.h"
 

@@ -9,8 +9,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "storage/model_store.h"
-#include "storage/object_writer.h"
-#include "storage/small_object_batch.h"
+#include "storage/objects/object_writer.h"
+#include "storage/objects/small_object_batch.h"
 #include "storage/store_state.h"
 
 namespace qstore::storage {

@@ -19,7 +19,7 @@ import time
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / part) for part in ("torture", "e2e")]
+sys.path[:0] = [str(ROOT / "tests" / part) for part in ("torture", "e2e", "e2e/support")]
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
 

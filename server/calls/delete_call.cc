@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "wire/manifest_pages.h"
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "model/chunk_layers.h"
 #include "server/calls/status_mapping.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/error_reason.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "server/calls/status_mapping.h"

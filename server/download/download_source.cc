@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "server/download/value_message.h"

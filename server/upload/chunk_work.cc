@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "model/chunk_description.h"
 #include "server/check/stored_chunk.h"

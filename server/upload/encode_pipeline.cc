@@ -5,7 +5,7 @@
 
 #include "base/cancellation_watch.h"
 #include "base/check.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "server/calls/status_mapping.h"
 #include "server/limits/disk_reserve.h"

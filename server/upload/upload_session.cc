@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/hash.h"
 #include "base/quote.h"
 #include "base/status.h"

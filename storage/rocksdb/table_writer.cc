@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "storage/rocksdb/status.h"
 

@@ -11,7 +11,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-for part in ("tests/e2e", "tests/powercut", "scripts/lib"):
+for part in ("tests/e2e/support", "tests/powercut", "scripts/lib"):
     sys.path.insert(0, str(ROOT / part))
 
 # A fresh directory, so that first starts are cut as well.

@@ -14,7 +14,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-for folder in ("scripts", "scripts/lib", "tests/e2e"):
+for folder in ("scripts", "scripts/lib", "tests/e2e/support"):
     sys.path.insert(0, str(ROOT / folder))
 
 import models  # noqa: E402

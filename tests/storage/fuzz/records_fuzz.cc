@@ -10,7 +10,7 @@
 #include "codec/layers.h"
 #include "model/names.h"
 #include "model/read_plan.h"
-#include "storage/object_summary.h"
+#include "storage/objects/object_summary.h"
 #include "storage/records/keys.h"
 #include "storage/records/record_messages.h"
 #include "storage/records/records.h"

@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "model/dtype.h"
-#include "storage/object_summary.h"
+#include "storage/objects/object_summary.h"
 #include "storage/records/keys.h"
 #include "storage/records/record_messages.h"
 #include "storage/records/validate_records.h"

@@ -1,9 +1,9 @@
-#include "storage/object_table.h"
+#include "storage/objects/object_table.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 
 namespace qstore::storage {

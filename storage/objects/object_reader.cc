@@ -1,4 +1,4 @@
-#include "storage/object_reader.h"
+#include "storage/objects/object_reader.h"
 
 #include <utility>
 

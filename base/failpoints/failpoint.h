@@ -24,7 +24,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "base/failpoint_table.h"
+#include "base/failpoints/failpoint_table.h"
 #include "base/status.h"
 
 namespace qstore::failpoint {

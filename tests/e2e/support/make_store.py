@@ -41,7 +41,7 @@ def write_models(directory):
 
 
 def main():
-    target = HERE / "stores" / f"format-{int(sys.argv[1])}.tar.gz"
+    target = HERE.parent / "stores" / f"format-{int(sys.argv[1])}.tar.gz"
     if target.exists():
         sys.exit(f"{target} exists and must stay as it is")
     with tempfile.TemporaryDirectory() as holder:

@@ -1,11 +1,11 @@
-#include "storage/object_ingest.h"
+#include "storage/objects/object_ingest.h"
 
 #include <optional>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "storage/records/records.h"
 

@@ -1,4 +1,4 @@
-// The names of all failpoints (base/failpoint.h), one line each. The build
+// The names of all failpoints (base/failpoints/failpoint.h), one line each. The build
 // refuses a name that is not here; tests/e2e/test_failpoints.py shows that
 // every one of them is reached.
 #pragma once

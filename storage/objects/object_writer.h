@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "storage/model_store.h"
-#include "storage/small_object_batch.h"
+#include "storage/objects/small_object_batch.h"
 
 namespace qstore::storage {
 

@@ -1,12 +1,12 @@
 """Which command reaches each failpoint, and what it may leave.
 
-The names are those of base/failpoint_table.h.
+The names are those of base/failpoints/failpoint_table.h.
 """
 
 import pathlib
 import re
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 # The command during which the point is armed, on which store:
 #   new      start on an empty directory
@@ -65,7 +65,7 @@ SWEPT_AFTER_CRASH = {
 
 
 def names_in_table():
-    text = (ROOT / "base" / "failpoint_table.h").read_text()
+    text = (ROOT / "base" / "failpoints" / "failpoint_table.h").read_text()
     return re.findall(r'^ +"([a-z_.]+)",', text, re.M)
 
 

@@ -2,7 +2,7 @@
 #include <cstddef>
 
 #include "absl/status/status.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 
 namespace qstore::failpoint {
 

@@ -1,4 +1,4 @@
-#include "storage/object_summary.h"
+#include "storage/objects/object_summary.h"
 
 #include <map>
 

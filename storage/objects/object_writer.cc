@@ -1,9 +1,9 @@
-#include "storage/object_writer.h"
+#include "storage/objects/object_writer.h"
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/failpoint.h"
+#include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "codec/layers.h"
 #include "storage/records/keys.h"

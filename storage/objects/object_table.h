@@ -15,7 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/hash.h"
-#include "storage/object_summary.h"
+#include "storage/objects/object_summary.h"
 #include "storage/records/record_table.h"
 
 namespace qstore::storage {

@@ -1,10 +1,10 @@
-#include "storage/small_object_batch.h"
+#include "storage/objects/small_object_batch.h"
 
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
 #include "base/status.h"
-#include "storage/object_ingest.h"
+#include "storage/objects/object_ingest.h"
 #include "storage/records/keys.h"
 #include "storage/records/records.h"
 
