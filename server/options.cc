@@ -148,7 +148,8 @@ void AddMemoryFlags(FlagParser& flags, ServerOptions* options,
                 kMemoryOrNoneRange,
                 "Stored values past which downloads stop reading ahead");
   flags.AddSize("--block-cache", &options->block_cache_bytes, kMemoryRange,
-                "RocksDB's cache");
+                "Stored values that are kept for the next read (RocksDB's "
+                "cache); default: an eighth of the memory, 64MiB to 512MiB");
   flags.AddSize("--max-header",
                 &options->ingest_limits.max_safetensors_header_bytes,
                 kHeaderRange, "What a safetensors header may have");
@@ -187,7 +188,12 @@ absl::Status LimitMemory(const CLI::App& app, uint64_t given_limit_bytes,
   // Not asked for, so nothing is refused for it. An eighth is left for what
   // the kernel counts beside a process: page cache in use, sockets.
   const std::optional<uint64_t> cgroup_bytes = CgroupMemoryLimit();
-  if (!cgroup_bytes.has_value()) return absl::OkStatus();
+  if (!cgroup_bytes.has_value()) {
+    if (!given("--block-cache")) {
+      options.block_cache_bytes = DefaultBlockCacheBytes(MachineMemoryBytes());
+    }
+    return absl::OkStatus();
+  }
   ShareMemory(*cgroup_bytes - *cgroup_bytes / 8, given, &options);
   command->notes.push_back(
       absl::StrCat("the cgroup allows ", *cgroup_bytes / kMebibyte,
