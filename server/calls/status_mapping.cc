@@ -125,16 +125,11 @@ absl::Status AdviseOnDamage(const absl::Status& status) {
       ReasonOf(status) == kReasonDamagedInTransit) {
     return status;
   }
-  absl::Status advice(
-      status.code(),
+  return WithMessage(
+      status,
       absl::StrCat(status.message(),
                    ": upload it again from its source, which stores it anew, "
                    "or restore a backup"));
-  status.ForEachPayload(
-      [&advice](absl::string_view type_url, const absl::Cord& payload) {
-        advice.SetPayload(type_url, payload);
-      });
-  return advice;
 }
 
 absl::Status WithResource(absl::Status status, const std::string& name) {
