@@ -164,7 +164,7 @@ if [ "$(image_base)" = "debian:$(debian_codename)-slim" ]; then
 else
   left_out+="scripts/check-image.sh (only on $(image_base)), "
 fi
-left_out+="scripts/torture.sh, scripts/measure-memory.sh, scripts/bench-codec.sh, scripts/check-format.sh"
+left_out+="scripts/torture.sh, scripts/measure-memory.sh, scripts/bench-codec.sh, scripts/bench-serve.sh, scripts/check-format.sh"
 installed() {
   cmp -s "$QSTORE_ROOT/scripts/engines/requirements/$1.txt" "$engines/$1/installed.txt"
 }
