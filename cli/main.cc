@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "base/standard_descriptors.h"
 #include "base/status.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -12,6 +13,8 @@
 #include "cli/signal_watcher.h"
 #include "client/cancellation.h"
 #include "client/session.h"
+
+QSTORE_OPEN_STANDARD_DESCRIPTORS();
 
 namespace {
 
@@ -34,6 +37,7 @@ int main(int argc, char** argv) {
   KeepLargeBlocks();
   // A reader of our output that went away is an error of a write, not a death.
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   const Terminal terminal{.out = &std::cout,
                           .err = &std::cerr,
                           .progress_style = ProgressStyleForStderr()};

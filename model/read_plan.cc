@@ -50,9 +50,12 @@ absl::StatusOr<ByteRange> BytesOfRows(const Object& object,
 
 class Planner {
  public:
-  Planner(const Manifest& manifest, const Selection& selection)
+  // All outlive this.
+  Planner(const Manifest& manifest, const Selection& selection,
+          const std::function<bool()>& cancelled)
       : manifest_(manifest),
         selection_(selection),
+        cancelled_(cancelled),
         wanted_(manifest.objects.size()),
         file_matched_(selection.files.size()),
         tensor_matched_(selection.tensors.size()) {}
@@ -62,6 +65,7 @@ class Planner {
       PlannedFile planned;
       planned.file_index = static_cast<uint32_t>(i);
       const File& file = manifest_.files[i];
+      QSTORE_RETURN_IF_ERROR(CheckCancelled());
       planned.whole = selection_.all() || MatchFile(file.path);
       QSTORE_RETURN_IF_ERROR(
           Annotate(SelectSegments(file, &planned),
@@ -123,6 +127,7 @@ class Planner {
     for (size_t i = 0; i < file.segments.size(); ++i) {
       const Segment& segment = file.segments[i];
       const Object& object = manifest_.objects[segment.object_index];
+      QSTORE_RETURN_IF_ERROR(CheckCancelled());
       const TensorPattern* pattern =
           segment.tensor_name.empty() || selection_.tensors.empty()
               ? nullptr
@@ -144,6 +149,11 @@ class Planner {
       planned->segments.push_back(wanted);
     }
     return absl::OkStatus();
+  }
+
+  absl::Status CheckCancelled() const {
+    if (!cancelled_ || !cancelled_()) return absl::OkStatus();
+    return absl::CancelledError("nobody waits for the plan any more");
   }
 
   absl::Status CheckMatched() const {
@@ -179,6 +189,7 @@ class Planner {
 
   const Manifest& manifest_;
   const Selection& selection_;
+  const std::function<bool()>& cancelled_;
   std::vector<ByteRange> wanted_;  // by object
   std::vector<bool> file_matched_;
   std::vector<bool> tensor_matched_;
@@ -189,10 +200,11 @@ class Planner {
 absl::StatusOr<ReadPlan> PlanRead(const Manifest& manifest,
                                   const Selection& selection,
                                   const Representation& representation,
-                                  const HeldChunks& held) {
+                                  const HeldChunks& held,
+                                  const std::function<bool()>& cancelled) {
   QSTORE_RETURN_IF_ERROR(ValidateSelection(selection));
   ReadPlan plan;
-  Planner planner(manifest, selection);
+  Planner planner(manifest, selection, cancelled);
   QSTORE_RETURN_IF_ERROR(planner.SelectFiles(&plan.files));
   planner.PlanChunks(representation, held, &plan);
   return plan;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,11 +57,13 @@ struct ReadPlan {
 
 // INVALID_ARGUMENT when a pattern matches nothing, or rows are asked of what
 // has none or not so many; the message names pattern or tensor. The manifest is
-// valid.
+// valid. Many patterns on many long names take a while: for each name
+// `cancelled` is asked (empty: never), and CANCELLED when it says so.
 absl::StatusOr<ReadPlan> PlanRead(const Manifest& manifest,
                                   const Selection& selection,
                                   const Representation& representation,
-                                  const HeldChunks& held = {});
+                                  const HeldChunks& held = {},
+                                  const std::function<bool()>& cancelled = {});
 
 // How many layers of a chunk a representation takes.
 uint32_t LayerCountOf(const Chunk& chunk, const Representation& representation);

@@ -4,7 +4,6 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <grpcpp/server_builder.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -34,6 +33,8 @@ constexpr int kMaxReceivedMessageBytes =
 
 constexpr int kMaxStreamsPerConnection = 256;
 constexpr int kKeepaliveMilliseconds = 60'000;
+// For what a client says first, before there are calls.
+constexpr int kHandshakeTimeoutMilliseconds = 20'000;
 constexpr int kMinClientPingIntervalMilliseconds = 10'000;
 
 // Encode tasks wait here beyond those that run; more only hold memory.
@@ -131,11 +132,11 @@ void RefuseCompression(grpc::ServerBuilder* builder) {
 
 void SetChannelArguments(const ServerOptions& options,
                          grpc::ServerBuilder* builder) {
-  // Two daemons on one port would each get half of the calls.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                               kMaxStreamsPerConnection);
   // A peer that is gone without a word must not hold an upload's slot.
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                              kHandshakeTimeoutMilliseconds);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
                               kKeepaliveMilliseconds);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
@@ -240,17 +241,16 @@ CallEnvironment Daemon::Environment() {
 }
 
 absl::Status Daemon::Serve() {
-  const size_t colon = options_.listen.rfind(':');
-  if (colon == std::string::npos || colon == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--listen ", Quoted(options_.listen), " is not HOST:PORT"));
-  }
+  QSTORE_ASSIGN_OR_RETURN(ListeningSockets sockets,
+                          ListeningSockets::Open(options_.listen));
+  sockets.SetUserTimeout(stalls_.timeout());
+  address_ = sockets.address();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(),
-                           &port);
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   builder.RegisterService(&service_);
   builder.RegisterService(&admin_service_);
   builder.SetMaxReceiveMessageSize(kMaxReceivedMessageBytes);
@@ -261,14 +261,21 @@ absl::Status Daemon::Serve() {
   SetChannelArguments(options_, &builder);
   RefuseCompression(&builder);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options_.listen,
-                     "; is the address right and the port free?"));
+  if (server_ == nullptr) {
+    return absl::InternalError("gRPC does not start; see --log-level debug");
   }
-  address_ = absl::StrCat(options_.listen.substr(0, colon), ":", port);
   server_->GetHealthCheckService()->SetServingStatus("", true);
   server_->GetHealthCheckService()->SetServingStatus(kServiceName, true);
+  listener_ = std::make_unique<ConnectionListener>(
+      std::move(sockets), options_.max_connections,
+      [this](int listener, int connection) {
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+            accepted;
+        accepted.listener_fd = listener;
+        accepted.fd = connection;
+        acceptor_->HandleNewConnection(&accepted);
+      });
+  listener_->Start();
   return absl::OkStatus();
 }
 
@@ -286,6 +293,7 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   if (!admission_.WaitUntilIdle(deadline) && grace.count() > 0) {
     spdlog::warn("the grace period is over; cancelling the calls that run");
   }
+  if (listener_ != nullptr) listener_->Stop();
   // An answer is sent after its handler has returned; a call that was done in
   // time must not look cancelled to its client. Then cancels what is left,
   // health watches and reflection among it, which never end by themselves.

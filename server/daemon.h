@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "base/timer.h"
 #include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 #include "server/backup_directory.h"
 #include "server/calls/admin_service.h"
 #include "server/calls/call_counts.h"
@@ -20,6 +21,7 @@
 #include "server/calls/service.h"
 #include "server/check/scrubber.h"
 #include "server/codec_set.h"
+#include "server/connections/connection_listener.h"
 #include "server/download/pinned_bytes.h"
 #include "server/limits/call_admission.h"
 #include "server/limits/disk_reserve.h"
@@ -61,6 +63,7 @@ class Daemon {
   const ByteBudget& verify_budget() const { return verify_budget_; }
   const CallCounts& call_counts() const { return call_counts_; }
   const UploadPark& upload_park() const { return upload_park_; }
+  const ConnectionListener& connections() const { return *listener_; }
   const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
 
  private:
@@ -95,6 +98,8 @@ class Daemon {
   ModelStoreService service_;
   AdminService admin_service_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::unique_ptr<ConnectionListener> listener_;
 };
 
 }  // namespace qstore::server

@@ -27,6 +27,7 @@ void LogWriting(const absl::Status& status) {
 EngineOrError OpenRocksDb(const ServerOptions& options) {
   storage::RocksDbOptions engine_options;
   engine_options.block_cache_bytes = options.block_cache_bytes;
+  engine_options.max_open_files = options.max_open_tables;
   engine_options.report_writing = LogWriting;
   return storage::OpenRocksDbEngine(options.data_dir, engine_options);
 }

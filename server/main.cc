@@ -10,9 +10,13 @@
 #include <string>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
+#include "base/standard_descriptors.h"
 #include "server/daemon.h"
 #include "server/health_probe.h"
 #include "server/options.h"
+#include "server/process/descriptor_limit.h"
+#include "server/process/stop_deadline.h"
 #include "server/version.h"
 
 // jemalloc reads this when it starts. By itself it gives blocks of 8 MiB and
@@ -24,6 +28,8 @@ extern const char* malloc_conf;
 // NOLINTNEXTLINE(readability-identifier-naming,cppcoreguidelines-*)
 const char* malloc_conf = "oversize_threshold:0";
 }
+
+QSTORE_OPEN_STANDARD_DESCRIPTORS();
 
 namespace {
 
@@ -54,10 +60,31 @@ void LogOfGrpc(gpr_log_func_args* arguments) {
   spdlog::debug("gRPC: {}", arguments->message);
 }
 
-int Serve(const ServeCommand& command) {
+// The store has its share of descriptors first.
+void FitDescriptors(ServeCommand* command) {
+  ServerOptions& options = command->options;
+  const uint64_t descriptors = qstore::server::RaiseDescriptorLimit();
+  const uint64_t most = qstore::server::MaxConnections(descriptors);
+  options.max_open_tables = qstore::server::MaxOpenTables(descriptors);
+  if (options.max_connections <= most) return;
+  command->notes.push_back(absl::StrCat(
+      "of the ", descriptors,
+      " descriptors that the process may have (ulimit "
+      "-n) the store takes ",
+      descriptors - most,
+      ": connections are bounded "
+      "to ",
+      most, ", not to the ", options.max_connections, " of --max-connections"));
+  options.max_connections = most;
+}
+
+int Serve(ServeCommand command) {
+  FitDescriptors(&command);
   const ServerOptions& options = command.options;
   const sigset_t stop_signals = BlockStopSignals();
   signal(SIGPIPE, SIG_IGN);
+  // A file that may not grow (RLIMIT_FSIZE) is an error of a write, EFBIG.
+  signal(SIGXFSZ, SIG_IGN);
   spdlog::set_default_logger(spdlog::stderr_logger_mt("qstored"));
   spdlog::set_level(spdlog::level::from_str(options.log_level));
   gpr_set_log_function(LogOfGrpc);
@@ -79,8 +106,11 @@ int Serve(const ServeCommand& command) {
   signal(SIGTERM, SIG_DFL);
   signal(SIGINT, SIG_DFL);
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
-  (*daemon)->Shutdown(std::chrono::seconds(options.grace_seconds));
+  const std::chrono::seconds grace(options.grace_seconds);
+  qstore::server::SetStopDeadline(grace + qstore::server::kStopTimeout);
+  (*daemon)->Shutdown(grace);
   daemon->reset();
+  qstore::server::ClearStopDeadline();
   spdlog::info("stopped");
   return 0;
 }

@@ -106,6 +106,11 @@ void AddWorkFlags(FlagParser& flags, ServerOptions* options) {
       .Add("--max-verifies", &options->calls.verifies, "Verifications at once")
       ->check(CLI::Range(1, 1024));
   flags
+      .Add("--max-connections", &options->max_connections,
+           "Connections at once; past it the quiet ones of the address with "
+           "the most end")
+      ->check(CLI::Range(1, 1'000'000));
+  flags
       .Add("--max-threads", &options->max_rpc_threads,
            "Threads of gRPC, one per call that is not a download; 0: what the "
            "other limits need")

@@ -25,6 +25,9 @@ struct ServerOptions {
   uint64_t ingest_memory_bytes = 384ull << 20;     // chunks of all uploads
   uint64_t metadata_memory_bytes = 1024ull << 20;  // lists of tensors
   CallAdmission::Limits calls;
+  // Past it quiet ones end (server/connections/connection_table.h).
+  size_t max_connections = 1024;
+  int max_open_tables = 512;
   // 0: as many as the calls need that may run and wait, at least 128.
   uint32_t max_rpc_threads = 0;
   uint64_t download_buffer_bytes = 256ull << 20;  // pinned by all downloads

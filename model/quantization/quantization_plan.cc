@@ -165,8 +165,9 @@ QuantizationPlan PlanQuantization(const ModelFiles& files,
   return plan;
 }
 
-std::vector<TensorPlan> PlanLoneFile(const std::vector<TensorEntry>& tensors,
-                                     const PlanOptions& options) {
+absl::StatusOr<std::vector<TensorPlan>> PlanLoneFile(
+    const std::vector<TensorEntry>& tensors, const PlanOptions& options,
+    const std::function<bool()>& cancelled) {
   std::vector<const TensorEntry*> pointers;
   pointers.reserve(tensors.size());
   for (const TensorEntry& tensor : tensors) pointers.push_back(&tensor);
@@ -174,6 +175,9 @@ std::vector<TensorPlan> PlanLoneFile(const std::vector<TensorEntry>& tensors,
   std::vector<TensorPlan> plan;
   plan.reserve(tensors.size());
   for (const TensorEntry& tensor : tensors) {
+    if (cancelled && cancelled()) {
+      return absl::CancelledError("nobody waits for the plan any more");
+    }
     plan.push_back(PlanTensor(tensor, group, options));
   }
   return plan;

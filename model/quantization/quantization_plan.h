@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "model/model_files.h"
 #include "model/safetensors.h"
 
@@ -48,8 +50,11 @@ struct QuantizationPlan {
 QuantizationPlan PlanQuantization(const ModelFiles& files,
                                   const PlanOptions& options);
 
-// The tensors of one file of which nothing else is known.
-std::vector<TensorPlan> PlanLoneFile(const std::vector<TensorEntry>& tensors,
-                                     const PlanOptions& options);
+// The tensors of one file of which nothing else is known. Many patterns on many
+// long names take a while: for each tensor `cancelled` is asked (empty: never),
+// and CANCELLED when it says so.
+absl::StatusOr<std::vector<TensorPlan>> PlanLoneFile(
+    const std::vector<TensorEntry>& tensors, const PlanOptions& options,
+    const std::function<bool()>& cancelled = {});
 
 }  // namespace qstore::model

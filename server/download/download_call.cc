@@ -177,10 +177,15 @@ absl::Status DownloadCall::OpenSource() {
                           LeaseMetadata(resources_.metadata, *reader));
   QSTORE_ASSIGN_OR_RETURN(std::vector<std::string> tags,
                           TagsOf(resources_.store, reader->revision()));
-  source_ =
-      std::make_unique<DownloadSource>(std::move(reader), std::move(tags),
-                                       std::move(request_), resources_.gauge);
+  source_ = std::make_unique<DownloadSource>(
+      std::move(reader), std::move(tags), std::move(request_), resources_.gauge,
+      [this] { return HasEnded(); });
   return absl::OkStatus();
+}
+
+bool DownloadCall::HasEnded() {
+  const absl::MutexLock lock(&mutex_);
+  return !status_.ok();
 }
 
 // Unpins the value that was being sent.

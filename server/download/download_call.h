@@ -79,6 +79,7 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void Produce();
   absl::StatusOr<std::optional<grpc::ByteBuffer>> NextMessage();
   absl::Status OpenSource();
+  bool HasEnded();
   void CloseSource() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ClientGone() const;
   bool WindowHasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -14,10 +14,12 @@ namespace qstore::server {
 DownloadSource::DownloadSource(std::unique_ptr<storage::RevisionReader> reader,
                                std::vector<std::string> tags,
                                wire::ReadRequest request,
-                               std::shared_ptr<PinnedBytesGauge> gauge)
+                               std::shared_ptr<PinnedBytesGauge> gauge,
+                               std::function<bool()> cancelled)
     : reader_(std::move(reader)),
       request_(std::move(request)),
       gauge_(std::move(gauge)),
+      cancelled_(std::move(cancelled)),
       manifest_(reader_.get(), std::move(tags)),
       pages_(&manifest_.manifest(), manifest_.object_count(),
              [this](size_t index) { return manifest_.Object(index); }) {}
@@ -55,7 +57,8 @@ absl::StatusOr<grpc::ByteBuffer> DownloadSource::PageMessage() {
     QSTORE_ASSIGN_OR_RETURN(
         plan_, model::PlanRead(manifest_.manifest(), request_.selection,
                                request_.representation,
-                               holds ? request_.held : model::HeldChunks()));
+                               holds ? request_.held : model::HeldChunks(),
+                               cancelled_));
     state_ = State::kValues;
   }
   v1::DownloadResponse response;

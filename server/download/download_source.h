@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,10 +28,12 @@ namespace qstore::server {
 // One thread at a time.
 class DownloadSource {
  public:
-  // `gauge` counts what messages pin.
+  // `gauge` counts what messages pin. `cancelled`: whether the call is over;
+  // asked while the read is planned.
   DownloadSource(std::unique_ptr<storage::RevisionReader> reader,
                  std::vector<std::string> tags, wire::ReadRequest request,
-                 std::shared_ptr<PinnedBytesGauge> gauge);
+                 std::shared_ptr<PinnedBytesGauge> gauge,
+                 std::function<bool()> cancelled);
 
   // The next message; none after the end message. Each refers to at most one
   // stored value, which it pins until it has been sent. Errors name file,
@@ -52,6 +55,7 @@ class DownloadSource {
   const std::unique_ptr<storage::RevisionReader> reader_;
   const wire::ReadRequest request_;
   const std::shared_ptr<PinnedBytesGauge> gauge_;
+  const std::function<bool()> cancelled_;
   ManifestSource manifest_;
   wire::ManifestPages pages_;
   State state_ = State::kManifest;

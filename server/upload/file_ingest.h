@@ -28,6 +28,8 @@ class FileIngest {
  public:
   virtual ~FileIngest() = default;
   virtual bool is_safetensors() const = 0;
+  // CANCELLED, where IngestResources::call_over says so, leaves this as it was
+  // before.
   virtual absl::Status Append(ByteView bytes) = 0;
   // After the last byte.
   virtual absl::StatusOr<std::vector<PendingSegment>> Finish() = 0;

@@ -39,6 +39,9 @@ struct IngestResources {
   // Set for each upload: whether its call is over. Asked by the watches of the
   // budget and of the pipeline, while the upload waits. Empty: never.
   std::function<bool()> cancelled = {};
+  // The same for what computes long, also of an upload that may be gone on with
+  // (UploadSession::set_call_over). Empty: never.
+  std::function<bool()> call_over = {};
   CancellationWatch* cancellations = nullptr;  // of use with `cancelled` alone
 };
 

@@ -111,13 +111,16 @@ absl::StatusOr<QuantizationPolicy> QuantizationPolicy::Create(
 
 absl::StatusOr<std::vector<bool>> QuantizationPolicy::Select(
     const std::vector<TensorEntry>& tensors,
-    const v1::TensorSelection* selection) const {
+    const v1::TensorSelection* selection,
+    const std::function<bool()>& cancelled) const {
   if (quantizer_ == nullptr) return std::vector<bool>(tensors.size());
   if (selection != nullptr) return ReadSelection(tensors, selection->bits());
+  QSTORE_ASSIGN_OR_RETURN(
+      const std::vector<model::TensorPlan> plans,
+      model::PlanLoneFile(tensors, plan_options_, cancelled));
   std::vector<bool> selected;
   selected.reserve(tensors.size());
-  for (const model::TensorPlan& plan :
-       model::PlanLoneFile(tensors, plan_options_)) {
+  for (const model::TensorPlan& plan : plans) {
     selected.push_back(plan.quantized);
   }
   return selected;

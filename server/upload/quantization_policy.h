@@ -3,6 +3,7 @@
 // model/quantization/tensor_rules.h find in one file.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,10 +28,12 @@ class QuantizationPolicy {
 
   // One answer a tensor, for the tensors of one file. `selection`: what its
   // FileBegin says; a null pointer: nothing. INVALID_ARGUMENT names the tensor
-  // that cannot be quantized though it was selected.
+  // that cannot be quantized though it was selected. CANCELLED as from
+  // PlanLoneFile.
   absl::StatusOr<std::vector<bool>> Select(
       const std::vector<TensorEntry>& tensors,
-      const v1::TensorSelection* selection) const;
+      const v1::TensorSelection* selection,
+      const std::function<bool()>& cancelled = {}) const;
 
   // Null: nothing is quantized.
   const codec::Quantizer* quantizer() const { return quantizer_; }

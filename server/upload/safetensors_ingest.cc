@@ -22,7 +22,10 @@ SafetensorsIngest::SafetensorsIngest(
 
 absl::Status SafetensorsIngest::Append(ByteView bytes) {
   if (!header_parsed_) {
-    QSTORE_RETURN_IF_ERROR(Annotate(CollectHeader(&bytes), label_));
+    const size_t collected_bytes = header_.size();
+    const absl::Status status = Annotate(CollectHeader(&bytes), label_);
+    if (absl::IsCancelled(status)) header_.resize(collected_bytes);
+    QSTORE_RETURN_IF_ERROR(status);
   }
   return AppendToTensors(bytes);
 }
@@ -100,9 +103,9 @@ absl::Status SafetensorsIngest::ParseHeader() {
   }
   tensors_ = std::move(parsed->tensors);
   QSTORE_ASSIGN_OR_RETURN(
-      quantized_,
-      context_.policy->Select(tensors_,
-                              selection_.has_value() ? &*selection_ : nullptr));
+      quantized_, context_.policy->Select(
+                      tensors_, selection_.has_value() ? &*selection_ : nullptr,
+                      context_.resources->call_over));
   *context_.tensor_count += tensors_.size();
   const uint64_t max_tensors = context_.resources->limits.max_tensors;
   if (*context_.tensor_count > max_tensors) {

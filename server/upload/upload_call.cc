@@ -34,8 +34,8 @@ absl::Status UploadCall::Run(v1::UploadResponse* response) {
   const absl::StatusOr<bool> received = Receive();
   if (received.ok() && !*received) return Broken();
   absl::Status status = received.ok() ? Commit(response) : received.status();
-  if (absl::IsResourceExhausted(status)) {
-    resources_.park->DropAll("a running upload found no room");
+  if (ReasonOf(status) == kReasonDiskFull) {
+    resources_.park->DropAll("a running upload found no room on the disk");
   }
   if (!status.ok()) {
     const std::string& name = session_->object_name();
@@ -101,7 +101,10 @@ absl::StatusOr<bool> UploadCall::Receive() {
       QSTORE_RETURN_IF_ERROR(Begin(request));
       continue;
     }
-    QSTORE_RETURN_IF_ERROR(session_->Handle(request));
+    const absl::Status handled = session_->Handle(request);
+    // What the connection's end broke off, and may be gone on with.
+    if (absl::IsCancelled(handled) && context_->IsCancelled()) return false;
+    QSTORE_RETURN_IF_ERROR(handled);
     call_->add_bytes(request.bytes().payload().size());
   }
   return !context_->IsCancelled();
@@ -117,6 +120,8 @@ absl::Status UploadCall::Begin(const v1::UploadRequest& first) {
     session_ = NewSession(first);
     QSTORE_RETURN_IF_ERROR(session_->Handle(first));
   }
+  session_->set_call_over(
+      [context = context_] { return context->IsCancelled(); });
   if (!session_->upload_key().empty()) {
     running_ =
         resources_.park->Enter(begin.upload_key(), begin.client_id(),

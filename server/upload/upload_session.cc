@@ -228,6 +228,7 @@ void UploadSession::AddToHash(ByteView payload) {
 }
 
 void UploadSession::Suspend() {
+  set_call_over({});
   if (state_ == State::kInFile) {
     const uint64_t partial_bytes = file_ingest_->partial_bytes();
     file_ingest_->DropPartial();

@@ -8,10 +8,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,7 +40,14 @@ class UploadSession {
   // `store` and `resources` outlive the session.
   UploadSession(storage::ModelStore* store, const IngestResources& resources);
 
-  // The next message of the stream. After an error the session takes no more.
+  // Asked while something is computed that takes long: whether the call that
+  // gives messages is over. Until Suspend; outlives the session until then.
+  void set_call_over(std::function<bool()> call_over) {
+    resources_.call_over = std::move(call_over);
+  }
+
+  // The next message of the stream. After an error the session takes no more,
+  // but CANCELLED leaves it as it was: it may be suspended.
   absl::Status Handle(const v1::UploadRequest& request);
 
   // After the stream has ended: waits for the encoders, then commits.
@@ -97,7 +106,7 @@ class UploadSession {
       const std::vector<StoredObject>& objects) const;
 
   storage::ModelStore* const store_;
-  const IngestResources resources_;
+  IngestResources resources_;
 
   State state_ = State::kExpectBegin;
   std::string client_id_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 
 namespace qstore {
@@ -60,6 +61,19 @@ TEST(GlobMatchTest, TakesPolynomialTime) {
   EXPECT_TRUE(GlobMatch(pattern, std::string(20'000, 'a') + "b"));
 }
 
+// Looking anew for what stands between two stars at each place of the text
+// would take minutes.
+TEST(GlobMatchTest, TakesLinearTime) {
+  const std::string half(100'000, 'a');
+  const std::string pattern = "*" + half + "b" + half + "*";
+  const std::string text(20'000'000, 'a');
+  EXPECT_FALSE(GlobMatch(pattern, text));
+  EXPECT_TRUE(GlobMatch(pattern, text + "b" + text));
+  const std::string characters = "*a?" + std::string(200, 'a') + "b?a*";
+  EXPECT_FALSE(GlobMatch(characters, text.substr(0, 2'000'000)));
+  EXPECT_TRUE(GlobMatch(characters, half + "bäa" + half));
+}
+
 // Against the definition, over all short patterns and texts.
 bool Defined(std::string_view pattern, std::string_view text) {
   if (pattern.empty()) return text.empty();
@@ -94,6 +108,57 @@ TEST(GlobMatchTest, AgreesWithTheDefinition) {
       }
     }
   }
+}
+
+// What fits, character by character: fits[p][t] of the first p and t.
+bool FitsByTable(const std::vector<std::string>& pattern,
+                 const std::vector<std::string>& text) {
+  std::vector<std::vector<bool>> fits(pattern.size() + 1,
+                                      std::vector<bool>(text.size() + 1));
+  fits[0][0] = true;
+  for (size_t p = 1; p <= pattern.size(); ++p) {
+    const std::string& wanted = pattern[p - 1];
+    for (size_t t = 0; t <= text.size(); ++t) {
+      if (wanted == "*") {
+        fits[p][t] = fits[p - 1][t] || (t > 0 && fits[p][t - 1]);
+      } else if (t > 0 && (wanted == "?" || wanted == text[t - 1])) {
+        fits[p][t] = fits[p - 1][t - 1];
+      }
+    }
+  }
+  return fits.back().back();
+}
+
+TEST(GlobMatchTest, AgreesWithATableOfCharacters) {
+  std::mt19937 random(20261128);
+  const auto word = [&](std::vector<std::string> letters, size_t length) {
+    std::vector<std::string> characters(length);
+    for (std::string& character : characters) {
+      character = letters[random() % letters.size()];
+    }
+    return characters;
+  };
+  const auto joined = [](const std::vector<std::string>& characters) {
+    std::string text;
+    for (const std::string& character : characters) text += character;
+    return text;
+  };
+  int fitting = 0;
+  for (int round = 0; round < 5'000; ++round) {
+    // Seldom a star, so that pieces become longer than a machine word.
+    std::vector<std::string> letters(1 + random() % 60, "?");
+    letters.insert(letters.end(), {"a", "a", "ä", "€"});
+    auto pattern = word(letters, random() % 100);
+    for (size_t stars = random() % 4; stars > 0; --stars) {
+      pattern.insert(pattern.begin() + random() % (pattern.size() + 1), "*");
+    }
+    const auto text = word({"a", "a", "a", "ä", "€"}, random() % 160);
+    const bool fits = FitsByTable(pattern, text);
+    fitting += fits ? 1 : 0;
+    ASSERT_EQ(GlobMatch(joined(pattern), joined(text)), fits)
+        << joined(pattern) << " against " << joined(text);
+  }
+  EXPECT_GT(fitting, 100);
 }
 
 }  // namespace

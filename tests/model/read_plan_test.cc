@@ -71,6 +71,17 @@ TEST_F(ReadPlanTest, ALowerPrecisionTakesNoLayerAboveIt) {
   }
 }
 
+TEST_F(ReadPlanTest, IsGivenUpBetweenNames) {
+  Selection selection;
+  selection.tensors.resize(1);
+  selection.tensors[0].pattern = "*";
+  int asked = 0;
+  const auto plan = PlanRead(manifest_, selection, kOriginal, {},
+                             [&] { return ++asked == 2; });
+  EXPECT_TRUE(absl::IsCancelled(plan.status()));
+  EXPECT_EQ(asked, 2);
+}
+
 TEST_F(ReadPlanTest, OneFile) {
   const ReadPlan plan = Plan({.files = {"*.json"}, .tensors = {}});
   EXPECT_THAT(Chunks(plan), ElementsAre(std::pair(5, 0)));

@@ -170,9 +170,17 @@ TEST(QuantizationPlanTest, PatternsOfThePerson) {
 
 TEST(QuantizationPlanTest, ALoneFile) {
   const std::vector<TensorPlan> plan =
-      PlanLoneFile({Tensor(kLinearName), Tensor("lm_head.weight")}, {});
+      *PlanLoneFile({Tensor(kLinearName), Tensor("lm_head.weight")}, {});
   EXPECT_TRUE(plan[0].quantized);
   EXPECT_STREQ(plan[1].rule, "head");
+}
+
+TEST(QuantizationPlanTest, IsGivenUpBetweenTensors) {
+  const std::vector<TensorEntry> tensors(5, Tensor(kLinearName));
+  int asked = 0;
+  const auto plan = PlanLoneFile(tensors, {}, [&] { return ++asked == 3; });
+  EXPECT_TRUE(absl::IsCancelled(plan.status()));
+  EXPECT_EQ(asked, 3);
 }
 
 }  // namespace

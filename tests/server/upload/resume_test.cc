@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/error_reason.h"
 #include "base/hash.h"
 #include "server/upload/chunk_work.h"
 #include "tests/server/server_fixture.h"
@@ -239,6 +240,35 @@ TEST_P(ResumeTest, TheOldestMakesRoom) {
   EXPECT_FALSE(State("k1").has_point());
   EXPECT_TRUE(State("k2").has_point());
   EXPECT_TRUE(State("k3").has_point());
+}
+
+// What one upload may not have is no reason to take from another.
+TEST_P(ResumeTest, StaysWhenAnotherIsPastItsQuota) {
+  options_.quotas = {{.prefix = "greedy/", .max_bytes = 1000}};
+  Start();
+  BreakOff("k1", model_);
+  EXPECT_TRUE(State("k1").has_point());
+  v1::UploadResponse response;
+  EXPECT_THAT(SendUpload(*stub_,
+                         UploadMessages("greedy/model",
+                                        {{"a", std::string(5000, 'a')}}),
+                         &response),
+              StatusIs(StatusCode::RESOURCE_EXHAUSTED, "quota"));
+  EXPECT_TRUE(State("k1").has_point());
+}
+
+TEST_P(ResumeTest, GoesWhenTheDiskIsFull) {
+  Start();
+  BreakOff("k1", model_);
+  EXPECT_TRUE(State("k1").has_point());
+  faults_->FailNth(
+      storage::Faults::Call::kIngest, 1,
+      WithReason(absl::ResourceExhaustedError("no space"), kReasonDiskFull));
+  v1::UploadResponse response;
+  EXPECT_THAT(SendUpload(*stub_, UploadMessages("org/other", VariedModel(2)),
+                         &response),
+              StatusIs(StatusCode::RESOURCE_EXHAUSTED, "no space"));
+  ExpectNothingKept("k1");
 }
 
 TEST_P(ResumeTest, TakesNoPlaceOfOthers) {
