@@ -8,10 +8,13 @@
 #include <csignal>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <variant>
 
+#include "base/printable.h"
 #include "server/daemon.h"
 #include "server/health_probe.h"
+#include "server/log_format.h"
 #include "server/options.h"
 #include "server/version.h"
 
@@ -24,7 +27,8 @@ using qstore::server::ServeCommand;
 using qstore::server::ServerOptions;
 
 int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "qstored: %s\n", std::string(status.message()).c_str());
+  std::fprintf(stderr, "qstored: %s\n",
+               qstore::Printable(std::string(status.message())).c_str());
   return 1;
 }
 
@@ -48,7 +52,11 @@ int Serve(const ServeCommand& command) {
   const ServerOptions& options = command.options;
   const sigset_t stop_signals = BlockStopSignals();
   signal(SIGPIPE, SIG_IGN);
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("qstored"));
+  auto logger = spdlog::stderr_logger_mt("qstored");
+  logger->set_formatter(qstore::server::NewLogFormatter(
+      options.log_format == "json" ? qstore::server::LogFormat::kJson
+                                   : qstore::server::LogFormat::kText));
+  spdlog::set_default_logger(std::move(logger));
   spdlog::set_level(spdlog::level::from_str(options.log_level));
   gpr_set_log_function(LogOfGrpc);
   for (const std::string& note : command.notes) spdlog::warn("{}", note);
@@ -56,7 +64,8 @@ int Serve(const ServeCommand& command) {
   auto daemon = Daemon::Start(options);
   if (!daemon.ok()) return Fail(daemon.status());
   std::printf("qstored %s serves %s from %s\n", qstore::server::kVersion,
-              (*daemon)->address().c_str(), options.data_dir.c_str());
+              (*daemon)->address().c_str(),
+              qstore::Printable(options.data_dir).c_str());
   std::fflush(stdout);
 
   int signal_number = 0;
@@ -92,7 +101,8 @@ int main(int argc, char** argv) {
     return ProbeHealth(probe->address);
   }
   const auto& exit = std::get<ExitCommand>(command);
-  std::fprintf(exit.exit_code == 0 ? stdout : stderr, "%s%s", exit.text.c_str(),
+  std::fprintf(exit.exit_code == 0 ? stdout : stderr, "%s%s",
+               qstore::PrintableLines(exit.text).c_str(),
                exit.text.ends_with('\n') ? "" : "\n");
   return exit.exit_code;
 }
