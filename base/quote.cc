@@ -1,9 +1,7 @@
 #include "base/quote.h"
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "base/status.h"
-#include "base/utf8.h"
+#include "base/printable.h"
 
 namespace qstore {
 namespace {
@@ -12,6 +10,17 @@ constexpr size_t kMaxQuotedBytes = 120;
 
 bool IsContinuationByte(char c) {
   return (static_cast<uint8_t>(c) & 0xC0) == 0x80;
+}
+
+// So that it is seen where the quotes end.
+std::string EscapeQuotes(std::string_view text) {
+  std::string escaped;
+  escaped.reserve(text.size());
+  for (const char c : text) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
 }
 
 }  // namespace
@@ -24,10 +33,7 @@ std::string Quoted(std::string_view text) {
     for (int i = 0; i < 3 && IsContinuationByte(text[end]); ++i) --end;
     shown = text.substr(0, end);
   }
-  const std::string escaped = IsValidUtf8(shown)
-                                  ? absl::Utf8SafeCHexEscape(AbslView(shown))
-                                  : absl::CHexEscape(AbslView(shown));
-  return absl::StrCat("\"", escaped,
+  return absl::StrCat("\"", Printable(EscapeQuotes(shown)),
                       shown.size() < text.size() ? "...\"" : "\"");
 }
 

@@ -6,9 +6,9 @@
 
 namespace qstore {
 
-// `text` in double quotes, safe to print and to put into a protobuf string:
-// control characters, quotes, backslashes and bytes that are not UTF-8 are
-// escaped, and what is longer than 120 bytes is cut and ends in "...".
+// `text` in double quotes, safe to print (base/printable.h) and to put into a
+// protobuf string; quotes and backslashes are escaped too, and what is longer
+// than 120 bytes is cut and ends in "...".
 std::string Quoted(std::string_view text);
 
 }  // namespace qstore

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/printable.h"
 #include "base/status.h"
 #include "cli/advice.h"
 #include "cli/phrases.h"
@@ -12,7 +13,6 @@
 #include "cli/result_json.h"
 #include "cli/revision_report.h"
 #include "cli/scrub_report.h"
-#include "cli/text_table.h"
 #include "cli/upload_plan_report.h"
 #include "client/sinks/directory_sink.h"
 #include "client/upload/upload_plan.h"
@@ -23,8 +23,9 @@ namespace {
 // A message may hold bytes that are not UTF-8; JSON may not.
 std::string Dump(const nlohmann::ordered_json& document) {
   constexpr int kIndent = 2;
-  return document.dump(kIndent, ' ', /*ensure_ascii=*/false,
-                       nlohmann::ordered_json::error_handler_t::replace);
+  return PrintableJson(
+      document.dump(kIndent, ' ', /*ensure_ascii=*/false,
+                    nlohmann::ordered_json::error_handler_t::replace));
 }
 
 absl::Status Interrupted() {
@@ -135,7 +136,7 @@ class CommandRunner {
   template <typename Result>
   void Print(const Result& result, const std::string& text) {
     if (!line_.json) {
-      *terminal_.out << text << std::flush;
+      *terminal_.out << PrintableLines(text) << std::flush;
     } else if constexpr (std::is_same_v<Result, nlohmann::ordered_json>) {
       *terminal_.out << Dump(result) << std::endl;
     } else {

@@ -12,8 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/byte_format.h"
+#include "base/printable.h"
 #include "cli/advice.h"
-#include "cli/text_table.h"
 
 namespace qstore::cli {
 namespace {
@@ -118,7 +118,7 @@ Progress::~Progress() { End(); }
 void Progress::Begin(const std::string& action, uint64_t total_bytes) {
   const absl::MutexLock lock(&mutex_);
   Clear();
-  reading_ = {.action = action, .total_bytes = total_bytes};
+  reading_ = {.action = Printable(action), .total_bytes = total_bytes};
   active_ = true;
   began_ = clock_();
   drawn_ = began_;

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "base/byte_format.h"
+#include "base/printable.h"
 #include "cli/phrases.h"
 #include "cli/text_table.h"
 
@@ -34,10 +34,11 @@ std::string HadArrived(uint64_t bytes) {
 
 std::string DescribeUpload(const client::UploadResult& result) {
   std::string text = absl::StrCat(
-      result.created ? "stored " : "already stored: ", result.model, ":",
-      result.tag, " as revision ", ShortRevision(result.revision), ", ",
-      Count(result.file_count, "file"), ", ", FormatBytes(result.file_bytes),
-      " ", Rate(result.file_bytes, result.transfer.seconds),
+      result.created ? "stored " : "already stored: ", Printable(result.model),
+      ":", Printable(result.tag), " as revision ",
+      ShortRevision(result.revision), ", ", Count(result.file_count, "file"),
+      ", ", FormatBytes(result.file_bytes), " ",
+      Rate(result.file_bytes, result.transfer.seconds),
       HadArrived(result.transfer.resumed_bytes), "\n");
   const uint64_t stored = result.stored.total();
   absl::StrAppend(&text, "takes ", FormatBytes(stored), ", ");
@@ -61,13 +62,14 @@ std::string DescribeDownload(const client::DownloadResult& result,
           ? " (nothing is quantized: these are the original files)"
       : result.format.empty() ? ""
                               : absl::StrCat(" (", result.format, ")");
-  return absl::StrCat(
-      "wrote ", result.model, " revision ", ShortRevision(result.revision),
-      " in precision ", result.precision, form, " to ", directory, ": ",
-      Count(result.file_count, "file"), ", ", FormatBytes(result.file_bytes),
-      " ", Rate(result.file_bytes, result.transfer.seconds), ", ",
-      FormatBytes(result.transfer.bytes_received), " received",
-      HadArrived(result.transfer.resumed_bytes), "\n");
+  return absl::StrCat("wrote ", Printable(result.model), " revision ",
+                      ShortRevision(result.revision), " in precision ",
+                      result.precision, form, " to ", Printable(directory),
+                      ": ", Count(result.file_count, "file"), ", ",
+                      FormatBytes(result.file_bytes), " ",
+                      Rate(result.file_bytes, result.transfer.seconds), ", ",
+                      FormatBytes(result.transfer.bytes_received), " received",
+                      HadArrived(result.transfer.resumed_bytes), "\n");
 }
 
 std::string DescribeList(const std::vector<client::ModelListing>& models) {
@@ -82,8 +84,8 @@ std::string DescribeList(const std::vector<client::ModelListing>& models) {
       tags[revision].push_back(tag);
     }
     for (const std::string& revision : model.revisions) {
-      table.AddRow({model.name, ShortRevision(revision),
-                    absl::StrJoin(tags[revision], ", ")});
+      table.AddRow(
+          {model.name, ShortRevision(revision), JoinNames(tags[revision])});
     }
   }
   return table.Format();
@@ -94,7 +96,7 @@ std::string DescribeDelete(const std::string& model,
   const std::string revision = ShortRevision(result.revision);
   const std::string tags =
       absl::StrCat(result.removed_tags.size() == 1 ? "tag " : "tags ",
-                   absl::StrJoin(result.removed_tags, ", "));
+                   JoinNames(result.removed_tags));
   if (!result.revision_deleted) {
     return absl::StrCat("removed ", tags, " from ", model, "; revision ",
                         revision, " stays, since other tags name it\n");

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "base/byte_format.h"
+#include "base/printable.h"
 #include "cli/phrases.h"
 #include "cli/text_table.h"
 #include "cli/two_copies.h"
@@ -128,10 +128,10 @@ std::string TensorTable(const client::RevisionListing& revision) {
 std::string DescribeRevision(const client::RevisionListing& revision) {
   const QuantizedTotals quantized = SumQuantized(revision);
   std::string text = absl::StrCat(
-      revision.model, " revision ", ShortRevision(revision.revision),
+      Printable(revision.model), " revision ", ShortRevision(revision.revision),
       revision.tags.empty()
           ? ", no tags"
-          : absl::StrCat(", tagged ", absl::StrJoin(revision.tags, ", ")),
+          : absl::StrCat(", tagged ", JoinNames(revision.tags)),
       ", stored ", FormatTime(revision.created_unix_seconds), "\n",
       Count(revision.files.size(), "file"), ", ",
       FormatBytes(revision.original_bytes), " original, ",
@@ -141,8 +141,8 @@ std::string DescribeRevision(const client::RevisionListing& revision) {
   if (quantized.tensor_count > 0) {
     const uint64_t stored = quantized.stored.total();
     absl::StrAppend(&text, Count(quantized.tensor_count, "quantized tensor"),
-                    " (", revision.quantizer, "): ", FormatBytes(stored),
-                    " stored, ",
+                    " (", Printable(revision.quantizer),
+                    "): ", FormatBytes(stored), " stored, ",
                     FormatPercent(stored, quantized.two_copies_bytes),
                     " of two copies\n", kInt8Formats);
   } else {

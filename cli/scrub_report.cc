@@ -2,8 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/byte_format.h"
+#include "base/printable.h"
 #include "cli/phrases.h"
-#include "cli/text_table.h"
 
 namespace qstore::cli {
 namespace {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/printable.h"
 
 namespace qstore::cli {
 namespace {
@@ -23,7 +24,7 @@ void TextTable::AddColumn(const std::string& heading, Align align) {
 }
 
 void TextTable::AddRow(std::vector<std::string> cells) {
-  for (std::string& cell : cells) cell = Printable(std::move(cell));
+  for (std::string& cell : cells) cell = Printable(cell);
   rows_.push_back(std::move(cells));
 }
 
@@ -44,14 +45,6 @@ std::string TextTable::Format() const {
     }
     line.erase(line.find_last_not_of(' ') + 1);
     absl::StrAppend(&text, line, "\n");
-  }
-  return text;
-}
-
-std::string Printable(std::string text) {
-  constexpr char kDelete = 0x7f;
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == kDelete) c = '?';
   }
   return text;
 }

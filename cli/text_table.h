@@ -12,7 +12,7 @@ class TextTable {
 
   // The first column must have a heading.
   void AddColumn(const std::string& heading, Align align);
-  // One cell a column; control characters are not let through.
+  // One cell a column; each is made printable (base/printable.h).
   void AddRow(std::vector<std::string> cells);
 
   // Headings and rows, two spaces between columns, a newline after each line.
@@ -23,10 +23,6 @@ class TextTable {
   std::vector<Align> aligns_;
   std::vector<std::vector<std::string>> rows_ = {{}};  // headings first
 };
-
-// Control characters replaced by '?', so that a name from outside cannot steer
-// the terminal.
-std::string Printable(std::string text);
 
 // The middle replaced by "..." when `text` is longer than `max_bytes`; never in
 // the middle of a code point.

@@ -8,12 +8,15 @@
 #include <csignal>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/printable.h"
 #include "base/standard_descriptors.h"
 #include "server/daemon.h"
 #include "server/health_probe.h"
+#include "server/log_format.h"
 #include "server/options.h"
 #include "server/process/descriptor_limit.h"
 #include "server/process/stop_deadline.h"
@@ -40,7 +43,8 @@ using qstore::server::ServeCommand;
 using qstore::server::ServerOptions;
 
 int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "qstored: %s\n", std::string(status.message()).c_str());
+  std::fprintf(stderr, "qstored: %s\n",
+               qstore::Printable(std::string(status.message())).c_str());
   return 1;
 }
 
@@ -85,7 +89,11 @@ int Serve(ServeCommand command) {
   signal(SIGPIPE, SIG_IGN);
   // A file that may not grow (RLIMIT_FSIZE) is an error of a write, EFBIG.
   signal(SIGXFSZ, SIG_IGN);
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("qstored"));
+  auto logger = spdlog::stderr_logger_mt("qstored");
+  logger->set_formatter(qstore::server::NewLogFormatter(
+      options.log_format == "json" ? qstore::server::LogFormat::kJson
+                                   : qstore::server::LogFormat::kText));
+  spdlog::set_default_logger(std::move(logger));
   spdlog::set_level(spdlog::level::from_str(options.log_level));
   gpr_set_log_function(LogOfGrpc);
   for (const std::string& note : command.notes) spdlog::warn("{}", note);
@@ -93,7 +101,8 @@ int Serve(ServeCommand command) {
   auto daemon = Daemon::Start(options);
   if (!daemon.ok()) return Fail(daemon.status());
   std::printf("qstored %s serves %s from %s\n", qstore::server::kVersion,
-              (*daemon)->address().c_str(), options.data_dir.c_str());
+              (*daemon)->address().c_str(),
+              qstore::Printable(options.data_dir).c_str());
   std::fflush(stdout);
 
   int signal_number = 0;
@@ -132,7 +141,8 @@ int main(int argc, char** argv) {
     return ProbeHealth(probe->address);
   }
   const auto& exit = std::get<ExitCommand>(command);
-  std::fprintf(exit.exit_code == 0 ? stdout : stderr, "%s%s", exit.text.c_str(),
+  std::fprintf(exit.exit_code == 0 ? stdout : stderr, "%s%s",
+               qstore::PrintableLines(exit.text).c_str(),
                exit.text.ends_with('\n') ? "" : "\n");
   return exit.exit_code;
 }

@@ -91,6 +91,10 @@ void AddServingFlags(FlagParser& flags, ServerOptions* options) {
            "trace, debug, info, warning, error or off")
       ->check(
           CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}));
+  flags
+      .Add("--log-format", &options->log_format,
+           "text, or json: one document a line")
+      ->check(CLI::IsMember({"text", "json"}));
 }
 
 void AddWorkFlags(FlagParser& flags, ServerOptions* options) {

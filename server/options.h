@@ -42,6 +42,7 @@ struct ServerOptions {
   uint32_t resume_window_seconds = 3600;  // 0: no upload can be gone on with
   size_t max_parked_uploads = 8;
   std::string log_level = "info";
+  std::string log_format = "text";
   bool verify_ingest = true;
   IngestLimits ingest_limits;
 };

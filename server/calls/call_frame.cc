@@ -1,15 +1,16 @@
 #include "server/calls/call_frame.h"
 
-#include <spdlog/spdlog.h>
-
 #include <cassert>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/byte_format.h"
 #include "base/error_reason.h"
 #include "base/status.h"
 #include "server/calls/reference_message.h"
 #include "server/calls/request_id.h"
+#include "server/log_format.h"
 
 namespace qstore::server {
 namespace {
@@ -80,18 +81,42 @@ grpc::Status CallFrame::End(const absl::Status& status) {
 }
 
 void CallFrame::Log(const absl::Status& status, double seconds) const {
+  const std::string call = absl::StrCat(
+      method_.name, object_.empty() ? "" : " ", object_, " from ", peer_, ": ");
+  const std::string amount =
+      absl::StrFormat("%s, %.3f s", FormatBytes(payload_bytes_), seconds);
+  const std::string request = absl::StrCat(", request ", request_id_);
   if (status.ok()) {
-    spdlog::info("{} {} from {}: OK, {} in {:.3f} s, request {}", method_.name,
-                 object_, peer_, FormatBytes(payload_bytes_), seconds,
-                 request_id_);
+    LogWithFields(spdlog::level::info,
+                  absl::StrCat(call, "OK, ", outcome_,
+                               outcome_.empty() ? "" : ", ", amount, request),
+                  LogFields(status, seconds));
     return;
   }
-  spdlog::log(
+  // What belongs to the call stands apart from the sentence, which may end in
+  // advice.
+  LogWithFields(
       IsServerFault(status.code()) ? spdlog::level::err : spdlog::level::warn,
-      "{} {} from {}: {} ({}) after {} in {:.3f} s, request {}", method_.name,
-      object_, peer_,
-      status.ToString(absl::StatusToStringMode::kWithNoExtraData),
-      ReasonOf(status), FormatBytes(payload_bytes_), seconds, request_id_);
+      absl::StrCat(call,
+                   status.ToString(absl::StatusToStringMode::kWithNoExtraData),
+                   " (", ReasonOf(status), ") (", amount, ")", request),
+      LogFields(status, seconds));
+}
+
+nlohmann::ordered_json CallFrame::LogFields(const absl::Status& status,
+                                            double seconds) const {
+  nlohmann::ordered_json fields = {
+      {"method", method_.name},
+      {"object", object_},
+      {"peer", peer_},
+      {"code", absl::StatusCodeToString(status.code())},
+      {"bytes", payload_bytes_},
+      {"seconds", seconds},
+      {"request_id", request_id_}};
+  if (!subject_.revision.empty()) fields["revision"] = subject_.revision;
+  if (!outcome_.empty()) fields["outcome"] = outcome_;
+  if (!status.ok()) fields["reason"] = ReasonOf(status);
+  return fields;
 }
 
 }  // namespace qstore::server

@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "base/byte_format.h"
 #include "base/failpoints/failpoint.h"
 #include "base/status.h"
 #include "wire/manifest_pages.h"
@@ -20,6 +22,11 @@ absl::Status Delete(storage::ModelStore* store, Quotas* quotas, CallFrame* call,
   if (quotas != nullptr) {
     quotas->Subtract(reference.model, result.stored_bytes);
   }
+  call->set_outcome(
+      result.revision_deleted
+          ? absl::StrCat("revision ", result.revision, " deleted, ",
+                         FormatBytes(result.reclaimed_bytes), " given back")
+          : absl::StrCat("tag removed, revision ", result.revision, " stays"));
   QSTORE_FAILPOINT("delete.answer");
   response->set_revision(result.revision);
   if (result.removed_tags.size() > wire::kMaxListedTags) {

@@ -8,6 +8,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/printable.h"
 #include "base/status.h"
 #include "base/utf8.h"
 #include "google/rpc/error_details.pb.h"
@@ -36,17 +37,16 @@ size_t EncodedBytes(std::string_view text) {
 }
 
 std::string MessageToSend(const absl::Status& status) {
-  std::string_view rest(status.message().data(), status.message().size());
+  const std::string printable = Printable(
+      std::string_view(status.message().data(), status.message().size()));
+  std::string_view rest = printable;
   std::string message;
   size_t encoded_bytes = 0;
   while (!rest.empty()) {
     const std::string_view from = rest;
-    std::string_view character = "?";
-    if (TakeCodePoint(&rest).has_value()) {
-      character = from.substr(0, from.size() - rest.size());
-    } else {
-      rest.remove_prefix(1);
-    }
+    TakeCodePoint(&rest);
+    const std::string_view character =
+        from.substr(0, from.size() - rest.size());
     encoded_bytes += EncodedBytes(character);
     if (encoded_bytes > kMaxEncodedMessageBytes) return message + "...";
     message += character;

@@ -69,6 +69,8 @@ absl::Status UploadCall::Broken() {
 absl::Status UploadCall::Commit(v1::UploadResponse* response) {
   QSTORE_ASSIGN_OR_RETURN(*response, session_->Commit());
   call_->set_revision(response->revision());
+  call_->set_outcome(absl::StrCat("revision ", response->revision(),
+                                  response->created() ? "" : " was there"));
   return absl::OkStatus();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/printable.h"
 #include "client/rpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -224,6 +225,58 @@ TEST_F(CommandsTest, Verify) {
   server_.verify_stream.pop_back();
   EXPECT_EQ(Run({"verify", "org/model"}), kExitFailure);
   EXPECT_THAT(err_.str(), HasSubstr("before it was done"));
+}
+
+// Whatever a server says, a terminal does not obey it.
+TEST_F(CommandsTest, NothingThatTheServerSaysSteersTheTerminal) {
+  const std::string hostile = "x\x1b]0;PWNED\x07\n\u009b31m\u202e";
+  v1::ModelSummary* model = server_.models.add_models();
+  model->set_name(hostile);
+  model->add_revisions(hostile);
+  v1::TagSummary* tag = model->add_tags();
+  tag->set_name(hostile);
+  tag->set_revision(hostile);
+  server_.set_tag_response.set_revision(hostile);
+  server_.delete_response.set_revision(hostile);
+  server_.delete_response.add_removed_tags(hostile);
+  v1::VerifyResponse verified;
+  verified.set_done(true);
+  verified.set_revision(hostile);
+  verified.add_problems(hostile);
+  server_.verify_stream = {verified};
+  client::FakeModel shown;
+  shown.AddSafetensors("model.safetensors",
+                       {client::MakeTensor("a\u009b31m\u202e.weight",
+                                           Dtype::kBF16, {16, 16}, true)});
+  server_.Serve(shown);
+  directory_.Write("config.json", "{}");
+  server_.upload_response.set_model(hostile);
+  server_.upload_response.set_tag(hostile);
+  server_.upload_response.set_revision(hostile);
+  server_.upload_response.set_received_bytes(2);
+  const std::string source = directory_.path().native();
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"list"},
+        {"tag", "org/model", "x"},
+        {"delete", "org/model"},
+        {"verify", "org/model"},
+        {"show", "org/model"},
+        {"upload", source, "org/model"}}) {
+    for (const bool as_json : {false, true}) {
+      std::vector<std::string> arguments = command;
+      if (as_json) arguments.emplace_back("--json");
+      SCOPED_TRACE(command[0] + (as_json ? " --json" : ""));
+      Run(arguments);
+      EXPECT_EQ(out_.str(), PrintableLines(out_.str()));
+      EXPECT_EQ(err_.str(), PrintableLines(err_.str()));
+      EXPECT_THAT(out_.str(), HasSubstr("\\u202e"));
+      if (as_json) Output();
+    }
+  }
+  server_.status = grpc::Status(grpc::StatusCode::NOT_FOUND, hostile);
+  Run({"delete", "org/model", "--json"});
+  EXPECT_EQ(err_.str(), "error: " + Printable(hostile) + "\n");
+  EXPECT_EQ(Output()["error"]["message"], hostile);
 }
 
 TEST_F(CommandsTest, ErrorsAreOneSentence) {

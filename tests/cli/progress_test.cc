@@ -121,7 +121,7 @@ TEST_F(ProgressOutputTest, NotesTakeTheBarOff) {
   progress.Begin("work", 100);
   stream_.str("");
   progress.Note("a\nb");
-  EXPECT_EQ(stream_.str(), "\r\x1b[Knote: a?b\n");
+  EXPECT_EQ(stream_.str(), "\r\x1b[Knote: a\\nb\n");
   progress.Add(1);
   EXPECT_THAT(stream_.str(), HasSubstr("work ["));
 }

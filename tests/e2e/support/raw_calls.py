@@ -65,8 +65,8 @@ def upload_messages(model, files, piece_bytes=1 << 20):
     yield end_message(len(files), sum(map(len, files.values())))
 
 
-def begin_message(model):
-    return text_field(1, text_field(1, model))
+def begin_message(model, tag=""):
+    return text_field(1, text_field(1, model) + (text_field(2, tag) if tag else b""))
 
 
 def file_message(path, size_bytes):
