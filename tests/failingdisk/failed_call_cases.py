@@ -28,7 +28,7 @@ _ANSWERS = {
     "read": ("EIO", "short"),
     "close": ("EIO", "ENOSPC", "EDQUOT"),
     "stat": ("EIO",),
-    "list": ("EIO", "EMFILE"),
+    "list": ("EIO",),
     "lock": ("EIO", "ENOLCK"),
 }
 # Several classes at once: a disk that has become read-only, or full, or is gone.
@@ -40,6 +40,7 @@ _DISKS = {
     "out of descriptors": (("create", "open", "list"), ("EMFILE",)),
     "gone": (CLASSES, ("EIO",)),
 }
+_DISK_STEP = 5
 # Calls that fail: one, a few in a row, all until the work is done, all until the end.
 DURATIONS = {"once": 1, "a few": 6, "until healed": FOR_EVER, "for ever": FOR_EVER}
 STOPS = ("term", "kill")
@@ -89,9 +90,9 @@ def all_cases(calls, seed):
     numbers = {name: count + count // 16 + 1 for name, count in calls.items() if count > 0}
     cases = []
 
-    def add(name, answers, number, durations):
+    def add(name, answers, numbers, durations):
         for answer in answers:
-            for skip in range(number):
+            for skip in numbers:
                 for duration in durations:
                     # All calls short is a slow disk, which need not be healed.
                     if answer == "short" and duration != "once" and duration != "for ever":
@@ -99,9 +100,10 @@ def all_cases(calls, seed):
                     cases.append(Case(name, answer, skip, duration, generator.choice(STOPS)))
 
     for name, number in numbers.items():
-        add(name, _ANSWERS[name], number, DURATIONS)
+        add(name, _ANSWERS[name], range(number), DURATIONS)
     for name, (classes, answers) in _DISKS.items():
         total = sum(numbers.get(one, 0) for one in classes)
-        add(name, answers, total, [d for d in DURATIONS if d != "once"])
+        # A disk fails at a moment rather than at a call.
+        add(name, answers, range(0, total, _DISK_STEP), [d for d in DURATIONS if d != "once"])
     generator.shuffle(cases)
     return cases

@@ -43,7 +43,7 @@ std::string Setting(const char* name) {
 
 struct Plan {
   std::vector<std::string> prefixes;
-  std::string control_path = Setting("FAILING_DISK_CONTROL");
+  std::string lost_path;
   Control* control = nullptr;  // null: nothing fails
   std::mutex mutex;
   // By inode: how much of a file has been synced.
@@ -51,6 +51,8 @@ struct Plan {
 
   Plan() {
     const std::string text = Setting("FAILING_DISK_PREFIX");
+    const std::string control_path = Setting("FAILING_DISK_CONTROL");
+    lost_path = control_path + ".lost";
     for (size_t begin = 0; begin < text.size();) {
       const size_t end = std::min(text.find(':', begin), text.size());
       prefixes.push_back(text.substr(begin, end - begin));
@@ -141,6 +143,15 @@ class KeptErrno {
 
 }  // namespace
 
+void Watch(const std::vector<std::string>& prefixes, Control* control,
+           const std::string& lost_path) {
+  Plan& plan = ThePlan();
+  plan.prefixes = prefixes;
+  plan.lost_path = lost_path;
+  plan.synced_bytes.clear();
+  plan.control = control;
+}
+
 Verdict Judge(CallClass call, int descriptor) {
   const KeptErrno kept;
   if (!IsArmed()) return {};
@@ -203,9 +214,9 @@ void NoteLost(int descriptor) {
   const std::string line =
       std::to_string(attributes.st_ino) + " " + std::to_string(from) + " " +
       std::to_string(attributes.st_size) + " " + PathOf(descriptor) + "\n";
-  const std::string path = ThePlan().control_path + ".lost";
-  const int file = Next<Open>("open")(
-      path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  const int file =
+      Next<Open>("open")(ThePlan().lost_path.c_str(),
+                         O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (file < 0 || Next<Write>("write")(file, line.data(), line.size()) !=
                       static_cast<ssize_t>(line.size())) {
     perror("failing_disk: noting what is lost");

@@ -6,13 +6,14 @@
 //   FAILING_DISK_CONTROL  a file with a Control, which failing_disk.py makes
 //   and
 //                         changes while the program runs
-// Without either nothing is counted and nothing fails.
+// Without either nothing is counted and nothing fails, unless a program that
+// the hooks are linked into calls Watch.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <string>
-#include <string_view>
+#include <vector>
 
 namespace failing_disk {
 
@@ -65,6 +66,11 @@ struct Control {
   char first_failure[512];
 };
 static_assert(sizeof(Control) == 8 * (8 + kClassCount) + 512);
+
+// Instead of the environment. `control` must live as long as the program; what
+// is lost goes to a file.
+void Watch(const std::vector<std::string>& prefixes, Control* control,
+           const std::string& lost_path);
 
 struct Verdict {
   bool fails = false;
