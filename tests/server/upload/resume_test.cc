@@ -249,9 +249,7 @@ TEST_P(ResumeTest, StaysWhenAnotherIsPastItsQuota) {
   BreakOff("k1", model_);
   EXPECT_TRUE(State("k1").has_point());
   v1::UploadResponse response;
-  EXPECT_THAT(SendUpload(*stub_,
-                         UploadMessages("greedy/model",
-                                        {{"a", std::string(5000, 'a')}}),
+  EXPECT_THAT(SendUpload(*stub_, UploadMessages("greedy/model", VariedModel(2)),
                          &response),
               StatusIs(StatusCode::RESOURCE_EXHAUSTED, "quota"));
   EXPECT_TRUE(State("k1").has_point());
@@ -341,7 +339,8 @@ TEST_P(ResumeTest, ARunningUploadThatFindsNoRoomDropsWhatIsKept) {
   BreakOff("k1", model_);
   EXPECT_TRUE(State("k1").has_point());
   faults_->FailAll(storage::Faults::Call::kIngest,
-                   absl::ResourceExhaustedError("no space left"));
+                   WithReason(absl::ResourceExhaustedError("no space left"),
+                              kReasonDiskFull));
   v1::UploadResponse response;
   EXPECT_THAT(
       SendUpload(*stub_, UploadMessages("org/b", VariedModel(3)), &response),
