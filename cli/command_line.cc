@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/refused_variables.h"
 #include "base/status.h"
 #include "client/export/export_format.h"
 #include "codec/int8/int8_coder.h"
@@ -349,6 +350,10 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
   parsed.json = AsksForJson(argc, argv);
   try {
     app.parse(argc, argv);
+    ParseRefusedVariables(app.get_options());
+    for (CLI::App* command : app.get_subcommands()) {
+      ParseRefusedVariables(command->get_options());
+    }
   } catch (const CLI::CallForVersion& version) {
     parsed.output = absl::StrCat(version.what(), "\n");
     return parsed;

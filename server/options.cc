@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "base/refused_variables.h"
 #include "server/byte_size.h"
 #include "server/engines.h"
 #include "server/limits/memory_plan.h"
@@ -258,6 +259,7 @@ Command ParseCommandLine(int argc, const char* const* argv) {
 
   try {
     app.parse(argc, argv);
+    ParseRefusedVariables(app.get_options());
   } catch (const CLI::Success& success) {  // help or version
     std::ostringstream text;
     app.exit(success, text, text);

@@ -194,6 +194,25 @@ TEST(CommandLineTest, ReadsUploadOptionsFromTheEnvironment) {
   EXPECT_TRUE(options.no_default_excludes);
 }
 
+// CLI11 2.4 by itself would take the default instead.
+TEST(CommandLineTest, RefusesWhatVariablesMayNotBe) {
+  for (const auto& [name, value] :
+       ScopedEnvironment::Variables{{"QSTORE_CONNECT_TIMEOUT", "0"},
+                                    {"QSTORE_RETRY_FOR", "-1"},
+                                    {"QSTORE_PRECISION", "int4"},
+                                    {"QSTORE_FORMAT", "gguf"},
+                                    {"QSTORE_THREADS", "many"},
+                                    {"QSTORE_MEMORY", "512"}}) {
+    const ScopedEnvironment environment(
+        ScopedEnvironment::Variables{{name, value}});
+    const ParsedCommandLine parsed = Parse({"download", "org/m", "out"});
+    EXPECT_FALSE(parsed.command_line.has_value()) << name;
+    EXPECT_EQ(parsed.exit_code, kExitUsage) << name;
+    EXPECT_THAT(parsed.error, HasSubstr(value)) << name;
+    EXPECT_THAT(parsed.error, HasSubstr("--")) << name;
+  }
+}
+
 TEST(CommandLineTest, ArgumentsWinOverTheEnvironment) {
   const ScopedEnvironment environment(
       ScopedEnvironment::Variables{{"QSTORE_SERVER", "env:1"}});

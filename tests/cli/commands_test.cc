@@ -229,7 +229,8 @@ TEST_F(CommandsTest, Verify) {
 
 // Whatever a server says, a terminal does not obey it.
 TEST_F(CommandsTest, NothingThatTheServerSaysSteersTheTerminal) {
-  const std::string hostile = "x\x1b]0;PWNED\x07\n\u009b31m\u202e";
+  // Of a revision the first twelve bytes are shown.
+  const std::string hostile = "x\u202e\x1b]0;PWNED\x07\n\u009b31m";
   v1::ModelSummary* model = server_.models.add_models();
   model->set_name(hostile);
   model->add_revisions(hostile);

@@ -47,9 +47,9 @@ void ServerTest::StopServer() {
   engine_ = {};
 }
 
-std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub() {
+std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub(
+    grpc::ChannelArguments arguments) {
   static std::atomic<int> number = 0;
-  grpc::ChannelArguments arguments;
   // Differing arguments keep gRPC from sharing one connection.
   arguments.SetInt("qstore.test.channel", ++number);
   return v1::ModelStore::NewStub(grpc::CreateCustomChannel(
