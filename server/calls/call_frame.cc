@@ -15,10 +15,17 @@ namespace qstore::server {
 namespace {
 
 // Faults of ours or of the disk, which an operator must see.
-bool IsServerFault(absl::StatusCode code) {
-  return code == absl::StatusCode::kInternal ||
-         code == absl::StatusCode::kDataLoss ||
-         code == absl::StatusCode::kUnknown;
+bool IsFaultOfOurs(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return true;
+    case absl::StatusCode::kDataLoss:
+      // What came damaged is the network's, and is sent again.
+      return ReasonOf(status) != kReasonDamagedInTransit;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -86,12 +93,12 @@ void CallFrame::Log(const absl::Status& status, double seconds) const {
                  request_id_);
     return;
   }
-  spdlog::log(
-      IsServerFault(status.code()) ? spdlog::level::err : spdlog::level::warn,
-      "{} {} from {}: {} ({}) after {} in {:.3f} s, request {}", method_.name,
-      object_, peer_,
-      status.ToString(absl::StatusToStringMode::kWithNoExtraData),
-      ReasonOf(status), FormatBytes(payload_bytes_), seconds, request_id_);
+  spdlog::log(IsFaultOfOurs(status) ? spdlog::level::err : spdlog::level::warn,
+              "{} {} from {}: {} ({}) after {} in {:.3f} s, request {}",
+              method_.name, object_, peer_,
+              status.ToString(absl::StatusToStringMode::kWithNoExtraData),
+              ReasonOf(status), FormatBytes(payload_bytes_), seconds,
+              request_id_);
 }
 
 }  // namespace qstore::server

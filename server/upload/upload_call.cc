@@ -20,6 +20,13 @@ std::string UploadName(const v1::UploadBegin& begin) {
   return NameOf(reference);
 }
 
+// Whether it failed for something that uploads hold which wait for their
+// clients.
+bool KeptUploadsAreInTheWay(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == kReasonDiskFull || reason == kReasonQuotaExceeded;
+}
+
 }  // namespace
 
 UploadCall::UploadCall(const UploadResources& resources, CallFrame* call,
@@ -28,13 +35,15 @@ UploadCall::UploadCall(const UploadResources& resources, CallFrame* call,
       call_(call),
       context_(context),
       reader_(reader),
-      stall_(resources.stalls, [context] { context->TryCancel(); }) {}
+      stall_(resources.stalls, [context, stalls = resources.stalls] {
+        CutOff(context, SlowClientError("sent", stalls->timeout()));
+      }) {}
 
 absl::Status UploadCall::Run(v1::UploadResponse* response) {
   const absl::StatusOr<bool> received = Receive();
   if (received.ok() && !*received) return Broken();
   absl::Status status = received.ok() ? Commit(response) : received.status();
-  if (absl::IsResourceExhausted(status)) {
+  if (KeptUploadsAreInTheWay(status)) {
     resources_.park->DropAll("a running upload found no room");
   }
   if (!status.ok()) {
