@@ -167,12 +167,9 @@ ordered_json ToJson(const client::ScrubStatus& scrub) {
 }
 
 ordered_json ErrorJson(const absl::Status& error, const std::string& message) {
-  ordered_json document = {
-      {"code", std::string(absl::StatusCodeToString(error.code()))},
-      {"message", message}};
-  const std::string reason = ReasonOf(error);
-  if (!reason.empty()) document["reason"] = reason;
-  return document;
+  return {{"code", std::string(absl::StatusCodeToString(error.code()))},
+          {"message", message},
+          {"reason", ReasonOf(WithDefaultReason(error))}};
 }
 
 }  // namespace qstore::cli

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "base/error_reason.h"
 #include "base/status.h"
+#include "client/rpc_status.h"
 #include "grpc/compression.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -89,7 +90,10 @@ absl::Status Connection::Connect(double timeout_seconds) {
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE ||
         state == GRPC_CHANNEL_SHUTDOWN) {
       const grpc::Status failure = ConnectionFailure(stub_.get());
-      if (failure.error_code() != grpc::StatusCode::UNAVAILABLE) break;
+      // Any other answer is that of a server which was reached.
+      if (ReasonOf(FromGrpcStatus(failure, server_)) != kReasonConnectionLost) {
+        break;
+      }
       return WithReason(
           MakeStatus(absl::StatusCode::kUnavailable,
                      absl::StrCat("cannot reach qstored at ", server_, " (",

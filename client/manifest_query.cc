@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "client/server_faults.h"
 #include "client/unary_call.h"
 #include "codec/layers.h"
 #include "model/reserved_names.h"
@@ -21,8 +22,8 @@ namespace {
 // INTERNAL: what the server sent cannot be true.
 absl::Status AsContradiction(const absl::Status& status) {
   if (status.ok()) return status;
-  return absl::InternalError(absl::StrCat("the server contradicts itself: ",
-                                          std::string(status.message())));
+  return ContradictionError(absl::StrCat("the server contradicts itself: ",
+                                         std::string(status.message())));
 }
 
 const std::map<std::string, Dtype, std::less<>>& PrecisionDtypes() {
@@ -52,7 +53,7 @@ absl::Status CheckAnswers(const ModelReference& reference,
       revision.starts_with(reference.revision_prefix)) {
     return absl::OkStatus();
   }
-  return absl::InternalError(
+  return ContradictionError(
       absl::StrCat("the server answered with ", Quoted(model), "@",
                    Quoted(revision), " when asked for ", reference.ToString()));
 }
@@ -81,12 +82,12 @@ void ToProto(const ModelReference& reference, v1::Reference* proto) {
 absl::Status ParseManifestPage(const v1::Checked& checked,
                                v1::ManifestPage* page) {
   if (Xxh3(AsBytes(checked.serialized())) != checked.xxh3()) {
-    return absl::DataLossError(
+    return DamagedInTransitError(
         "a page of the manifest does not have the checksum sent with it: "
         "download it again");
   }
   if (!page->ParseFromString(checked.serialized())) {
-    return absl::InternalError("a page of the manifest cannot be parsed");
+    return ContradictionError("a page of the manifest cannot be parsed");
   }
   return absl::OkStatus();
 }

@@ -12,6 +12,7 @@
 #include "client/manifest_query.h"
 #include "client/retry.h"
 #include "client/rpc_status.h"
+#include "client/server_faults.h"
 #include "client/unary_call.h"
 #include "client/upload/upload.h"
 #include "client/upload/upload_plan.h"
@@ -194,7 +195,7 @@ absl::StatusOr<VerifyResult> Session::Verify(const ModelReference& reference,
     return FromGrpcStatus(status, frame.connection().server());
   }));
   if (last.done()) return FromWire(last);
-  return absl::InternalError(
+  return ContradictionError(
       absl::StrCat(action, ": the server ended before it was done; try again"));
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/hash.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -20,6 +21,7 @@
 #include "client/export/documents.h"
 #include "client/manifest_query.h"
 #include "client/rpc_status.h"
+#include "client/server_faults.h"
 #include "client/sinks/download_journal.h"
 #include "wire/read_request.h"
 
@@ -40,12 +42,12 @@ absl::StatusOr<model::Manifest> ReceiveManifest(
     DownloadEvent event;
     QSTORE_ASSIGN_OR_RETURN(const bool received, stream->Next(&event));
     if (!received) {
-      return absl::DataLossError(
+      return DamagedInTransitError(
           "the download ended before the last page of its manifest: try again");
     }
     const auto* page = std::get_if<v1::ManifestPage>(&event.event);
     if (page == nullptr) {
-      return absl::InternalError(
+      return ContradictionError(
           "the server did not begin the download with a whole manifest");
     }
     *message_bytes += event.message_bytes;
@@ -54,7 +56,7 @@ absl::StatusOr<model::Manifest> ReceiveManifest(
   QSTORE_ASSIGN_OR_RETURN(model::Manifest manifest, TakeManifest(&assembler));
   if (manifest.revision != revision.revision ||
       manifest.model != revision.model) {
-    return absl::InternalError(absl::StrCat(
+    return ContradictionError(absl::StrCat(
         "the server sent revision ", Quoted(manifest.name()), " instead of ",
         Quoted(revision.model), "@", Quoted(revision.revision)));
   }
@@ -68,6 +70,12 @@ std::string DescribeSelection(const model::Selection& selection) {
   wire::ToWire(selection, &message);
   return absl::StrCat(" part ",
                       absl::Hex(Xxh3(AsBytes(message.SerializeAsString()))));
+}
+
+// Whether there is no INT8 to be had, as against what may be mended.
+bool LacksInt8(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == kReasonNoInt8 || reason == kReasonInt8NotExportable;
 }
 
 // Works with one revision, whatever happens to its tag meanwhile, in as many
@@ -130,8 +138,7 @@ absl::Status Downloader::Run() {
                           ParsePrecision(options_.precision));
   QSTORE_RETURN_IF_ERROR(model::ValidateSelection(options_.selection));
   absl::Status status = RunAs(wanted);
-  if (absl::IsFailedPrecondition(status) && options_.allow_original &&
-      !wanted.original()) {
+  if (LacksInt8(status) && options_.allow_original && !wanted.original()) {
     call_.events->Note(absl::StrCat(std::string(status.message()),
                                     "; writing the original files instead"));
     status = RunAs(model::Representation());
@@ -160,15 +167,15 @@ absl::Status Downloader::Attempt() {
   QSTORE_RETURN_IF_ERROR(call_.retrier->Connect(call_.connection));
   if (!open_) QSTORE_RETURN_IF_ERROR(OpenSink());
   absl::Status status = Fetch();
-  if (absl::IsAborted(status)) {
+  if (ReasonOf(status) == kReasonHeldDamaged) {
     // Of what was there, only the damaged chunks.
     call_.events->Note(
         absl::StrCat(std::string(status.message()), ": fetching them again"));
     status = Fetch();
   }
-  // Perhaps the journal says what is not so.
-  if (resumed_ && !cancelled() &&
-      (absl::IsDataLoss(status) || absl::IsInternal(status))) {
+  // Perhaps the journal says what is not so. Not where the server says what is
+  // wrong with what it stores.
+  if (resumed_ && !cancelled() && IsServerFault(status)) {
     call_.events->Note(absl::StrCat(std::string(status.message()),
                                     "; not using what was there already"));
     Abandon(/*keep=*/false);

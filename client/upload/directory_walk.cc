@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -28,6 +29,11 @@ absl::Status UnsupportedType(const fs::path& path) {
       absl::StrCat(Name(path),
                    " is neither a regular file nor a directory: take it out "
                    "of the model directory"));
+}
+
+absl::Status Malformed(const absl::Status& why, const SourceFile& file) {
+  return WithReason(Annotate(why, absl::StrCat("file ", Name(file.location))),
+                    kReasonInvalidSafetensors);
 }
 
 // What a link stands for; only links to regular files are taken.
@@ -155,19 +161,18 @@ absl::StatusOr<std::vector<SourceFile>> ListModelFiles(const fs::path& source) {
 
 absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(
     const SourceFile& file) {
-  const std::string context = absl::StrCat("file ", Name(file.location));
   QSTORE_ASSIGN_OR_RETURN(const File opened, File::OpenForRead(file.location));
   ByteVector length(
       std::min<uint64_t>(kSafetensorsLengthBytes, file.size_bytes));
   QSTORE_RETURN_IF_ERROR(opened.ReadAt(0, length));
   const absl::StatusOr<uint64_t> header_bytes =
       ParseSafetensorsLength(length, file.size_bytes);
-  if (!header_bytes.ok()) return Annotate(header_bytes.status(), context);
+  if (!header_bytes.ok()) return Malformed(header_bytes.status(), file);
   ByteVector json(*header_bytes);
   QSTORE_RETURN_IF_ERROR(opened.ReadAt(kSafetensorsLengthBytes, json));
   absl::StatusOr<SafetensorsHeader> header = ParseSafetensorsHeader(
       json, file.size_bytes - kSafetensorsLengthBytes - *header_bytes);
-  if (!header.ok()) return Annotate(header.status(), context);
+  if (!header.ok()) return Malformed(header.status(), file);
   return header;
 }
 

@@ -34,8 +34,8 @@ bool IsSafetensorsPath(const std::string& path);
 absl::StatusOr<std::vector<SourceFile>> ListModelFiles(
     const std::filesystem::path& source);
 
-// Reads and checks the header of a safetensors file. INVALID_ARGUMENT: it
-// cannot be taken apart into tensors.
+// Reads and checks the header of a safetensors file. INVALID_SAFETENSORS:
+// it cannot be taken apart into tensors; any other error is one of reading it.
 absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(const SourceFile& file);
 
 }  // namespace qstore::client

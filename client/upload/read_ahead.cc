@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/quote.h"
@@ -73,7 +74,7 @@ absl::Status ReadAhead::ReadFile(size_t file_index, uint64_t offset_bytes) {
     const absl::Status read = opened.ReadAt(
         offset,
         {reinterpret_cast<uint8_t*>(block.bytes.data()), block.bytes.size()});
-    if (absl::IsOutOfRange(read)) return Changed(file, "shrank");
+    if (ReasonOf(read) == kReasonOutOfRange) return Changed(file, "shrank");
     QSTORE_RETURN_IF_ERROR(read);
     block.xxh3 = Xxh3(AsBytes(block.bytes));
     if (!Push(std::move(block))) return absl::CancelledError("stopped");

@@ -10,8 +10,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/error_reason.h"
 #include "base/status.h"
 #include "client/rpc_status.h"
+#include "client/server_faults.h"
+#include "client/unary_call.h"
 #include "client/upload/directory_walk.h"
 #include "client/upload/read_ahead.h"
 #include "client/upload/upload_checks.h"
@@ -130,12 +133,12 @@ absl::StatusOr<bool> SendFiles(const std::vector<SourceFile>& files,
 absl::Status CheckResponse(const v1::UploadResponse& response,
                            const UploadOptions& options, uint64_t file_bytes) {
   if (response.revision().empty()) {
-    return absl::InternalError(absl::StrCat(
+    return ContradictionError(absl::StrCat(
         "uploading ", options.model,
         ": the server confirmed the upload without naming a revision"));
   }
   if (response.received_bytes() != file_bytes) {
-    return absl::DataLossError(
+    return DamagedInTransitError(
         absl::StrCat("uploading ", options.model, ": the server received ",
                      response.received_bytes(), " bytes, but ", file_bytes,
                      " were sent: delete revision ", response.revision(),
@@ -191,7 +194,7 @@ absl::Status Uploader::Attempt() {
   QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
   QSTORE_RETURN_IF_ERROR(FindPoint());
   absl::Status status = SendAll();
-  if (absl::IsAborted(status) && begin_.has_resume()) {
+  if (ReasonOf(status) == kReasonUploadNotResumable && begin_.has_resume()) {
     events_->Note(std::string(status.message()));
     begin_.clear_resume();
     result_.transfer.resumed_bytes = 0;
@@ -207,18 +210,12 @@ absl::Status Uploader::FindPoint() {
   request.set_upload_key(begin_.upload_key());
   request.set_client_id(begin_.client_id());
   v1::GetUploadStateResponse state;
-  {
-    grpc::ClientContext context;
-    const Cancellation::Scope cancel(cancellation_,
-                                     [&context] { context.TryCancel(); });
-    const grpc::Status status =
-        connection_->stub().GetUploadState(&context, request, &state);
-    // A server of an earlier version keeps nothing.
-    if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
-      return absl::OkStatus();
-    }
-    QSTORE_RETURN_IF_ERROR(FromGrpcStatus(status, connection_->server()));
-  }
+  const absl::Status asked = CallOnce(*connection_, &connection_->stub(),
+                                      &v1::ModelStore::Stub::GetUploadState,
+                                      request, cancellation_, &state);
+  // A server of an earlier version keeps nothing.
+  if (ReasonOf(asked) == kReasonUnsupported) return absl::OkStatus();
+  QSTORE_RETURN_IF_ERROR(asked);
   result_.transfer.bytes_sent += request.ByteSizeLong();
   result_.transfer.bytes_received += state.ByteSizeLong();
   if (!state.has_point() || !IsPointOf(files_, state.point())) {

@@ -16,10 +16,17 @@ namespace qstore::server {
 namespace {
 
 // Faults of ours or of the disk, which an operator must see.
-bool IsServerFault(absl::StatusCode code) {
-  return code == absl::StatusCode::kInternal ||
-         code == absl::StatusCode::kDataLoss ||
-         code == absl::StatusCode::kUnknown;
+bool IsFaultOfOurs(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return true;
+    case absl::StatusCode::kDataLoss:
+      // What came damaged is the network's, and is sent again.
+      return ReasonOf(status) != kReasonDamagedInTransit;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -96,7 +103,7 @@ void CallFrame::Log(const absl::Status& status, double seconds) const {
   // What belongs to the call stands apart from the sentence, which may end in
   // advice.
   LogWithFields(
-      IsServerFault(status.code()) ? spdlog::level::err : spdlog::level::warn,
+      IsFaultOfOurs(status) ? spdlog::level::err : spdlog::level::warn,
       absl::StrCat(call,
                    status.ToString(absl::StatusToStringMode::kWithNoExtraData),
                    " (", ReasonOf(status), ") (", amount, ")", request),

@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "grpc/grpc.h"
 #include "grpcpp/support/error_details.h"
 
 namespace qstore::server {
@@ -97,6 +98,15 @@ grpc::Status ToGrpcStatus(const absl::Status& status,
   // Fails for want of a place for the result alone.
   (void)grpc::SetErrorDetails(details, &result);
   return result;
+}
+
+void CutOff(grpc::ServerContextBase* context, const absl::Status& why) {
+  const std::string text = absl::StrCat(ReasonOf(why), ": ", why.message());
+  // What TryCancel does, with a sentence of ours. Of a server's cancellation
+  // gRPC sends code and sentence, in trailers that wait for nothing.
+  (void)grpc_call_cancel_with_status(
+      context->c_call(), static_cast<grpc_status_code>(why.raw_code()),
+      text.c_str(), nullptr);
 }
 
 absl::Status ClientGoneError() {

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <string>
 
+#include "base/error_reason.h"
 #include "base/status.h"
+#include "server/calls/status_mapping.h"
 #include "server/check/revision_verifier.h"
 #include "server/limits/metadata_lease.h"
 
@@ -33,7 +35,11 @@ absl::Status VerifyRevision(
     grpc::ServerWriterInterface<v1::VerifyResponse>* writer) {
   QSTORE_ASSIGN_OR_RETURN(const ModelReference reference,
                           call->Authorize(request.reference()));
-  StallWatch::Call stall(resources.stalls, [context] { context->TryCancel(); });
+  const auto slow = [&resources] {
+    return SlowClientError("took", resources.stalls->timeout());
+  };
+  StallWatch::Call stall(resources.stalls,
+                         [context, slow] { CutOff(context, slow()); });
   const auto write = [&](const v1::VerifyResponse& response) {
     stall.BeginWait();
     const bool written = writer->Write(response);
@@ -67,10 +73,8 @@ absl::Status VerifyRevision(
     last.set_done(true);
     if (!write(last)) status = ClientGoneError();
   }
-  if (absl::IsCancelled(status) && stall.stalled()) {
-    return SlowClientError("took", resources.stalls->timeout());
-  }
-  return status;
+  const bool cancelled = EffectiveReasonOf(status) == kReasonCancelled;
+  return cancelled && stall.stalled() ? slow() : status;
 }
 
 }  // namespace qstore::server

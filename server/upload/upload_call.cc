@@ -28,7 +28,9 @@ UploadCall::UploadCall(const UploadResources& resources, CallFrame* call,
       call_(call),
       context_(context),
       reader_(reader),
-      stall_(resources.stalls, [context] { context->TryCancel(); }) {}
+      stall_(resources.stalls, [context, stalls = resources.stalls] {
+        CutOff(context, SlowClientError("sent", stalls->timeout()));
+      }) {}
 
 absl::Status UploadCall::Run(v1::UploadResponse* response) {
   const absl::StatusOr<bool> received = Receive();

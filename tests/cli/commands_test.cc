@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "base/error_reason.h"
 #include "base/printable.h"
 #include "client/rpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/client/error_details.h"
 #include "tests/client/fake_model.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/temporary_directory.h"
@@ -289,7 +291,11 @@ TEST_F(CommandsTest, ErrorsAreOneSentence) {
   ASSERT_EQ(Run({"show", "org/model:x", "--json"}), kExitFailure);
   EXPECT_EQ(err_.str(), "error: model org/model: no tag x\n");
   EXPECT_EQ(Output(), json::parse(R"({"error": {"code": "NOT_FOUND",
-      "message": "model org/model: no tag x"}})"));
+      "message": "model org/model: no tag x", "reason": "NOT_FOUND"}})"));
+  server_.status = client::ErrorWith(grpc::StatusCode::NOT_FOUND, "no tag x",
+                                     kReasonTagNotFound);
+  ASSERT_EQ(Run({"show", "org/model:x", "--json"}), kExitFailure);
+  EXPECT_EQ(Output()["error"]["reason"], "TAG_NOT_FOUND");
 }
 
 TEST_F(CommandsTest, ErrorsSayWhichOptionsHelp) {

@@ -12,6 +12,7 @@
 #include "client/upload/read_ahead.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/client/error_details.h"
 #include "tests/client/fake_model.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/recorded_events.h"
@@ -221,13 +222,20 @@ TEST_F(UploadTest, StartsFromTheFirstFileWhenItCannotGoOn) {
   server_.upload_response.set_received_bytes(11);
   server_.upload_state.emplace().mutable_point()->set_file_count(1);
   server_.failures_left = 1;
-  server_.failure = grpc::Status(grpc::StatusCode::ABORTED, "other bytes");
+  server_.failure = ErrorWith(grpc::StatusCode::ABORTED, "other bytes",
+                              kReasonUploadNotResumable);
   const auto result = Send();
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->transfer.resumed_bytes, 0u);
   EXPECT_EQ(server_.call_count, 2);
   EXPECT_TRUE(server_.uploaded.back().has_end());
   EXPECT_THAT(events_.notes(), ElementsAre("other bytes"));
+  // What else came between is nothing that all files would mend.
+  server_.failures_left = 1;
+  server_.failure = ErrorWith(grpc::StatusCode::ABORTED,
+                              "the revision was deleted", kReasonAborted);
+  EXPECT_EQ(ReasonOf(Send().status()), kReasonAborted);
+  EXPECT_EQ(server_.call_count, 3);
 }
 
 TEST_F(UploadTest, TriesAgainWhatIsSafe) {

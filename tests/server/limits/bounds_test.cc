@@ -264,11 +264,13 @@ TEST_F(BoundsTest, StalledClientsLoseTheirPlaces) {
   auto download = download_stub->Download(&context, OriginalOf(kModel));
   WaitUntil([&] { return daemon_->running_calls() == 2; });
   WaitUntil([&] { return NothingIsHeld(); });
-  EXPECT_THAT(upload.Finish(), StatusIs(StatusCode::CANCELLED));
+  EXPECT_THAT(upload.Finish(), StatusIs(StatusCode::CANCELLED, "SLOW_CLIENT"));
   v1::DownloadResponse response;
   while (download->Read(&response)) {
   }
-  EXPECT_THAT(download->Finish(), StatusIs(StatusCode::CANCELLED));
+  // Although bytes were on their way that it had not taken.
+  EXPECT_THAT(download->Finish(),
+              StatusIs(StatusCode::CANCELLED, "SLOW_CLIENT: the client took"));
 }
 
 // Readers that take nothing pin no more than the buffer, and a value each.
