@@ -19,11 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 using rocksdb::Status;
 
-// How often RocksDB is opened anew while the disk refuses: so often, or a tenth
-// of the time. A write waits for the next time if it is near.
+// How often RocksDB is opened anew while the disk refuses: so often, or half of
+// the time. A write waits for the next time if it is near.
 constexpr absl::Duration kShortestPause = absl::Milliseconds(200);
-constexpr int kPausePerOpening = 10;
-constexpr absl::Duration kLongestWait = absl::Milliseconds(500);
+constexpr absl::Duration kLongestWait = absl::Seconds(2);
 
 constexpr char kStopped[] =
     "the store takes no writes until its disk does, and finds out by itself "
@@ -197,7 +196,7 @@ absl::Status Database::EnsureWriting() {
   const absl::Time begin = absl::Now();
   last_opening_ = Annotate(OpenAnew(), kStopped);
   last_opened_ = absl::Now();
-  pause_ = std::max(kShortestPause, kPausePerOpening * (last_opened_ - begin));
+  pause_ = std::max(kShortestPause, last_opened_ - begin);
   if (last_opening_.ok()) Report(absl::OkStatus());
   return last_opening_;
 }
