@@ -70,11 +70,12 @@ Promises MakeBaseStore(const fs::path& tree) {
   return promises;
 }
 
-StoreSession::StoreSession(fs::path tree, Failures failures, Promises* promises,
-                           Complain complain)
+StoreSession::StoreSession(fs::path tree, Failures failures, Promises promises,
+                           Promise promise, Complain complain)
     : tree_(std::move(tree)),
       failures_(std::move(failures)),
-      promises_(*promises),
+      promises_(std::move(promises)),
+      promise_(std::move(promise)),
       complain_(std::move(complain)) {}
 
 bool StoreSession::Open() {
@@ -113,14 +114,17 @@ void StoreSession::Upload(const std::string& name, uint64_t seed) {
     promises_.there.insert(reference);
   }
   promises_.gone.erase(reference);
+  promise_(promises_);
 }
 
 void StoreSession::Delete(const std::string& name) {
   const std::string reference = name + ":latest";
   if (promises_.there.erase(reference) == 0) return;
+  promise_(promises_);
   if (Attempt("deleting " + name,
               store_->Delete(*Reference(reference)).status())) {
     promises_.gone.insert(reference);
+    promise_(promises_);
   }
 }
 
@@ -134,6 +138,7 @@ void StoreSession::BackUp() {
   if (Attempt("backing up", status)) {
     promises_.backup = true;
     promises_.in_backup = before;
+    promise_(promises_);
   }
 }
 
@@ -144,6 +149,7 @@ void StoreSession::Work() {
           "tagging",
           store_->SetTag(*Reference("org/kept:latest"), "stable").status())) {
     promises_.there.insert("org/kept:stable");
+    promise_(promises_);
   }
   Delete("org/old");
   store_->WaitForCollection(absl::Seconds(2)).IgnoreError();
@@ -211,6 +217,7 @@ void StoreSession::CheckWritesAgain() {
             .status();
     if (status.ok()) {
       promises_.there.insert("org/again:latest");
+      promise_(promises_);
       return;
     }
     if (std::chrono::steady_clock::now() > end) {

@@ -21,6 +21,9 @@ struct Promises {
   std::set<std::string> in_backup;
 };
 
+// Called whenever promises change.
+using Promise = std::function<void(const Promises& promises)>;
+
 // Sentences about what should not be.
 using Complain = std::function<void(const std::string& problem)>;
 
@@ -40,8 +43,8 @@ class StoreSession {
     std::function<bool()> any_failed;
   };
 
-  StoreSession(std::filesystem::path tree, Failures failures,
-               Promises* promises, Complain complain);
+  StoreSession(std::filesystem::path tree, Failures failures, Promises promises,
+               Promise promise, Complain complain);
 
   // False when it cannot be opened, and says why, as it may where calls fail.
   bool Open();
@@ -68,7 +71,8 @@ class StoreSession {
 
   const std::filesystem::path tree_;
   const Failures failures_;
-  Promises& promises_;
+  Promises promises_;
+  const Promise promise_;
   const Complain complain_;
   std::unique_ptr<ModelStore> store_;
 };

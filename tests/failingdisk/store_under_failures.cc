@@ -134,6 +134,7 @@ std::string InChild(const Work& work) {
 
 void Work(const Case& one, const fs::path& tree, Control* control,
           const Notes& notes, Promises promises) {
+  notes.AddPromises(promises);
   const bool fails = one.error_number != 0;
   StoreSession session(
       tree,
@@ -142,31 +143,29 @@ void Work(const Case& one, const fs::path& tree, Control* control,
        .reads_fail_for_ever = one.reads_fail == 2,
        .some_reads_fail = one.reads_fail == 1,
        .any_failed = [control] { return control->failed != 0; }},
-      &promises, [&](const std::string& text) { notes.Problem(text); });
+      std::move(promises), [&](const Promises& now) { notes.AddPromises(now); },
+      [&](const std::string& text) { notes.Problem(text); });
   control->class_mask = one.class_mask;
   control->skip = one.skip;
   control->count = one.count;
   control->error_number = one.error_number;
   control->effect = static_cast<Effect>(one.effect);
   control->armed = 1;
-  notes.AddPromises(promises);
   if (!session.Open()) return;
   session.Work();
-  // Before the checks, in which the process may end.
-  notes.AddPromises(promises);
   if (one.heals) control->count = 0;
   session.CheckContents();
   if (one.heals || one.count <= kFew) session.CheckWritesAgain();
-  notes.AddPromises(promises);
   if (one.stop == "term") session.Close();
 }
 
 void CheckRestart(const fs::path& tree, const Notes& notes, Promises promises) {
-  StoreSession session(tree,
-                       {.error_text = "", .any_failed = [] { return false; }},
-                       &promises, [&](const std::string& text) {
-                         notes.Problem("after the restart: " + text);
-                       });
+  StoreSession session(
+      tree, {.error_text = "", .any_failed = [] { return false; }},
+      std::move(promises), [](const Promises&) {},
+      [&](const std::string& text) {
+        notes.Problem("after the restart: " + text);
+      });
   session.CheckRestart();
 }
 
