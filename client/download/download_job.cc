@@ -276,7 +276,8 @@ absl::Status DownloadJob::KeepIfGood(const model::PlannedChunk& planned,
                    chunk.raw_xxh3);
   }
   if (good) return output_->KeepEarlier(target.file_index, kept_bytes);
-  journal_->Forget(planned.object_index, static_cast<int>(planned.chunk_index));
+  journal_->Forget(planned.object_index, static_cast<int>(planned.chunk_index),
+                   static_cast<int>(object.chunks.size()));
   ++damaged_count_;
   return absl::OkStatus();
 }
