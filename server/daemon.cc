@@ -26,6 +26,8 @@ namespace qstore::server {
 namespace {
 
 constexpr char kServiceName[] = "qstore.v1.ModelStore";
+// Not a service of the API: what changes the store.
+constexpr char kWritesName[] = "qstore.v1.ModelStore.writes";
 
 // An upload message: its payload and what protobuf adds.
 constexpr int kMaxReceivedMessageBytes =
@@ -151,18 +153,31 @@ void SetChannelArguments(const ServerOptions& options,
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
     const ServerOptions& options) {
   QSTORE_RETURN_IF_ERROR(CheckOptions(options));
-  auto engine = OpenEngine(options);
+  auto write_watch = std::make_shared<WriteWatch>();
+  auto engine = OpenEngine(options, [write_watch](const absl::Status&) {
+    write_watch->NoteFailure();
+  });
   if (!engine.ok()) {
     return Annotate(engine.status(),
                     "cannot open the store in " + Quoted(options.data_dir));
   }
-  return StartWithEngine(options, *std::move(engine));
+  return StartWatched(options, *std::move(engine), std::move(write_watch));
 }
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     const ServerOptions& options, storage::Engine engine) {
   QSTORE_RETURN_IF_ERROR(CheckOptions(options));
-  auto store = storage::ModelStore::Open(std::move(engine),
+  return StartWatched(options, std::move(engine),
+                      std::make_shared<WriteWatch>());
+}
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWatched(
+    const ServerOptions& options, storage::Engine engine,
+    std::shared_ptr<WriteWatch> write_watch) {
+  storage::Engine watched = storage::WithWatchedWrites(
+      std::move(engine),
+      [write_watch](const absl::Status&) { write_watch->NoteFailure(); });
+  auto store = storage::ModelStore::Open(std::move(watched),
                                          {.report_collection = LogCollection});
   if (!store.ok()) {
     return Annotate(store.status(),
@@ -174,17 +189,19 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     QSTORE_ASSIGN_OR_RETURN(
         backups, BackupDirectory::Open(options.backup_dir, options.data_dir));
   }
-  std::unique_ptr<Daemon> daemon(
-      new Daemon(options, *std::move(store), std::move(backups)));
+  std::unique_ptr<Daemon> daemon(new Daemon(
+      options, std::move(write_watch), *std::move(store), std::move(backups)));
   QSTORE_RETURN_IF_ERROR(daemon->quotas_.Load(daemon->store_.get()));
   QSTORE_RETURN_IF_ERROR(daemon->Serve());
   return daemon;
 }
 
 Daemon::Daemon(const ServerOptions& options,
+               std::shared_ptr<WriteWatch> write_watch,
                std::unique_ptr<storage::ModelStore> store,
                std::unique_ptr<BackupDirectory> backups)
     : options_(options),
+      write_watch_(std::move(write_watch)),
       store_(std::move(store)),
       backups_(std::move(backups)),
       cancellations_(&timer_),
@@ -198,8 +215,8 @@ Daemon::Daemon(const ServerOptions& options,
       admission_(options.calls, &timer_, &cancellations_),
       encode_pool_(EncodeThreadCount(options),
                    kQueuedTasksPerThread * EncodeThreadCount(options)),
-      // And the park's task.
-      read_pool_(ReadThreadCount(options), options.calls.downloads + 1),
+      // And the tasks of the park and of the watch on writes.
+      read_pool_(ReadThreadCount(options), options.calls.downloads + 2),
       scrubber_(StartScrubber(options, store_.get(), &admission_, &timer_)),
       upload_park_(
           {.window = std::chrono::seconds(options.resume_window_seconds),
@@ -266,6 +283,14 @@ absl::Status Daemon::Serve() {
   }
   server_->GetHealthCheckService()->SetServingStatus("", true);
   server_->GetHealthCheckService()->SetServingStatus(kServiceName, true);
+  server_->GetHealthCheckService()->SetServingStatus(kWritesName, true);
+  write_watch_->Start([this] { return store_->TryWriting(); },
+                      [this](const absl::Status& status) {
+                        LogWriting(status);
+                        server_->GetHealthCheckService()->SetServingStatus(
+                            kWritesName, status.ok());
+                      },
+                      &timer_, &read_pool_);
   listener_ = std::make_unique<ConnectionListener>(
       std::move(sockets), options_.max_connections,
       [this](int listener, int connection) {
@@ -287,6 +312,7 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   // The port stays open while calls finish, so that probes can read the state
   // and new calls get a clear answer.
   server_->GetHealthCheckService()->Shutdown();
+  write_watch_->Stop();
   admission_.StopAdmitting();
   if (scrubber_ != nullptr) scrubber_->Stop();
   upload_park_.Close();

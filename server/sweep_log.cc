@@ -40,4 +40,19 @@ void LogCollection(const absl::Status& status) {
   }
 }
 
+void LogWriting(const absl::Status& status) {
+  if (status.ok()) {
+    spdlog::warn("the store takes writes again");
+  } else {
+    spdlog::error(
+        "the store takes no writes, and tries again every second; reads go on, "
+        "and what was acknowledged is there; make room on the disk or see to "
+        "it "
+        "(dmesg); stopping and starting qstored is safe, and needed only if "
+        "this "
+        "stays after the disk is well: {}",
+        status.ToString());
+  }
+}
+
 }  // namespace qstore::server

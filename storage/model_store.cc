@@ -155,6 +155,13 @@ class ModelStoreImpl final : public ModelStore {
     return state_.engine.checkpoint(directory);
   }
 
+  absl::Status TryWriting() override {
+    const absl::MutexLock lock(&state_.mutex);
+    RecordBatch batch;
+    batch.PutNextId(state_.objects.next_id());
+    return Annotate(state_.records.Commit(batch), "trying to write");
+  }
+
   absl::Status WaitForCollection(absl::Duration timeout) override {
     return collector_.WaitUntilCollected(timeout);
   }

@@ -219,6 +219,10 @@ class ModelStore {
   // so far.
   virtual absl::Status Checkpoint(const std::filesystem::path& directory) = 0;
 
+  // Writes a little, durably, which changes nothing: whether the store takes
+  // writes.
+  virtual absl::Status TryWriting() = 0;
+
   // Waits until everything that nobody uses now has been deleted, or has been
   // tried: then the error says why it is still there. DEADLINE_EXCEEDED when
   // that takes longer. For a clean stop, and for tests.

@@ -8,6 +8,7 @@ import errno
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 
 import harness
@@ -17,6 +18,9 @@ from qstore_process import clean_environment
 sys.path.insert(0, str(harness.ROOT / "tests" / "failingdisk"))
 
 from failing_disk import FOR_EVER, FailingDisk  # noqa: E402
+from store_calls import StoreCalls  # noqa: E402
+
+WRITES = "qstore.v1.ModelStore.writes"
 
 
 class FailedSyncs(harness.EndToEndTest):
@@ -103,7 +107,31 @@ class FailedSyncs(harness.EndToEndTest):
     def test_every_sync_fails(self):
         for stop in ("term", "kill"):
             self.assertEqual(self.check("sync", errno.EIO, 1, FOR_EVER, stop), set())
-            self.assertIn("takes no writes", self.log_text())
+            self.assertIn("takes no writes, and tries", self.log_text())
+
+    def test_health_says_that_no_writes_are_taken(self):
+        daemon, client = self.start_failing("sync", errno.EIO, 1, FOR_EVER)
+        calls = StoreCalls(daemon.address)
+        self.addCleanup(calls.close)
+        self.assertTrue(calls.serves(WRITES))
+        self.assertEqual(self.probe(daemon).returncode, 0)
+        self.assert_fails(client.run("upload", self.new, "org/new"), "input/output error")
+        self.wait_until(lambda: not calls.serves(WRITES), what="NOT_SERVING for writes")
+        # Reading goes on, and so says health.
+        self.assertTrue(calls.serves())
+        self.assertTrue(calls.serves("qstore.v1.ModelStore"))
+        client.json("verify", "org/kept")
+        probed = self.probe(daemon)
+        self.assertEqual(probed.returncode, 1)
+        self.assertIn("takes no writes", probed.stderr)
+        self.disk.heal()
+        self.wait_until(lambda: calls.serves(WRITES), what="SERVING for writes")
+        self.assertEqual(self.probe(daemon).returncode, 0)
+        client.json("upload", self.new, "org/new")
+
+    def probe(self, daemon):
+        return subprocess.run([harness.BIN_DIR / "qstored", "--health-check", daemon.address],
+                              capture_output=True, text=True, check=False)
 
     def test_it_works_again_by_itself(self):
         """Half a dozen attempts fail, which takes more than a second."""

@@ -27,7 +27,7 @@ ServerOptions ServerTest::SmallOptions() {
 void ServerTest::StartServer(const std::string& engine) {
   options_.engine = engine;
   options_.data_dir = (directory_.path() / "store").string();
-  auto opened = OpenEngine(options_);
+  auto opened = OpenEngine(options_, [](const absl::Status&) {});
   ASSERT_TRUE(opened.ok()) << opened.status();
   engine_ = *std::move(opened);
   storage::Engine metered = engine_;
