@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "server/engines.h"
 #include "server/limits/memory_plan.h"
+#include "server/listen_address.h"
 #include "server/sweep_log.h"
 #include "server/upload/chunk_work.h"
 #include "server/upload/upload_session.h"
@@ -150,6 +151,8 @@ void SetChannelArguments(const ServerOptions& options,
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
     const ServerOptions& options) {
   QSTORE_RETURN_IF_ERROR(CheckOptions(options));
+  // Before a directory is made for nothing.
+  QSTORE_RETURN_IF_ERROR(CheckCanListen(options.listen));
   auto engine = OpenEngine(options);
   if (!engine.ok()) {
     return Annotate(engine.status(),
@@ -235,8 +238,10 @@ Daemon::Daemon(const ServerOptions& options,
                      scrubber_.get()) {}
 
 CallEnvironment Daemon::Environment() {
-  return {
-      .admission = &admission_, .rights = &rights_, .counts = &call_counts_};
+  return {.admission = &admission_,
+          .rights = &rights_,
+          .counts = &call_counts_,
+          .data_dir = &options_.data_dir};
 }
 
 absl::Status Daemon::Serve() {

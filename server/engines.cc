@@ -7,6 +7,7 @@
 #include "base/quote.h"
 #include "storage/memory/engine.h"
 #include "storage/rocksdb/engine.h"
+#include "storage/rocksdb/foreign_files.h"
 
 namespace qstore::server {
 namespace {
@@ -25,6 +26,8 @@ void LogWriting(const absl::Status& status) {
 }
 
 EngineOrError OpenRocksDb(const ServerOptions& options) {
+  const absl::Status empty = storage::CheckNoForeignFiles(options.data_dir);
+  if (!empty.ok()) return empty;
   storage::RocksDbOptions engine_options;
   engine_options.block_cache_bytes = options.block_cache_bytes;
   engine_options.report_writing = LogWriting;

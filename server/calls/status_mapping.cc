@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/error_reason.h"
 #include "base/printable.h"
 #include "base/status.h"
@@ -71,6 +73,16 @@ google::rpc::ErrorInfo ErrorInfoOf(const std::string& reason,
   return error;
 }
 
+absl::Status WithMessage(const absl::Status& status,
+                         const std::string& message) {
+  absl::Status changed(status.code(), message);
+  status.ForEachPayload(
+      [&changed](absl::string_view type_url, const absl::Cord& payload) {
+        changed.SetPayload(type_url, payload);
+      });
+  return changed;
+}
+
 }  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status,
@@ -125,16 +137,22 @@ absl::Status AdviseOnDamage(const absl::Status& status) {
       ReasonOf(status) == kReasonDamagedInTransit) {
     return status;
   }
-  absl::Status advice(
-      status.code(),
-      absl::StrCat(status.message(),
-                   ": upload it again from its source, which stores it anew, "
-                   "or restore a backup"));
-  status.ForEachPayload(
-      [&advice](absl::string_view type_url, const absl::Cord& payload) {
-        advice.SetPayload(type_url, payload);
-      });
-  return advice;
+  return WithMessage(
+      status, absl::StrCat(status.message(),
+                           ": upload it again from its source, which stores it "
+                           "anew, or restore a backup"));
+}
+
+absl::Status HideDirectory(const absl::Status& status,
+                           const std::string& directory) {
+  // What is not absolute tells nothing, and may be part of any word.
+  if (status.ok() || directory.size() < 2 || directory.front() != '/') {
+    return status;
+  }
+  const std::string message(status.message());
+  if (!absl::StrContains(message, directory)) return status;
+  return WithMessage(status,
+                     absl::StrReplaceAll(message, {{directory, "<data-dir>"}}));
 }
 
 absl::Status WithResource(absl::Status status, const std::string& name) {
