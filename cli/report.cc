@@ -32,6 +32,17 @@ std::string HadArrived(uint64_t bytes) {
 
 }  // namespace
 
+std::string SizeOfFiles(uint64_t stored_bytes, uint64_t file_bytes) {
+  if (stored_bytes <= file_bytes) {
+    return absl::StrCat(FormatBytes(stored_bytes), ", ",
+                        FormatPercent(stored_bytes, file_bytes),
+                        " of the files' size");
+  }
+  // Of small files, the records of them.
+  return absl::StrCat(FormatBytes(stored_bytes), " for ",
+                      FormatBytes(file_bytes), " of files");
+}
+
 std::string DescribeUpload(const client::UploadResult& result) {
   std::string text = absl::StrCat(
       result.created ? "stored " : "already stored: ", Printable(result.model),
@@ -40,16 +51,19 @@ std::string DescribeUpload(const client::UploadResult& result) {
       ", ", FormatBytes(result.file_bytes), " ",
       Rate(result.file_bytes, result.transfer.seconds),
       HadArrived(result.transfer.resumed_bytes), "\n");
+  if (!result.moved_from.empty()) {
+    absl::StrAppend(&text, Printable(result.tag), " moved from revision ",
+                    ShortRevision(result.moved_from), ", which stays\n");
+  }
   const uint64_t stored = result.stored.total();
-  absl::StrAppend(&text, "takes ", FormatBytes(stored), ", ");
   if (result.quantized_tensors == 0) {
-    absl::StrAppend(&text, FormatPercent(stored, result.file_bytes),
-                    " of the files' size; nothing is quantized, so there is no "
-                    "INT8\n");
+    absl::StrAppend(&text, "takes ", SizeOfFiles(stored, result.file_bytes),
+                    "; nothing is quantized, so there is no INT8\n");
     return text;
   }
-  absl::StrAppend(&text, FormatPercent(stored, result.two_copies_bytes),
-                  " of the ", FormatBytes(result.two_copies_bytes),
+  absl::StrAppend(&text, "takes ", FormatBytes(stored), ", ",
+                  FormatPercent(stored, result.two_copies_bytes), " of the ",
+                  FormatBytes(result.two_copies_bytes),
                   " that two copies would take; ",
                   Count(result.quantized_tensors, "tensor"), " quantized\n");
   return text;
@@ -62,6 +76,15 @@ std::string DescribeDownload(const client::DownloadResult& result,
           ? " (nothing is quantized: these are the original files)"
       : result.format.empty() ? ""
                               : absl::StrCat(" (", result.format, ")");
+  if (result.up_to_date) {
+    return absl::StrCat(
+        Printable(result.model), " revision ", ShortRevision(result.revision),
+        " in precision ", result.precision, form, " is up to date in ",
+        Printable(directory), ": ", Count(result.file_count, "file"), ", ",
+        FormatBytes(result.file_bytes), " compared ",
+        Rate(result.file_bytes, result.transfer.seconds), ", ",
+        FormatBytes(result.transfer.bytes_received), " received\n");
+  }
   return absl::StrCat("wrote ", Printable(result.model), " revision ",
                       ShortRevision(result.revision), " in precision ",
                       result.precision, form, " to ", Printable(directory),
@@ -72,11 +95,17 @@ std::string DescribeDownload(const client::DownloadResult& result,
                       HadArrived(result.transfer.resumed_bytes), "\n");
 }
 
-std::string DescribeList(const std::vector<client::ModelListing>& models) {
+std::string DescribeList(const std::vector<client::ModelListing>& models,
+                         const RevisionSummaries& summaries) {
   if (models.empty()) return "no models\n";
   TextTable table;
   for (const char* heading : {"model", "revision", "tags"}) {
     table.AddColumn(heading, TextTable::Align::kLeft);
+  }
+  if (!summaries.empty()) {
+    table.AddColumn("size", TextTable::Align::kRight);
+    table.AddColumn("stored", TextTable::Align::kRight);
+    table.AddColumn("uploaded", TextTable::Align::kLeft);
   }
   for (const client::ModelListing& model : models) {
     std::map<std::string, std::vector<std::string>> tags;
@@ -84,12 +113,33 @@ std::string DescribeList(const std::vector<client::ModelListing>& models) {
       tags[revision].push_back(tag);
     }
     for (const std::string& revision : model.revisions) {
-      table.AddRow(
-          {model.name, ShortRevision(revision), JoinNames(tags[revision])});
+      std::vector<std::string> row = {model.name, ShortRevision(revision),
+                                      JoinNames(tags[revision])};
+      if (!summaries.empty()) {
+        const auto found = summaries.find({model.name, revision});
+        const bool known = found != summaries.end();
+        row.push_back(known ? FormatBytes(found->second.original_bytes) : "?");
+        row.push_back(known ? FormatBytes(found->second.stored_bytes) : "?");
+        row.push_back(known ? FormatTime(found->second.created_unix_seconds)
+                            : "?");
+      }
+      table.AddRow(std::move(row));
     }
   }
   return table.Format();
 }
+
+namespace {
+
+std::string StillUsed(const client::DeleteResult& result) {
+  if (result.stored_bytes <= result.reclaimed_bytes) return "";
+  return absl::StrCat(
+      "; ", FormatBytes(result.stored_bytes - result.reclaimed_bytes),
+      " of it is used by other revisions, or comes back when calls that read "
+      "it end");
+}
+
+}  // namespace
 
 std::string DescribeDelete(const std::string& model,
                            const client::DeleteResult& result) {
@@ -104,7 +154,8 @@ std::string DescribeDelete(const std::string& model,
   return absl::StrCat("deleted revision ", revision, " of ", model,
                       result.removed_tags.empty() ? "" : " and ",
                       result.removed_tags.empty() ? "" : tags, "; ",
-                      FormatBytes(result.reclaimed_bytes), " freed\n");
+                      FormatBytes(result.reclaimed_bytes), " freed",
+                      StillUsed(result), "\n");
 }
 
 std::string DescribeVerify(const std::string& reference,

@@ -1,7 +1,10 @@
 // The results of the commands as people read them.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/listing.h"
@@ -9,10 +12,19 @@
 
 namespace qstore::cli {
 
+// "30.6 MB, 66.2 % of the files' size", for what has one copy.
+std::string SizeOfFiles(uint64_t stored_bytes, uint64_t file_bytes);
+
 std::string DescribeUpload(const client::UploadResult& result);
 std::string DescribeDownload(const client::DownloadResult& result,
                              const std::string& directory);
-std::string DescribeList(const std::vector<client::ModelListing>& models);
+// By model and revision.
+using RevisionSummaries =
+    std::map<std::pair<std::string, std::string>, client::RevisionSummary>;
+
+// `summaries`: empty, or of the revisions whose sizes and times are known.
+std::string DescribeList(const std::vector<client::ModelListing>& models,
+                         const RevisionSummaries& summaries);
 std::string DescribeDelete(const std::string& model,
                            const client::DeleteResult& result);
 std::string DescribeVerify(const std::string& reference,

@@ -57,16 +57,20 @@ ordered_json TensorJson(const std::string& file,
 }  // namespace
 
 ordered_json ToJson(const client::UploadResult& result) {
-  ordered_json document = {{"model", result.model},
-                           {"tag", result.tag},
-                           {"revision", result.revision},
-                           {"created", result.created},
-                           {"quantizer", result.quantizer},
-                           {"quantized_tensors", result.quantized_tensors},
-                           {"files", result.file_count},
-                           {"file_bytes", result.file_bytes},
-                           {"stored_bytes", LayersJson(result.stored)},
-                           {"two_copies_bytes", result.two_copies_bytes}};
+  ordered_json document = {
+      {"model", result.model},
+      {"tag", result.tag},
+      {"revision", result.revision},
+      {"created", result.created},
+      {"moved_from", result.moved_from.empty()
+                         ? ordered_json(nullptr)
+                         : ordered_json(result.moved_from)},
+      {"quantizer", result.quantizer},
+      {"quantized_tensors", result.quantized_tensors},
+      {"files", result.file_count},
+      {"file_bytes", result.file_bytes},
+      {"stored_bytes", LayersJson(result.stored)},
+      {"two_copies_bytes", result.two_copies_bytes}};
   AddTransferKeys(result.transfer, &document);
   return document;
 }
@@ -78,6 +82,7 @@ ordered_json ToJson(const client::DownloadResult& result) {
       {"precision", result.precision},
       {"format", result.format.empty() ? ordered_json(nullptr)
                                        : ordered_json(result.format)},
+      {"up_to_date", result.up_to_date},
       {"files", result.file_count},
       {"file_bytes", result.file_bytes}};
   AddTransferKeys(result.transfer, &document);
@@ -96,6 +101,25 @@ ordered_json ToJson(const std::vector<client::ModelListing>& models) {
                     {"revisions", ordered_json(model.revisions)}});
   }
   return {{"models", list}};
+}
+
+ordered_json ToJson(const std::vector<client::ModelListing>& models,
+                    const RevisionSummaries& summaries) {
+  ordered_json document = ToJson(models);
+  for (ordered_json& model : document["models"]) {
+    ordered_json details = ordered_json::array();
+    for (const ordered_json& revision : model["revisions"]) {
+      const auto found = summaries.find({model["name"], revision});
+      if (found == summaries.end()) continue;
+      details.push_back(
+          {{"revision", revision},
+           {"created_unix_seconds", found->second.created_unix_seconds},
+           {"original_bytes", found->second.original_bytes},
+           {"stored_bytes", found->second.stored_bytes}});
+    }
+    model["revision_details"] = details;
+  }
+  return document;
 }
 
 ordered_json ToJson(const client::RevisionListing& revision) {
@@ -131,7 +155,8 @@ ordered_json ToJson(const client::DeleteResult& result) {
   return {{"revision", result.revision},
           {"removed_tags", ordered_json(result.removed_tags)},
           {"revision_deleted", result.revision_deleted},
-          {"reclaimed_bytes", result.reclaimed_bytes}};
+          {"reclaimed_bytes", result.reclaimed_bytes},
+          {"stored_bytes", result.stored_bytes}};
 }
 
 ordered_json ToJson(const client::VerifyResult& result) {

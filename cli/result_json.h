@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "cli/report.h"
 #include "client/listing.h"
 #include "client/results.h"
 #include "nlohmann/json.hpp"
@@ -15,6 +16,8 @@ namespace qstore::cli {
 nlohmann::ordered_json ToJson(const client::UploadResult& result);
 nlohmann::ordered_json ToJson(const client::DownloadResult& result);
 nlohmann::ordered_json ToJson(const std::vector<client::ModelListing>& models);
+nlohmann::ordered_json ToJson(const std::vector<client::ModelListing>& models,
+                              const RevisionSummaries& summaries);
 nlohmann::ordered_json ToJson(const client::RevisionListing& revision);
 nlohmann::ordered_json ToJson(const client::DeleteResult& result);
 nlohmann::ordered_json ToJson(const client::VerifyResult& result);

@@ -8,6 +8,7 @@
 #include "base/byte_format.h"
 #include "base/printable.h"
 #include "cli/phrases.h"
+#include "cli/report.h"
 #include "cli/text_table.h"
 #include "cli/two_copies.h"
 #include "codec/layers.h"
@@ -123,9 +124,44 @@ std::string TensorTable(const client::RevisionListing& revision) {
   return any ? table.Format() : "";
 }
 
+std::string FileTable(const client::RevisionListing& revision) {
+  TextTable table;
+  table.AddColumn("file", kLeft);
+  table.AddColumn("size", kRight);
+  table.AddColumn("tensors", kRight);
+  for (const client::FileListing& file : revision.files) {
+    table.AddRow(
+        {file.path, FormatBytes(file.size_bytes),
+         file.tensors.empty() ? "-" : absl::StrCat(file.tensors.size())});
+  }
+  return table.Format();
+}
+
+size_t TensorCount(const client::RevisionListing& revision) {
+  size_t count = 0;
+  for (const client::FileListing& file : revision.files) {
+    count += file.tensors.size();
+  }
+  return count;
+}
+
+// One copy of what is not quantized is in both directories, so that "of two
+// copies" would only flatter.
+std::string SizeLine(const client::RevisionListing& revision, bool quantized) {
+  const uint64_t stored = revision.stored.total();
+  if (!quantized) {
+    return absl::StrCat("takes ", SizeOfFiles(stored, revision.original_bytes));
+  }
+  return absl::StrCat(
+      FormatBytes(stored),
+      " stored: ", FormatPercent(stored, revision.two_copies_bytes),
+      " of two copies (", FormatBytes(revision.two_copies_bytes), ")");
+}
+
 }  // namespace
 
-std::string DescribeRevision(const client::RevisionListing& revision) {
+std::string DescribeRevision(const client::RevisionListing& revision,
+                             const RevisionDetails& details) {
   const QuantizedTotals quantized = SumQuantized(revision);
   std::string text = absl::StrCat(
       Printable(revision.model), " revision ", ShortRevision(revision.revision),
@@ -134,23 +170,27 @@ std::string DescribeRevision(const client::RevisionListing& revision) {
           : absl::StrCat(", tagged ", JoinNames(revision.tags)),
       ", stored ", FormatTime(revision.created_unix_seconds), "\n",
       Count(revision.files.size(), "file"), ", ",
+      Count(TensorCount(revision), "tensor"), ", ",
       FormatBytes(revision.original_bytes), " original, ",
-      FormatBytes(revision.stored.total()), " stored: ",
-      FormatPercent(revision.stored.total(), revision.two_copies_bytes),
-      " of two copies (", FormatBytes(revision.two_copies_bytes), ")\n");
+      SizeLine(revision, quantized.tensor_count > 0), "\n");
   if (quantized.tensor_count > 0) {
     const uint64_t stored = quantized.stored.total();
-    absl::StrAppend(&text, Count(quantized.tensor_count, "quantized tensor"),
-                    " (", Printable(revision.quantizer),
-                    "): ", FormatBytes(stored), " stored, ",
-                    FormatPercent(stored, quantized.two_copies_bytes),
-                    " of two copies\n", kInt8Formats);
+    absl::StrAppend(
+        &text, Count(quantized.tensor_count, "quantized tensor"), " (",
+        Printable(revision.quantizer), "): ", FormatBytes(stored), " stored, ",
+        FormatPercent(stored, quantized.two_copies_bytes), " of two copies\n",
+        kInt8Formats, "\n", PrecisionTable(revision));
   } else {
     absl::StrAppend(&text, "no INT8, since nothing is quantized\n");
   }
-  absl::StrAppend(&text, "\n", PrecisionTable(revision));
-  const std::string tensors = TensorTable(revision);
-  if (!tensors.empty()) absl::StrAppend(&text, "\n", tensors);
+  if (details.files) absl::StrAppend(&text, "\n", FileTable(revision));
+  if (details.tensors) {
+    const std::string tensors = TensorTable(revision);
+    if (!tensors.empty()) absl::StrAppend(&text, "\n", tensors);
+  }
+  if (!details.files && !details.tensors) {
+    absl::StrAppend(&text, "\n--files and --tensors list what is in it\n");
+  }
   return text;
 }
 

@@ -7,6 +7,13 @@
 
 namespace qstore::cli {
 
-std::string DescribeRevision(const client::RevisionListing& revision);
+struct RevisionDetails {
+  bool files = false;
+  bool tensors = false;
+};
+
+// A summary, and the details that are asked for.
+std::string DescribeRevision(const client::RevisionListing& revision,
+                             const RevisionDetails& details);
 
 }  // namespace qstore::cli

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct SessionOptions {
   // How long to go on trying, without getting further, while the server is away
   // or busy; 0: not at all.
   double retry_seconds = 60;
+  // The same while the server has never been reached by the call, if that is
+  // less.
+  double first_contact_seconds = std::numeric_limits<double>::infinity();
 };
 
 struct UploadOptions {
@@ -37,6 +41,8 @@ struct UploadOptions {
   // Quantize also weights that no Transformers config.json governs.
   bool quantize = false;
   bool force = false;  // upload also what looks like an accident
+  // Upload also what is no part of a model (directory_walk.h).
+  bool all_files = false;
 };
 
 struct DownloadOptions {

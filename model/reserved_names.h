@@ -11,11 +11,13 @@ namespace qstore {
 inline constexpr std::string_view kJournalName = ".qstore-journal";
 // In the names of staging directories.
 inline constexpr std::string_view kStagingMarker = ".qstore-partial-";
-// In a directory that was downloaded: what has been written into it.
-inline constexpr std::string_view kDownloadRecordName = ".qstore-download";
 
-// The first part of a path ('/' between parts) that is such a name, or may
-// become one (".qstore-…"); empty when none is.
+// The first part of a path ('/' between parts) that is one of these names;
+// empty when none is.
+std::string_view OwnPart(std::string_view path);
+
+// The same for all names that are kept, also for what is to come (".qstore-…"):
+// no new revision may have them.
 std::string_view ReservedPart(std::string_view path);
 
 }  // namespace qstore

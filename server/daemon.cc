@@ -18,6 +18,7 @@
 #include "base/status.h"
 #include "server/engines.h"
 #include "server/limits/memory_plan.h"
+#include "server/listen_address.h"
 #include "server/sweep_log.h"
 #include "server/upload/chunk_work.h"
 #include "server/upload/upload_session.h"
@@ -153,6 +154,8 @@ void SetChannelArguments(const ServerOptions& options,
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
     const ServerOptions& options) {
   QSTORE_RETURN_IF_ERROR(CheckOptions(options));
+  // Before a directory is made for nothing.
+  QSTORE_RETURN_IF_ERROR(CheckCanListen(options.listen));
   auto write_watch = std::make_shared<WriteWatch>();
   auto engine = OpenEngine(options, [write_watch](const absl::Status&) {
     write_watch->NoteFailure();
@@ -253,8 +256,10 @@ Daemon::Daemon(const ServerOptions& options,
                      scrubber_.get()) {}
 
 CallEnvironment Daemon::Environment() {
-  return {
-      .admission = &admission_, .rights = &rights_, .counts = &call_counts_};
+  return {.admission = &admission_,
+          .rights = &rights_,
+          .counts = &call_counts_,
+          .data_dir = &options_.data_dir};
 }
 
 absl::Status Daemon::Serve() {

@@ -5,6 +5,7 @@
 #include "base/quote.h"
 #include "storage/memory/engine.h"
 #include "storage/rocksdb/engine.h"
+#include "storage/rocksdb/foreign_files.h"
 
 namespace qstore::server {
 namespace {
@@ -13,6 +14,8 @@ using EngineOrError = absl::StatusOr<storage::Engine>;
 
 EngineOrError OpenRocksDb(const ServerOptions& options,
                           const storage::FailedWrite& report_failed_write) {
+  const absl::Status empty = storage::CheckNoForeignFiles(options.data_dir);
+  if (!empty.ok()) return empty;
   storage::RocksDbOptions engine_options;
   engine_options.block_cache_bytes = options.block_cache_bytes;
   engine_options.max_open_files = options.max_open_tables;

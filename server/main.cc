@@ -3,6 +3,7 @@
 #include <grpc/support/log.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <csignal>
@@ -64,6 +65,17 @@ void LogOfGrpc(gpr_log_func_args* arguments) {
   spdlog::debug("gRPC: {}", arguments->message);
 }
 
+void WarnIfWritableByAll(const std::string& data_dir) {
+  struct stat status = {};
+  if (stat(data_dir.c_str(), &status) != 0 || (status.st_mode & S_IWOTH) == 0) {
+    return;
+  }
+  spdlog::warn(
+      "every user of this machine may write to {}, and so change or delete "
+      "models: chmod o-w it",
+      data_dir);
+}
+
 // The store has its share of descriptors first.
 void FitDescriptors(ServeCommand* command) {
   ServerOptions& options = command->options;
@@ -98,6 +110,11 @@ int Serve(ServeCommand command) {
   gpr_set_log_function(LogOfGrpc);
   for (const std::string& note : command.notes) spdlog::warn("{}", note);
 
+  // Weights are for this user and its group alone.
+  umask(umask(0) | S_IWGRP | S_IRWXO);
+  spdlog::info("qstored {} starts: {}", qstore::server::kVersion,
+               qstore::server::DescribeOptions(options));
+  WarnIfWritableByAll(options.data_dir);
   auto daemon = Daemon::Start(options);
   if (!daemon.ok()) return Fail(daemon.status());
   std::printf("qstored %s serves %s from %s\n", qstore::server::kVersion,

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
@@ -75,6 +77,12 @@ class FlagParser {
   CLI::App* app_;
 };
 
+// "90", "90s", "5m", "2h": of seconds.
+CLI::AsNumberWithUnit AsSeconds() {
+  return CLI::AsNumberWithUnit(
+      std::map<std::string, uint32_t>{{"s", 1}, {"m", 60}, {"h", 3600}});
+}
+
 void AddServingFlags(FlagParser& flags, ServerOptions* options) {
   flags.Add("--listen", &options->listen,
             "HOST:PORT to serve on; port 0 takes a free one");
@@ -86,6 +94,7 @@ void AddServingFlags(FlagParser& flags, ServerOptions* options) {
   flags
       .Add("--grace", &options->grace_seconds,
            "Seconds that running calls get to finish after SIGTERM")
+      ->transform(AsSeconds())
       ->check(CLI::Range(0, 86'400));
   flags
       .Add("--log-level", &options->log_level,
@@ -131,11 +140,13 @@ void AddWaitingFlags(FlagParser& flags, ServerOptions* options,
   flags
       .Add("--queue-timeout", queue_timeout_seconds,
            "Seconds that a call waits for a place")
+      ->transform(AsSeconds())
       ->check(CLI::Range(0, 86'400));
   flags
       .Add("--stall-timeout", &options->stall_timeout_seconds,
            "Seconds after which a call is cancelled whose client neither sends "
            "nor takes anything; 0: never")
+      ->transform(AsSeconds())
       ->check(CLI::Range(0, 86'400));
 }
 
@@ -143,6 +154,7 @@ void AddResumeFlags(FlagParser& flags, ServerOptions* options) {
   flags
       .Add("--resume-window", &options->resume_window_seconds,
            "Seconds for which an interrupted upload is kept; 0: not at all")
+      ->transform(AsSeconds())
       ->check(CLI::Range(0, 7 * 86'400));
   flags
       .Add("--max-parked", &options->max_parked_uploads,
@@ -224,11 +236,61 @@ void AddScrubFlags(FlagParser& flags, ServerOptions* options) {
                 "What the check reads a second at most");
 }
 
+// As programs of the shell do, and qstore-client.
+constexpr int kExitUsage = 2;
+
 ExitCommand Fail(const std::string& sentence) {
-  return {1, absl::StrCat("qstored: ", sentence)};
+  return {kExitUsage, absl::StrCat("qstored: ", sentence)};
+}
+
+// Nobody who set a variable has given a flag: the sentence names what was set.
+std::string NameVariable(const CLI::App& app, int argc, const char* const* argv,
+                         std::string sentence) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string flag = option->get_name();
+    const std::string variable = option->get_envname();
+    const bool given =
+        std::any_of(argv + 1, argv + argc, [&](const char* argument) {
+          const std::string_view word(argument);
+          return word == flag || word.starts_with(flag + "=");
+        });
+    const size_t at = sentence.find(flag + ":");
+    if (given || variable.empty() || at == std::string::npos) continue;
+    sentence.replace(at, flag.size(), "the variable " + variable);
+  }
+  return sentence;
 }
 
 }  // namespace
+
+std::string DescribeOptions(const ServerOptions& options) {
+  std::string text = absl::StrCat(
+      "--listen ", options.listen, " --data-dir ", options.data_dir,
+      " --engine ", options.engine, " --threads ", options.threads,
+      " --max-uploads ", options.calls.uploads, " --max-downloads ",
+      options.calls.downloads, " --max-verifies ", options.calls.verifies,
+      " --max-queued ", options.calls.queued);
+  absl::StrAppend(
+      &text, " --memory-limit ", ByteSizeText(options.memory_limit_bytes),
+      " --ingest-memory ", ByteSizeText(options.ingest_memory_bytes),
+      " --metadata-memory ", ByteSizeText(options.metadata_memory_bytes),
+      " --download-buffer ", ByteSizeText(options.download_buffer_bytes),
+      " --block-cache ", ByteSizeText(options.block_cache_bytes));
+  absl::StrAppend(&text, " --stall-timeout ", options.stall_timeout_seconds,
+                  " --resume-window ", options.resume_window_seconds,
+                  " --max-parked ", options.max_parked_uploads,
+                  " --scrub-interval ", options.scrub_interval_hours,
+                  " --grace ", options.grace_seconds, " --verify-ingest ",
+                  options.verify_ingest ? "on" : "off");
+  if (!options.backup_dir.empty()) {
+    absl::StrAppend(&text, " --backup-dir ", options.backup_dir);
+  }
+  for (const QuotaLimit& quota : options.quotas) {
+    absl::StrAppend(&text, " --quota ", quota.prefix, "=",
+                    ByteSizeText(quota.max_bytes));
+  }
+  return text;
+}
 
 Command ParseCommandLine(int argc, const char* const* argv) {
   CLI::App app("QStore daemon: stores models once, serves both precisions",
@@ -265,10 +327,11 @@ Command ParseCommandLine(int argc, const char* const* argv) {
     app.exit(success, text, text);
     return ExitCommand{0, text.str()};
   } catch (const CLI::ParseError& error) {
-    return Fail(absl::StrCat(error.what(), " (see qstored --help)"));
+    return Fail(absl::StrCat(NameVariable(app, argc, argv, error.what()),
+                             " (see qstored --help)"));
   }
   if (!health_check.empty()) return HealthCheckCommand{health_check};
-  if (options.data_dir.empty()) {
+  if (options.data_dir.empty() && options.engine != "memory") {
     return Fail("--data-dir is missing: name the directory of the store");
   }
   options.verify_ingest = verify_ingest == "on";

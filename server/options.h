@@ -63,6 +63,9 @@ struct ExitCommand {
 };
 using Command = std::variant<ServeCommand, HealthCheckCommand, ExitCommand>;
 
+// The settings that are in effect, for the first line of the log.
+std::string DescribeOptions(const ServerOptions& options);
+
 // Every flag --some-name can be given as QSTORE_SOME_NAME; flags win.
 Command ParseCommandLine(int argc, const char* const* argv);
 

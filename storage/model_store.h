@@ -130,6 +130,8 @@ class Upload {
     // Created in place of the same revision, some objects of which were
     // damaged.
     bool replaced = false;
+    // What the tag named before; empty: nothing, or this revision.
+    std::string moved_from;
   };
   // Commits the revision and moves `tag` (unless empty) to it, durably and at
   // once. `draft` holds model, files and quantizer; the rest is filled in

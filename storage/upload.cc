@@ -194,7 +194,12 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
   } else {
     return stored.status();
   }
-  if (!tag.empty()) batch.PutTag(model_, tag, revision_id);
+  if (!tag.empty()) {
+    // A record that cannot be read is told of by whoever needs it.
+    const absl::StatusOr<std::string> named = state_.records.Tag(model_, tag);
+    if (named.ok() && *named != revision_id) result.moved_from = *named;
+    batch.PutTag(model_, tag, revision_id);
+  }
   if (!batch.empty()) {
     QSTORE_FAILPOINT("commit.records");
     QSTORE_RETURN_IF_ERROR(

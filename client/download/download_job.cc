@@ -21,12 +21,6 @@ namespace {
 // The budget bounds the chunks in flight; this only has to be out of its way.
 constexpr size_t kMaxQueuedChunks = 4096;
 
-// Whether what is written can be compared with the server's checksums, so that
-// an interrupted download can be resumed.
-bool CanBeChecked(const TensorPlace& place) {
-  return !place.quantized || place.scales_dtype == Dtype::kF32;
-}
-
 std::string DescribeBytes(const model::LayerBytes& bytes) {
   std::string text;
   for (const auto& [layer, layer_bytes] : bytes.by_layer()) {
@@ -67,6 +61,11 @@ DownloadJob::DownloadJob(const Options& options,
 }
 
 DownloadJob::~DownloadJob() = default;
+
+bool DownloadJob::CanBeChecked(const TensorPlace& place) {
+  // Of scales of another type there is no checksum.
+  return !place.quantized || place.scales_dtype == Dtype::kF32;
+}
 
 absl::Status DownloadJob::Begin() {
   for (size_t i = 0; i < layout_->files().size(); ++i) {
@@ -279,6 +278,10 @@ absl::Status DownloadJob::KeepIfGood(const model::PlannedChunk& planned,
   journal_->Forget(planned.object_index, static_cast<int>(planned.chunk_index),
                    static_cast<int>(object.chunks.size()));
   ++damaged_count_;
+  if (options_.stop_at_damage) {
+    return absl::AbortedError(
+        absl::StrCat(DescribeChunk(manifest_, planned), " is not there"));
+  }
   return absl::OkStatus();
 }
 

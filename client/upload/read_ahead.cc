@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/quote.h"
 #include "base/status.h"
+#include "client/upload/file_stamp.h"
 
 namespace qstore::client {
 namespace {
@@ -22,12 +23,20 @@ absl::Status Changed(const SourceFile& file, const std::string& how) {
 
 absl::Status CheckSize(const File& opened, const SourceFile& file) {
   QSTORE_ASSIGN_OR_RETURN(const uint64_t size_bytes, opened.SizeBytes());
-  if (size_bytes == file.size_bytes) return absl::OkStatus();
+  if (size_bytes == file.size_bytes) return CheckUnchanged(file);
   return Changed(file, absl::StrCat("went from ", file.size_bytes, " to ",
                                     size_bytes, " bytes"));
 }
 
 }  // namespace
+
+absl::Status CheckUnchanged(const SourceFile& file) {
+  QSTORE_ASSIGN_OR_RETURN(const FileStamp stamp, StampOf(file.location));
+  const FileStamp found = {.size_bytes = file.size_bytes,
+                           .modified_nanoseconds = file.modified_nanoseconds};
+  if (stamp == found) return absl::OkStatus();
+  return Changed(file, "was written to");
+}
 
 ReadAhead::ReadAhead(const std::vector<SourceFile>& files, const Start& start)
     : files_(files), start_(start), thread_([this] { Run(); }) {}

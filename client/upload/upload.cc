@@ -249,6 +249,17 @@ absl::Status Uploader::SendAll() {
   absl::StatusOr<bool> open = stream.Send(begin);
   if (*open)
     open = SendFiles(files_, selections_, begin_.resume(), &stream, events_);
+  // What was read first may have been written to since: then this is no state
+  // that the model was in.
+  if (open.ok() && *open) {
+    for (const SourceFile& file : files_) {
+      if (const absl::Status unchanged = CheckUnchanged(file);
+          !unchanged.ok()) {
+        open = unchanged;
+        break;
+      }
+    }
+  }
   if (open.ok() && *open) {
     v1::UploadRequest end;
     end.mutable_end()->set_file_count(files_.size());
@@ -267,6 +278,7 @@ absl::Status Uploader::SendAll() {
   result_.tag = response->tag();
   result_.revision = response->revision();
   result_.created = response->created();
+  result_.moved_from = response->moved_from();
   QSTORE_ASSIGN_OR_RETURN(result_.stored, wire::FromWire(response->stored()));
   result_.two_copies_bytes = response->two_copies_bytes();
   return absl::OkStatus();

@@ -84,7 +84,12 @@ grpc::Status CallFrame::End(const absl::Status& status) {
       method_.advises_on_damage ? AdviseOnDamage(status) : status);
   Log(ended, seconds);
   environment_.counts->Add(method_, ended.code(), payload_bytes_, seconds);
-  return ToGrpcStatus(WithResource(ended, object_), subject_);
+  return ToGrpcStatus(
+      WithResource(environment_.data_dir == nullptr
+                       ? ended
+                       : HideDirectory(ended, *environment_.data_dir),
+                   object_),
+      subject_);
 }
 
 void CallFrame::Log(const absl::Status& status, double seconds) const {

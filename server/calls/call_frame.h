@@ -31,6 +31,8 @@ struct CallEnvironment {
   CallAdmission* admission = nullptr;
   const Rights* rights = nullptr;
   CallCounts* counts = nullptr;
+  // Whose path clients are not told; null: none.
+  const std::string* data_dir = nullptr;
 };
 
 // Of one call; used by one thread at a time.

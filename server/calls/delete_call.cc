@@ -37,6 +37,7 @@ absl::Status Delete(storage::ModelStore* store, Quotas* quotas, CallFrame* call,
   }
   response->set_revision_deleted(result.revision_deleted);
   response->set_reclaimed_bytes(result.reclaimed_bytes);
+  response->set_stored_bytes(result.stored_bytes);
   return absl::OkStatus();
 }
 

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/error_reason.h"
 #include "base/printable.h"
 #include "base/status.h"
@@ -70,6 +72,16 @@ google::rpc::ErrorInfo ErrorInfoOf(const std::string& reason,
   if (!subject.model.empty()) metadata["model"] = subject.model;
   if (!subject.revision.empty()) metadata["revision"] = subject.revision;
   return error;
+}
+
+absl::Status WithMessage(const absl::Status& status,
+                         const std::string& message) {
+  absl::Status changed(status.code(), message);
+  status.ForEachPayload(
+      [&changed](absl::string_view type_url, const absl::Cord& payload) {
+        changed.SetPayload(type_url, payload);
+      });
+  return changed;
 }
 
 }  // namespace
@@ -136,10 +148,21 @@ absl::Status AdviseOnDamage(const absl::Status& status) {
     return status;
   }
   return WithMessage(
-      status,
-      absl::StrCat(status.message(),
-                   ": upload it again from its source, which stores it anew, "
-                   "or restore a backup"));
+      status, absl::StrCat(status.message(),
+                           ": upload it again from its source, which stores it "
+                           "anew, or restore a backup"));
+}
+
+absl::Status HideDirectory(const absl::Status& status,
+                           const std::string& directory) {
+  // What is not absolute tells nothing, and may be part of any word.
+  if (status.ok() || directory.size() < 2 || directory.front() != '/') {
+    return status;
+  }
+  const std::string message(status.message());
+  if (!absl::StrContains(message, directory)) return status;
+  return WithMessage(status,
+                     absl::StrReplaceAll(message, {{directory, "<data-dir>"}}));
 }
 
 absl::Status WithResource(absl::Status status, const std::string& name) {

@@ -46,6 +46,11 @@ absl::Status SlowClientError(const char* what,
 // tells of.
 absl::Status AdviseOnDamage(const absl::Status& status);
 
+// Names the directory by "<data-dir>": where the server keeps it is nobody
+// else's business. Only an absolute one is looked for.
+absl::Status HideDirectory(const absl::Status& status,
+                           const std::string& directory);
+
 // Adds google.rpc.ResourceInfo: what the call was about.
 absl::Status WithResource(absl::Status status, const std::string& name);
 

@@ -85,7 +85,7 @@ absl::Status Quotas::Change(const std::string& model, uint64_t from_bytes,
     return WithReason(
         absl::ResourceExhaustedError(absl::StrCat(
             "the quota of models whose names begin with ", Quoted(prefix),
-            " is ", FormatBytes(max_bytes), ": others use ",
+            " is ", ByteSizeText(max_bytes), ": others use ",
             FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, others))),
             ", and this upload takes ", FormatBytes(to_bytes),
             " up to here; delete models or have the quota raised")),

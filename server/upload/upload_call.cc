@@ -71,8 +71,12 @@ absl::Status UploadCall::Broken() {
 absl::Status UploadCall::Commit(v1::UploadResponse* response) {
   QSTORE_ASSIGN_OR_RETURN(*response, session_->Commit());
   call_->set_revision(response->revision());
-  call_->set_outcome(absl::StrCat("revision ", response->revision(),
-                                  response->created() ? "" : " was there"));
+  call_->set_outcome(absl::StrCat(
+      "revision ", response->revision(),
+      response->created() ? "" : " was there",
+      response->moved_from().empty()
+          ? ""
+          : absl::StrCat(", its tag moved from ", response->moved_from())));
   return absl::OkStatus();
 }
 

@@ -345,8 +345,10 @@ absl::Status UploadSession::End(const v1::UploadEnd& end) {
 absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
   if (state_ != State::kEnded) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the stream ended without an end message, after ", files_.size(),
-        " files and ", received_bytes_, " bytes; nothing was stored"));
+        "the stream ended without an end message, or one of its messages "
+        "could not be parsed, after ",
+        files_.size(), " files and ", received_bytes_,
+        " bytes; nothing was stored"));
   }
   QSTORE_FAILPOINT("upload.commit");
   QSTORE_ASSIGN_OR_RETURN(
@@ -360,6 +362,7 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
   QSTORE_FAILPOINT("upload.answer");
   committed_objects_ = std::move(objects);
   created_ = created_ || result.created;
+  if (!result.moved_from.empty()) moved_from_ = result.moved_from;
   pipeline_.reset();
   upload_.reset();
   v1::UploadResponse response;
@@ -370,6 +373,7 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
   wire::ToWire(result.revision.stored, response.mutable_stored());
   response.set_two_copies_bytes(result.revision.two_copies_bytes);
   response.set_received_bytes(received_bytes_);
+  response.set_moved_from(moved_from_);
   return response;
 }
 

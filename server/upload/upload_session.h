@@ -135,6 +135,7 @@ class UploadSession {
   // Set by the first commit.
   std::optional<std::vector<StoredObject>> committed_objects_;
   bool created_ = false;
+  std::string moved_from_;  // what the tag named before the commit
 
   // Of the file that is being received.
   std::unique_ptr<FileIngest> file_ingest_;

@@ -93,6 +93,11 @@ TEST_F(CommandsTest, Show) {
 TEST_F(CommandsTest, ShowForPeople) {
   ServeModel();
   ASSERT_EQ(Run({"show", "org/model"}), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("2 files, 2 tensors, "));
+  EXPECT_THAT(out_.str(), ::testing::Not(HasSubstr("16x16")));
+  ASSERT_EQ(Run({"show", "org/model", "--files"}), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("model.safetensors"));
+  ASSERT_EQ(Run({"show", "org/model", "--tensors"}), kExitOk);
   EXPECT_THAT(out_.str(), HasSubstr("org/model revision aaaaaaaaaaaa,"));
   EXPECT_THAT(out_.str(), HasSubstr("16x16"));
   EXPECT_THAT(out_.str(), HasSubstr("of two copies"));
@@ -164,13 +169,28 @@ TEST_F(CommandsTest, List) {
       "tags": {"prod": "aaaa00000000000000"},
       "revisions": ["bbbb00000000000000", "aaaa00000000000000"]}]})"));
   ASSERT_EQ(Run({"list"}), kExitOk);
+  // The fake server knows nothing of them.
   EXPECT_EQ(out_.str(),
             "model      revision      tags\n"
             "org/model  bbbb00000000\n"
             "org/model  aaaa00000000  prod\n");
+  client::FakeModel sizes;
+  sizes.AddFile("notes.txt", std::string(2000, 'n'));
+  server_.models.mutable_models(0)->add_revisions(std::string(64, 'a'));
+  server_.Serve(sizes);
+  ASSERT_EQ(Run({"list"}), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("size"));
+  EXPECT_THAT(out_.str(), HasSubstr("2.00 kB"));
+  EXPECT_THAT(out_.str(), HasSubstr(" UTC"));
+  EXPECT_THAT(out_.str(), HasSubstr("?"));
+  ASSERT_EQ(Run({"list", "--long", "--json"}), kExitOk);
+  EXPECT_EQ(Output()["models"][0]["revision_details"][0]["original_bytes"],
+            2000);
   server_.models.clear_models();
   ASSERT_EQ(Run({"list"}), kExitOk);
   EXPECT_EQ(out_.str(), "no models\n");
+  ASSERT_EQ(Run({"list", "org/*"}), kExitOk);
+  EXPECT_THAT(err_.str(), HasSubstr("no pattern"));
 }
 
 TEST_F(CommandsTest, Tag) {
@@ -190,13 +210,14 @@ TEST_F(CommandsTest, Delete) {
   server_.delete_response.add_removed_tags("latest");
   server_.delete_response.set_revision_deleted(true);
   server_.delete_response.set_reclaimed_bytes(1'500'000);
+  server_.delete_response.set_stored_bytes(2'000'000);
   ASSERT_EQ(Run({"delete", "org/model", "--json"}), kExitOk);
   EXPECT_EQ(server_.delete_request.reference().tag(), "latest");
   EXPECT_EQ(Output(), json::parse(R"({"revision": "aaaa00000000000000",
       "removed_tags": ["latest"], "revision_deleted": true,
-      "reclaimed_bytes": 1500000})"));
+      "reclaimed_bytes": 1500000, "stored_bytes": 2000000})"));
   ASSERT_EQ(Run({"delete", "org/model"}), kExitOk);
-  EXPECT_THAT(out_.str(), HasSubstr("1.50 MB freed"));
+  EXPECT_THAT(out_.str(), HasSubstr("1.50 MB freed; 500 kB of it is used by"));
   server_.delete_response.set_revision_deleted(false);
   ASSERT_EQ(Run({"delete", "org/model"}), kExitOk);
   EXPECT_THAT(out_.str(), HasSubstr("stays"));
@@ -263,7 +284,7 @@ TEST_F(CommandsTest, NothingThatTheServerSaysSteersTheTerminal) {
         {"tag", "org/model", "x"},
         {"delete", "org/model"},
         {"verify", "org/model"},
-        {"show", "org/model"},
+        {"show", "org/model", "--tensors"},
         {"upload", source, "org/model"}}) {
     for (const bool as_json : {false, true}) {
       std::vector<std::string> arguments = command;
@@ -272,7 +293,8 @@ TEST_F(CommandsTest, NothingThatTheServerSaysSteersTheTerminal) {
       Run(arguments);
       EXPECT_EQ(out_.str(), PrintableLines(out_.str()));
       EXPECT_EQ(err_.str(), PrintableLines(err_.str()));
-      EXPECT_THAT(out_.str(), HasSubstr("\\u202e"));
+      EXPECT_THAT(out_.str(), ::testing::AnyOf(HasSubstr("1b]0;PWNED"),
+                                               HasSubstr("\\u202e")));
       if (as_json) Output();
     }
   }
@@ -315,7 +337,8 @@ TEST_F(CommandsTest, ErrorsSayWhichOptionsHelp) {
               HasSubstr("--allow-original"));
   ASSERT_EQ(Run({"download", "org/model", target, "--precision", "bf16"}),
             kExitFailure);
-  EXPECT_THAT(err_.str(), HasSubstr("use --precision original or int8"));
+  EXPECT_THAT(err_.str(), HasSubstr("uploaded as F16; ask for the original "
+                                    "(--precision)"));
   directory_.Write("m.bin", "version https://git-lfs.github.com/spec/v1\n");
   ASSERT_EQ(Run({"upload", directory_.path().native(), "org/model"}),
             kExitFailure);

@@ -73,6 +73,18 @@ TEST_F(RetryTest, GivesUpInTime) {
   EXPECT_EQ(attempts_, 1);
 }
 
+// A person does not wait a minute for a server that is not there at all.
+TEST_F(RetryTest, FirstContactHasATimeOfItsOwn) {
+  Retrier retrier(
+      {.retry_seconds = 60, .first_contact_seconds = 2}, &events_,
+      &cancellation_, [this] { return now_; },
+      [this](milliseconds wait) { now_ += wait; });
+  const auto begin = now_;
+  EXPECT_FALSE(retrier.Run([&] { return Gone(); }).ok());
+  EXPECT_LE(now_ - begin, std::chrono::seconds(2));
+  EXPECT_GE(retrier.attempts(), 2);
+}
+
 TEST_F(RetryTest, OnlyWhatMayGoAway) {
   for (const absl::Status& error :
        {absl::InvalidArgumentError("x"), absl::NotFoundError("x"),

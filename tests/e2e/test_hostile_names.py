@@ -33,7 +33,7 @@ class HostileNames(harness.EndToEndTest):
         model = models.write_model(self.path / "m", tensors)
         for flags in ((), ("--json",)):
             for command in (("upload", model, "org/m", "--dry-run"), ("upload", model, "org/m"),
-                            ("show", "org/m"), ("list",), ("verify", "org/m"),
+                            ("show", "org/m"), ("show", "org/m", "--tensors"), ("list",), ("verify", "org/m"),
                             ("download", "org/m", self.path / f"out{len(flags)}")):
                 with self.subTest(command=command, flags=flags):
                     done = self.assert_shown(self.client.run(*command, *flags))
@@ -48,10 +48,10 @@ class HostileNames(harness.EndToEndTest):
         for command in (("show", f"org/{HOSTILE}"), ("list", HOSTILE), (HOSTILE,),
                         ("upload", self.path / HOSTILE, "org/m"),
                         ("upload", self.path / "m", f"org/m:{HOSTILE}"),
-                        ("download", "org/none", self.path / HOSTILE),
-                        ("--server", f"127.0.0.1:1/{HOSTILE}", "--retry-for=0", "list")):
+                        ("download", "org/none", self.path / HOSTILE)):
             with self.subTest(command=command):
                 self.assert_shown(self.client.run(*command))
+        self.assert_shown(harness.Client(harness.BIN_DIR, f"{HOSTILE}:1").run("list"))
         self.daemon.stop()
         self.assertEqual(obeyed(self.daemon.log_path.read_text()), set())
 

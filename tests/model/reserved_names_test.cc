@@ -12,8 +12,14 @@ TEST(ReservedNamesTest, FindsThePart) {
   EXPECT_EQ(ReservedPart("a/.good.qstore-partial-7-00ff/b/c"),
             ".good.qstore-partial-7-00ff");
   EXPECT_EQ(ReservedPart("x.qstore-partial-"), "x.qstore-partial-");
-  EXPECT_EQ(ReservedPart("a/.qstore-download"), ".qstore-download");
   EXPECT_EQ(ReservedPart(".qstore-later/x"), ".qstore-later");
+}
+
+// What was stored before a name was kept can still be had.
+TEST(ReservedNamesTest, OnlyNamesInUseAreOwn) {
+  EXPECT_EQ(OwnPart("a/.qstore-later/x"), "");
+  EXPECT_EQ(OwnPart("a/.qstore-journal"), ".qstore-journal");
+  EXPECT_EQ(OwnPart(".x.qstore-partial-1/y"), ".x.qstore-partial-1");
 }
 
 TEST(ReservedNamesTest, LeavesAllOthers) {

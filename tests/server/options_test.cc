@@ -181,7 +181,7 @@ TEST(Options, ErrorsAreOneSentence) {
     const Command command = Parse(arguments);
     const auto* exit = std::get_if<ExitCommand>(&command);
     ASSERT_NE(exit, nullptr);
-    EXPECT_EQ(exit->exit_code, 1);
+    EXPECT_EQ(exit->exit_code, 2);
     EXPECT_THAT(exit->text, HasSubstr("--"));
     EXPECT_EQ(exit->text.find('\n'), std::string::npos) << exit->text;
   }

@@ -223,7 +223,7 @@ TEST(StagingTest, PublishesNothingThatWasPlanted) {
     WriteTo(**staging, "a", "1");
     WriteTo(**staging, "sub/x", "2");
     WriteTo(**staging, "late.py", "x");
-    const absl::Status published = (*staging)->Publish();
+    const absl::Status published = (*staging)->Publish().status();
     ASSERT_TRUE(published.ok()) << published;
     staging->reset();
     EXPECT_THAT(
@@ -250,7 +250,7 @@ TEST(StagingTest, PublishesNoLink) {
   root.Write("other", "1");
   auto staging = MakeStaging(root.path() / "model", {"a"});
   fs::create_symlink(root.path() / "other", (*staging)->path() / "a");
-  EXPECT_EQ((*staging)->Publish().code(),
+  EXPECT_EQ((*staging)->Publish().status().code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_FALSE(fs::exists(root.path() / "model"));
 }

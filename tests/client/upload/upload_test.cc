@@ -1,6 +1,9 @@
 #include "client/upload/upload.h"
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -277,12 +280,58 @@ TEST_F(UploadTest, SaysWhichServerCannotBeReached) {
   EXPECT_EQ(ReasonOf(result.status()), kReasonUnreachable);
 }
 
+// Writes to a file that has been sent while the others are.
+class Rewriter final : public Events {
+ public:
+  explicit Rewriter(std::filesystem::path file) : file_(std::move(file)) {}
+  void Add(uint64_t bytes) override {
+    if (bytes == 0 || done_) return;
+    done_ = true;
+    std::ofstream(file_) << "456";
+    // Clocks of files may be coarse.
+    std::filesystem::last_write_time(
+        file_, std::filesystem::last_write_time(file_) + std::chrono::hours(1));
+  }
+
+ private:
+  const std::filesystem::path file_;
+  bool done_ = false;
+};
+
+TEST_F(UploadTest, IsNoMixtureOfWhatWasThereAndWhatCame) {
+  directory_.Write("a", "123");
+  directory_.Write("b", "123");
+  Rewriter rewriter(directory_.path() / "a");
+  Session session({.retry_seconds = 0}, server_.Connect());
+  const auto result = session.Upload(options_, {.events = &rewriter});
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("was written to while it was being uploaded"));
+  for (const v1::UploadRequest& request : server_.uploaded) {
+    EXPECT_FALSE(request.has_end());
+  }
+}
+
+std::vector<SourceFile> Found(const TemporaryDirectory& directory) {
+  auto files = ListModelFiles(directory.path());
+  EXPECT_TRUE(files.ok()) << files.status();
+  return *std::move(files);
+}
+
+absl::Status ReadToTheEnd(ReadAhead* reader) {
+  while (true) {
+    const auto block = reader->Next();
+    if (!block.ok()) return block.status();
+    if (!block->has_value()) return absl::OkStatus();
+  }
+}
+
 TEST(ReadAheadTest, NoticesFilesThatChange) {
   const TemporaryDirectory directory;
   directory.Write("x", "12345");
   for (const uint64_t found_bytes : {uint64_t{4}, uint64_t{6}}) {
-    const std::vector<SourceFile> files = {
-        {"x", directory.path() / "x", found_bytes}};
+    std::vector<SourceFile> files = Found(directory);
+    files[0].size_bytes = found_bytes;
     ReadAhead reader(files);
     const auto block = reader.Next();
     EXPECT_EQ(block.status().code(), absl::StatusCode::kFailedPrecondition);
@@ -295,26 +344,35 @@ TEST(ReadAheadTest, NoticesAFileThatShrinksInTheMiddle) {
   const TemporaryDirectory directory;
   const uint64_t size_bytes = 40 * kUploadBlockBytes;
   directory.Write("x", std::string(size_bytes, 'x'));
-  const std::vector<SourceFile> files = {
-      {"x", directory.path() / "x", size_bytes}};
+  const std::vector<SourceFile> files = Found(directory);
   ReadAhead reader(files);
   ASSERT_TRUE(reader.Next().ok());
   // The reader is at most kMaxBlocksAhead blocks further.
   std::filesystem::resize_file(directory.path() / "x", size_bytes / 2);
-  absl::Status status;
-  while (status.ok()) {
-    const auto block = reader.Next();
-    status = block.status();
-    ASSERT_TRUE(!block.ok() || block->has_value());
-  }
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReadToTheEnd(&reader).code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(ReadAheadTest, NoticesAFileThatIsRewrittenInTheMiddle) {
+  const TemporaryDirectory directory;
+  directory.Write("x", std::string(40 * kUploadBlockBytes, 'x'));
+  const std::vector<SourceFile> files = Found(directory);
+  ReadAhead reader(files);
+  ASSERT_TRUE(reader.Next().ok());
+  // Of the same size.
+  directory.Write("x", std::string(40 * kUploadBlockBytes, 'y'));
+  std::filesystem::last_write_time(
+      directory.path() / "x",
+      std::filesystem::last_write_time(directory.path() / "x") +
+          std::chrono::hours(1));
+  EXPECT_EQ(ReadToTheEnd(&reader).code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(ReadAheadTest, CanBeLeftHalfWay) {
   const TemporaryDirectory directory;
   directory.Write("x", std::string(40 * kUploadBlockBytes, 'x'));
-  const std::vector<SourceFile> files = {
-      {"x", directory.path() / "x", 40 * kUploadBlockBytes}};
+  const std::vector<SourceFile> files = Found(directory);
   ReadAhead reader(files);
   EXPECT_TRUE(reader.Next().ok());
 }
