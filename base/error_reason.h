@@ -98,6 +98,8 @@ namespace qstore {
          "the connection or the server went away in the middle of a call")     \
   REASON(Contradiction, "CONTRADICTION", kInternal,                            \
          "the server's answers contradict each other or the request")          \
+  REASON(BeingWritten, "BEING_WRITTEN", kAlreadyExists,                        \
+         "another process is writing the same download to the same place")     \
   REASON(HeldDamaged, "HELD_DAMAGED", kAborted,                                \
          "some of what an interrupted download left is damaged: retry")        \
   REASON(NoInt8, "NO_INT8", kFailedPrecondition,                               \

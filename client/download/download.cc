@@ -231,7 +231,7 @@ absl::StatusOr<bool> Downloader::OpenUnlessPresent() {
     if (present) return true;
     bool waited = false;
     absl::Status opened = OpenSink();
-    for (; absl::IsAlreadyExists(opened); opened = OpenSink()) {
+    for (; ReasonOf(opened) == kReasonBeingWritten; opened = OpenSink()) {
       if (!std::exchange(told, true)) {
         call_.events->Note(absl::StrCat(std::string(opened.message()),
                                         ": waiting until it has ended"));

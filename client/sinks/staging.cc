@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/error_reason.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/status.h"
@@ -142,8 +143,10 @@ absl::StatusOr<std::unique_ptr<Staging>> Staging::Create(
 }
 
 absl::Status Staging::BeingWritten(const fs::path& directory) {
-  return absl::AlreadyExistsError(absl::StrCat(
-      "another process is downloading the same to ", StagedName(directory)));
+  return WithReason(absl::AlreadyExistsError(absl::StrCat(
+                        "another process is downloading the same to ",
+                        StagedName(directory))),
+                    kReasonBeingWritten);
 }
 
 bool Staging::HasRival(const std::string& identity) const {

@@ -22,7 +22,7 @@ namespace {
 std::unique_ptr<storage::ModelStore> EmptyStore() {
   ServerOptions options;
   options.engine = "memory";
-  auto store = storage::ModelStore::Open(*OpenEngine(options));
+  auto store = storage::ModelStore::Open(*OpenEngine(options, {}));
   EXPECT_TRUE(store.ok()) << store.status();
   return *std::move(store);
 }
