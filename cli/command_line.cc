@@ -89,6 +89,9 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
   CLI::App* command = app->add_subcommand(
       "upload", "Store a model directory or a single .safetensors file");
   client::UploadOptions& options = arguments->upload.options;
+  // What --help shows.
+  options.quantizer = codec::DefaultQuantizer().name;
+  options.int8_coder = codec::DefaultInt8Coder().name;
   command
       ->add_option("DIR", options.source,
                    "A model directory, or one .safetensors file")

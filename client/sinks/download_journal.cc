@@ -83,7 +83,14 @@ void DownloadJournal::Add(uint64_t object_index, int chunk_index,
 
 void DownloadJournal::Forget(uint64_t object_index, int chunk_index) {
   const absl::MutexLock lock(&mutex_);
-  objects_[object_index].chunks.erase(chunk_index);
+  const auto object = objects_.find(object_index);
+  if (object == objects_.end()) return;
+  // One that the journal does not list was held as part of an object that it
+  // takes for whole, by a wrong number of chunks.
+  if (object->second.chunks.erase(chunk_index) == 0 ||
+      object->second.chunks.empty()) {
+    objects_.erase(object);
+  }
 }
 
 std::set<int> DownloadJournal::Chunks(uint64_t object_index,

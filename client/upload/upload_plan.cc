@@ -8,6 +8,7 @@
 #include "base/quote.h"
 #include "base/status.h"
 #include "client/upload/upload_checks.h"
+#include "codec/quantizer.h"
 #include "model/quantization/tensor_rules.h"
 
 namespace qstore::client {
@@ -44,7 +45,7 @@ absl::StatusOr<UploadPlan> PlanUpload(const UploadOptions& options) {
   plan.notes = std::move(checks.notes);
   QSTORE_ASSIGN_OR_RETURN(plan.model,
                           ReadModelFiles(plan.files, &checks.headers));
-  if (options.quantizer == "none") return plan;
+  if (options.quantizer == codec::kNoQuantizer) return plan;
   plan.quantization = model::PlanQuantization(
       plan.model, {.ask = options.quantize,
                    .include = options.include,

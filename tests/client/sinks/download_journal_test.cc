@@ -50,6 +50,22 @@ TEST(DownloadJournalTest, AnotherRunReadsIt) {
   EXPECT_FALSE(IsJournalOf(root.path(), "one"));
 }
 
+// Objects of which it knows another number of chunks than they have.
+TEST(DownloadJournalTest, ForgetsAnObjectThatItTookForWhole) {
+  DownloadJournal journal;
+  journal.Add(2, 0, 1);
+  journal.Add(3, 0, 1);
+  journal.Forget(3, 1);
+  journal.Forget(4, 0);
+  v1::Held request;
+  const model::HeldChunks held = journal.NameIn(&request);
+  ASSERT_EQ(request.objects_size(), 1);
+  EXPECT_EQ(request.objects(0).first(), 2u);
+  EXPECT_EQ(request.objects(0).end(), 3u);
+  EXPECT_FALSE(held.Has(3, 0));
+  EXPECT_EQ(request.chunks_size(), 0);
+}
+
 TEST(DownloadJournalTest, AnotherDownloadBeginsAnew) {
   const TemporaryDirectory root;
   { DownloadJournal(root.path(), "one").Add(0, 0, 1); }
