@@ -51,6 +51,9 @@ void AddUpload(CLI::App* app, Arguments* arguments) {
       "upload", "Store a model directory or a single .safetensors file");
   command->alias("push");
   client::UploadOptions& options = arguments->upload.options;
+  // What --help shows.
+  options.quantizer = codec::DefaultQuantizer().name;
+  options.int8_coder = codec::DefaultInt8Coder().name;
   command
       ->add_option("DIR", options.source,
                    "A model directory, or one .safetensors file")

@@ -28,10 +28,12 @@ struct UploadOptions {
   std::filesystem::path source;  // a model directory or a .safetensors file
   std::string model;
   std::string tag = "latest";
-  // How linear weights are quantized, by name; "none": everything is stored
-  // losslessly, without INT8.
-  std::string quantizer = "absmax";
-  std::string int8_coder = "zstd";
+  // How linear weights are quantized, by name (codec/quantizer.h); empty: the
+  // default; "none": everything is stored losslessly, without INT8.
+  std::string quantizer;
+  // How INT8 codes are compressed, by name (codec/int8/int8_coder.h); empty:
+  // the default.
+  std::string int8_coder;
   // Globs (`*`, `?`) on names of tensors: quantize only those that fit, and not
   // those.
   std::vector<std::string> include;

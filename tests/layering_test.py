@@ -7,7 +7,8 @@
 Also: only storage/rocksdb/ knows RocksDB, only server, client
 and cli know gRPC, base, model and codec use no library but those listed here, headers are named
 from the repository root, and no file is longer than MAX_LINES. Programs of clients decide by an
-error's reason (docs/decisions/error-details.md), not by its code or sentence.
+error's reason (docs/decisions/error-details.md), not by its code or sentence, and a quantizer is
+named in its own file and in the table alone.
 """
 
 import pathlib
@@ -59,6 +60,10 @@ BY_CODE_OR_SENTENCE = re.compile(
     r"|message\(\)\s*(?:[!=]=|\.\s*(?:find|compare|starts_with|ends_with|contains)\b)"
     r"|\b(?:StrContains|StartsWith|EndsWith|GlobMatch|RE2::\w+)\([^;]*message\(\)")
 
+# Quantizers are named in their own files and in the table.
+QUANTIZER_TABLE = {"codec/quantizer.h", "codec/quantizer.cc"}
+QUANTIZER = re.compile(r'\bQuantizer (k\w+) = \{\s*\.name = "(\w+)"')
+
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 
 
@@ -109,8 +114,23 @@ def reason_problems(path, text):
         yield f"{path}:{line}: decide by the error's reason (ReasonOf), not by `{found[0]}`"
 
 
+def quantizer_problems(root):
+    """Files that name a quantizer and are neither its own nor the table."""
+    sources = {}
+    for directory in [*ALLOWED_LAYERS, "benchmarks", "proto"]:
+        for path in sorted((root / directory).rglob("*")):
+            if path.suffix in (".h", ".cc", ".proto"):
+                sources[str(path.relative_to(root))] = path.read_text(encoding="utf-8")
+    for own, text in sources.items():
+        for symbol, name in QUANTIZER.findall(text):
+            named = re.compile(rf'"{name}"|\b{symbol}\b')
+            for path in sources.keys() - {own} - QUANTIZER_TABLE:
+                if named.search(sources[path]):
+                    yield f'{path}: ask the table of quantizers instead of naming "{name}"'
+
+
 def problems(root):
-    found = []
+    found = list(quantizer_problems(root))
     for layer in ALLOWED_LAYERS:
         for path in sorted((root / layer).rglob("*")):
             if path.suffix not in (".h", ".cc"):
@@ -182,6 +202,21 @@ class CheckerTest(unittest.TestCase):
                 found = self.problems_of(path, text)
                 self.assertEqual(len(found), 1, found)
                 self.assertIn(path, found[0])
+
+    def test_finds_named_quantizers(self):
+        with tempfile.TemporaryDirectory() as directory:
+            root = pathlib.Path(directory)
+            for path, text in {
+                    "codec/sum_quantizer.cc": 'const Quantizer kSum = {\n    .name = "sum",\n};\n',
+                    "codec/quantizer.cc": "&kSum,\n",
+                    "client/options.h": 'std::string quantizer = "sum";\n',
+                    "server/a.cc": "Use(codec::kSum);\n",
+                    "proto/p.proto": '// Such as "sum".\n',
+                    "server/b.cc": "// The sum of all.\n"}.items():
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_text(text, encoding="utf-8")
+            self.assertEqual([problem.partition(":")[0] for problem in sorted(problems(root))],
+                             ["client/options.h", "proto/p.proto", "server/a.cc"])
 
     def test_accepts_what_is_allowed(self):
         allowed = {

@@ -205,7 +205,8 @@ absl::Status Downloader::Attempt() {
   }
   // Perhaps the journal says what is not so. Not where the server says what is
   // wrong with what it stores.
-  if (resumed_ && !cancelled() && IsServerFault(status)) {
+  if (resumed_ && !cancelled() &&
+      (IsServerFault(status) || ReasonOf(status) == kReasonHeldDamaged)) {
     call_.events->Note(absl::StrCat(std::string(status.message()),
                                     "; not using what was there already"));
     Abandon(/*keep=*/false);

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxVisited = 200'000;
-constexpr size_t kNamedPaths = 4;
+constexpr size_t kNamedLeftovers = 4;
 
 // As the engines look for them: PyTorch's, TensorFlow's and Flax's weights
 // beside safetensors, GGUF, ONNX, and the indexes that name shards.
@@ -39,7 +39,7 @@ bool IsOfModel(const std::string& revision, const std::string& model) {
 // "a", "b" and 7 more
 std::string SomeOf(const std::vector<std::string>& paths) {
   std::string text;
-  const size_t named = std::min(kNamedPaths, paths.size());
+  const size_t named = std::min(kNamedLeftovers, paths.size());
   for (size_t i = 0; i < named; ++i) {
     absl::StrAppend(&text, i == 0 ? "" : ", ", Quoted(paths[i]));
   }

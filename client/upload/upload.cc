@@ -19,6 +19,8 @@
 #include "client/upload/read_ahead.h"
 #include "client/upload/upload_checks.h"
 #include "client/upload/upload_point.h"
+#include "codec/int8/int8_coder.h"
+#include "codec/quantizer.h"
 #include "wire/layer_bytes.h"
 
 namespace qstore::client {
@@ -72,7 +74,9 @@ v1::UploadBegin BeginOf(const UploadOptions& options,
   begin.set_tag(options.tag);
   v1::QuantizationOptions* quantization = begin.mutable_quantization();
   quantization->set_quantizer(quantizer);
-  quantization->set_int8_coder(options.int8_coder);
+  quantization->set_int8_coder(options.int8_coder.empty()
+                                   ? std::string(codec::DefaultInt8Coder().name)
+                                   : options.int8_coder);
   for (const std::string& glob : options.include) {
     quantization->add_include(glob);
   }
@@ -295,7 +299,9 @@ absl::StatusOr<UploadResult> Upload(const UploadOptions& options,
     result.file_bytes += file.size_bytes;
   }
   result.quantized_tensors = plan.quantization.quantized_count;
-  result.quantizer = result.quantized_tensors == 0 ? "none" : options.quantizer;
+  result.quantizer = result.quantized_tensors == 0
+                         ? std::string(codec::kNoQuantizer)
+                         : codec::QuantizerNameOr(options.quantizer);
   QSTORE_RETURN_IF_ERROR(Uploader(options, plan, call, &result).Run());
   Transfer& transfer = result.transfer;
   transfer.received.AddOther(transfer.bytes_received);

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "client/upload/hub_cache.h"
 #include "client/upload/upload_checks.h"
+#include "codec/quantizer.h"
 #include "model/quantization/tensor_rules.h"
 
 namespace qstore::client {
@@ -64,7 +65,7 @@ absl::StatusOr<UploadPlan> PlanUpload(const UploadOptions& options) {
   if (!left_out.empty()) plan.notes.push_back(DescribeLeftOut(left_out));
   QSTORE_ASSIGN_OR_RETURN(plan.model,
                           ReadModelFiles(plan.files, &checks.headers));
-  if (options.quantizer == "none") return plan;
+  if (options.quantizer == codec::kNoQuantizer) return plan;
   plan.quantization = model::PlanQuantization(
       plan.model, {.ask = options.quantize,
                    .include = options.include,

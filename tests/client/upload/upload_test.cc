@@ -13,6 +13,8 @@
 #include "base/hash.h"
 #include "client/session.h"
 #include "client/upload/read_ahead.h"
+#include "codec/int8/int8_coder.h"
+#include "codec/quantizer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/error_details.h"
@@ -113,6 +115,28 @@ TEST_F(UploadTest, PassesQuantizationOptionsOn) {
   EXPECT_THAT(sent.exclude(), ElementsAre("b*", "c"));
   EXPECT_TRUE(sent.replace_default_excludes());
   EXPECT_EQ(sent.int8_coder(), "sliced");
+}
+
+TEST_F(UploadTest, TheTablesSayWhatIsUsedWhereNothingIsSaid) {
+  FakeModel model;
+  model.AddFile("config.json", R"({"model_type": "bert"})");
+  model.AddSafetensors(
+      "model.safetensors",
+      {MakeTensor("layer.0.query.weight", Dtype::kF32, {4, 4}, false)});
+  uint64_t size_bytes = 0;
+  for (const auto& [path, content] : model.contents()) {
+    directory_.Write(path, content);
+    size_bytes += content.size();
+  }
+  server_.upload_response.set_received_bytes(size_bytes);
+  const auto result = Send();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->quantized_tensors, 1u);
+  EXPECT_EQ(result->quantizer, codec::DefaultQuantizer().name);
+  const v1::QuantizationOptions& sent =
+      server_.uploaded.front().begin().quantization();
+  EXPECT_EQ(sent.quantizer(), codec::DefaultQuantizer().name);
+  EXPECT_EQ(sent.int8_coder(), codec::DefaultInt8Coder().name);
 }
 
 TEST_F(UploadTest, QuantizesNothingThatIsQuantizedAlready) {
