@@ -21,7 +21,7 @@ from store_calls import StoreCalls, error_text
 
 WRITES = "qstore.v1.ModelStore.writes"
 # How long the daemon has to take writes again, or to say that it does not.
-AGAIN_SECONDS = 10
+AGAIN_SECONDS = 60
 # What a failed call may say instead of the error of the disk.
 _OTHER_REASONS = ("takes no writes",)
 # Not the fault of what is looked at here: the client's clock, a lock of the store.

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // How long a store has to take writes again once its disk does.
-constexpr std::chrono::seconds kAgain(10);
+constexpr std::chrono::seconds kAgain(60);
 // Calls that fail in a row, and then some.
 constexpr int kReadAttempts = 20;
 constexpr uint64_t kSharedSeed = 99;
