@@ -28,6 +28,7 @@
 #include "server/limits/quotas.h"
 #include "server/limits/stall_watch.h"
 #include "server/options.h"
+#include "server/upload/ingest_resources.h"
 #include "server/upload/upload_park.h"
 #include "storage/engine.h"
 #include "storage/model_store.h"
@@ -72,6 +73,7 @@ class Daemon {
          std::unique_ptr<BackupDirectory> backups);
   absl::Status Serve();
   CallEnvironment Environment();
+  IngestResources Ingest();
 
   const ServerOptions options_;
   std::string address_;
