@@ -9,7 +9,7 @@
 namespace qstore::storage {
 namespace {
 
-constexpr int kSampleValues = 9;  // of QuantizedSample
+constexpr int kSampleValues = 8;  // of QuantizedSample
 constexpr int kPlainValues = 1;
 
 int64_t InSeconds(int64_t seconds) {
