@@ -21,6 +21,7 @@
 #include "server/listen_address.h"
 #include "server/sweep_log.h"
 #include "server/upload/chunk_work.h"
+#include "server/upload/restore_uploads.h"
 #include "server/upload/upload_session.h"
 
 namespace qstore::server {
@@ -195,6 +196,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWatched(
   std::unique_ptr<Daemon> daemon(new Daemon(
       options, std::move(write_watch), *std::move(store), std::move(backups)));
   QSTORE_RETURN_IF_ERROR(daemon->quotas_.Load(daemon->store_.get()));
+  RestoreUploads(daemon->store_.get(), daemon->Ingest(), &daemon->upload_park_);
   QSTORE_RETURN_IF_ERROR(daemon->Serve());
   return daemon;
 }
@@ -226,20 +228,10 @@ Daemon::Daemon(const ServerOptions& options,
            .uploads = options.max_parked_uploads},
           &timer_, &read_pool_),
       service_(store_.get(), Environment(),
-               UploadResources{
-                   .store = store_.get(),
-                   .ingest = IngestResources{.encode_pool = &encode_pool_,
-                                             .codecs = &codecs_,
-                                             .budget = &ingest_budget_,
-                                             .verify = options.verify_ingest,
-                                             .limits = options.ingest_limits,
-                                             .metadata = &metadata_budget_,
-                                             .disk_reserve = &disk_reserve_,
-                                             .quotas = &quotas_,
-                                             .cancelled = {},
-                                             .cancellations = &cancellations_},
-                   .park = &upload_park_,
-                   .stalls = &stalls_},
+               UploadResources{.store = store_.get(),
+                               .ingest = Ingest(),
+                               .park = &upload_park_,
+                               .stalls = &stalls_},
                DownloadResources{.store = store_.get(),
                                  .read_pool = &read_pool_,
                                  .gauge = pinned_bytes_,
@@ -254,6 +246,22 @@ Daemon::Daemon(const ServerOptions& options,
                                .stalls = &stalls_}),
       admin_service_(store_.get(), Environment(), backups_.get(),
                      scrubber_.get()) {}
+
+IngestResources Daemon::Ingest() {
+  return {.encode_pool = &encode_pool_,
+          .codecs = &codecs_,
+          .budget = &ingest_budget_,
+          .verify = options_.verify_ingest,
+          .limits = options_.ingest_limits,
+          .metadata = &metadata_budget_,
+          .disk_reserve = &disk_reserve_,
+          .quotas = &quotas_,
+          .checkpoints = {.window = std::chrono::seconds(
+                              options_.resume_window_seconds),
+                          .every_bytes = options_.checkpoint_bytes},
+          .cancelled = {},
+          .cancellations = &cancellations_};
+}
 
 CallEnvironment Daemon::Environment() {
   return {.admission = &admission_,

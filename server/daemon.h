@@ -29,6 +29,7 @@
 #include "server/limits/stall_watch.h"
 #include "server/limits/write_watch.h"
 #include "server/options.h"
+#include "server/upload/ingest_resources.h"
 #include "server/upload/upload_park.h"
 #include "storage/engine.h"
 #include "storage/model_store.h"
@@ -78,6 +79,7 @@ class Daemon {
       std::shared_ptr<WriteWatch> write_watch);
   absl::Status Serve();
   CallEnvironment Environment();
+  IngestResources Ingest();
 
   const ServerOptions options_;
   std::string address_;

@@ -160,6 +160,9 @@ void AddResumeFlags(FlagParser& flags, ServerOptions* options) {
       .Add("--max-parked", &options->max_parked_uploads,
            "Interrupted uploads that are kept; past it the oldest goes")
       ->check(CLI::Range(1, 1024));
+  flags.AddSize("--checkpoint-every", &options->checkpoint_bytes, kMemoryRange,
+                "Of an upload, what is received between two of the points at "
+                "which it can go on when the server has ended meanwhile");
 }
 
 void AddMemoryFlags(FlagParser& flags, ServerOptions* options,

@@ -41,6 +41,7 @@ struct ServerOptions {
   std::vector<QuotaLimit> quotas;
   uint32_t resume_window_seconds = 3600;  // 0: no upload can be gone on with
   size_t max_parked_uploads = 8;
+  uint64_t checkpoint_bytes = 64ull << 20;  // of an upload, between two
   std::string log_level = "info";
   std::string log_format = "text";
   bool verify_ingest = true;

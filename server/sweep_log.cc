@@ -9,14 +9,15 @@ namespace qstore::server {
 
 std::string DescribeSweep(const storage::SweepReport& report) {
   if (report.object_count == 0 && report.data_range_count == 0 &&
-      report.unfinished_bytes == 0) {
+      report.unfinished_bytes == 0 && report.upload_count == 0) {
     return "nothing to sweep";
   }
   return absl::StrCat(
       "swept what an interrupted process left: ", report.object_count,
-      " objects that no revision names, ", report.data_range_count,
+      " objects that nobody names, ", report.data_range_count,
       " runs of data that no object names, ",
-      FormatBytes(report.unfinished_bytes), " of unfinished files; ",
+      FormatBytes(report.unfinished_bytes), " of unfinished files, ",
+      report.upload_count, " uploads that nobody went on with; ",
       FormatBytes(report.reclaimed_bytes), " came back");
 }
 

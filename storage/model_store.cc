@@ -18,6 +18,7 @@
 #include "storage/revision_reader.h"
 #include "storage/store_state.h"
 #include "storage/sweep.h"
+#include "storage/unfinished_uploads.h"
 #include "storage/upload.h"
 
 namespace qstore::storage {
@@ -75,13 +76,18 @@ class ModelStoreImpl final : public ModelStore {
   ModelStoreImpl(Engine engine, uint64_t next_id,
                  const ModelStoreOptions& options)
       : state_(std::move(engine), next_id),
-        sweep_report_(Sweep(&state_)),
+        sweep_report_(Sweep(&state_, &unfinished_)),
         collector_(&state_, options.report_collection) {}
+  ~ModelStoreImpl() override { LeaveAll(unfinished_); }
 
   absl::StatusOr<std::unique_ptr<Upload>> BeginUpload(
       const std::string& model) override {
     QSTORE_RETURN_IF_ERROR(ValidateModelName(model));
     return std::make_unique<UploadImpl>(&state_, model);
+  }
+
+  std::vector<UnfinishedUpload> TakeUnfinishedUploads() override {
+    return std::exchange(unfinished_, {});
   }
 
   absl::StatusOr<std::unique_ptr<RevisionReader>> OpenRevision(
@@ -199,6 +205,8 @@ class ModelStoreImpl final : public ModelStore {
   uint64_t BytesOfUnused(const ObjectPins& pins);
 
   StoreState state_;
+  // Until they are taken.
+  std::vector<UnfinishedUpload> unfinished_;
   const SweepReport sweep_report_;
   Collector collector_;
 };

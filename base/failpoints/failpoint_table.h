@@ -14,6 +14,7 @@ inline constexpr std::string_view kNames[] = {
     "engine.cleared",  // the staging directory has been emptied
     "open.version",    // before the format version of a new store is written
     "open.next_id",    // before the next id is looked for
+    "sweep.checkpoints",  // before unfinished uploads that expired are deleted
     "sweep.objects",   // before objects without references are collected
     "sweep.data",      // before data without objects is deleted
     // Table files.
@@ -33,6 +34,10 @@ inline constexpr std::string_view kNames[] = {
     "commit.records",  // before the revision's records are written
     "commit.written",  // the revision exists, and nobody knows
     "commit.collect",  // before what the upload did not use is collected
+    // How far an upload has come, for after a restart.
+    "checkpoint.begin",    // before its small objects are ingested
+    "checkpoint.records",  // before its record is written
+    "checkpoint.written",  // the record is durable
     // Tags and deletion.
     "tag.records",     // before a tag is written
     "tag.written",     // the tag has moved, and nobody knows

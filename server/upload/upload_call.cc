@@ -55,8 +55,12 @@ absl::Status UploadCall::Run(v1::UploadResponse* response) {
 
 absl::Status UploadCall::Broken() {
   const uint64_t received_bytes = session_->received_bytes();
-  const bool keep = !session_->upload_key().empty() && resources_.park->keeps();
-  if (keep) resources_.park->Park(std::move(session_));
+  bool keep = !session_->upload_key().empty() && resources_.park->keeps();
+  if (keep) {
+    resources_.park->Park(std::move(session_));
+  } else {
+    keep = session_->Leave();
+  }
   const absl::Status why =
       stall_.stalled() ? SlowClientError("sent", resources_.stalls->timeout())
                        : ClientGoneError();

@@ -72,18 +72,8 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
     return absl::InvalidArgumentError(
         "a second begin message came; a stream uploads one model");
   }
-  QSTORE_RETURN_IF_ERROR(ValidateModelName(begin.model()));
-  model_ = begin.model();
-  tag_ = begin.tag().empty() ? std::string(kDefaultTag) : begin.tag();
-  QSTORE_RETURN_IF_ERROR(ValidateTag(tag_));
-  object_name_ = absl::StrCat(model_, ":", tag_);
-  if (!begin.upload_key().empty()) {
-    QSTORE_RETURN_IF_ERROR(ValidateUploadKey(begin.upload_key()));
-  }
-  begin_ = WithoutStream(begin);
+  QSTORE_RETURN_IF_ERROR(Adopt(begin));
   client_id_ = begin.client_id();
-  QSTORE_ASSIGN_OR_RETURN(policy_,
-                          QuantizationPolicy::Create(begin.quantization()));
   QSTORE_RETURN_IF_ERROR(BeginStoring());
   pipeline_.emplace(upload_.get(), resources_);
   QSTORE_FAILPOINT("upload.begin");
@@ -94,15 +84,40 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
   return CheckQuota();
 }
 
+absl::Status UploadSession::Adopt(const v1::UploadBegin& begin) {
+  QSTORE_RETURN_IF_ERROR(ValidateModelName(begin.model()));
+  model_ = begin.model();
+  tag_ = begin.tag().empty() ? std::string(kDefaultTag) : begin.tag();
+  QSTORE_RETURN_IF_ERROR(ValidateTag(tag_));
+  object_name_ = absl::StrCat(model_, ":", tag_);
+  if (!begin.upload_key().empty()) {
+    QSTORE_RETURN_IF_ERROR(ValidateUploadKey(begin.upload_key()));
+  }
+  begin_ = WithoutStream(begin);
+  QSTORE_ASSIGN_OR_RETURN(policy_,
+                          QuantizationPolicy::Create(begin.quantization()));
+  return absl::OkStatus();
+}
+
 absl::Status UploadSession::BeginStoring() {
+  QSTORE_ASSIGN_OR_RETURN(auto upload, store_->BeginUpload(model_));
+  StoreInto(std::move(upload));
+  return absl::OkStatus();
+}
+
+void UploadSession::StoreInto(std::unique_ptr<storage::Upload> upload) {
   if (resources_.quotas != nullptr) {
     quota_claim_ = Quotas::Claim(resources_.quotas, model_);
   }
-  QSTORE_ASSIGN_OR_RETURN(upload_, store_->BeginUpload(model_));
+  upload_ = std::move(upload);
   upload_->set_commit_check([this](const storage::StoredRevision& revision) {
     return quota_claim_.Update(revision.stored.total());
   });
-  return absl::OkStatus();
+}
+
+FileIngestContext UploadSession::IngestContext() {
+  return {&*pipeline_,    &*policy_,        &resources_,
+          &tensor_count_, &metadata_bytes_, &metadata_leases_};
 }
 
 absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
@@ -130,9 +145,7 @@ absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
   AddNumber(path_.size(), &hash_);
   hash_.Update(AsBytes(path_));
   AddNumber(size_bytes_, &hash_);
-  file_ingest_ = NewFileIngest(
-      {&*pipeline_, &*policy_, &resources_, &tensor_count_, &metadata_leases_},
-      file);
+  file_ingest_ = NewFileIngest(IngestContext(), file);
   state_ = State::kInFile;
   return size_bytes_ == 0 ? EndFile() : absl::OkStatus();
 }
@@ -206,7 +219,8 @@ absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
   file_received_bytes_ += payload.size();
   received_bytes_ += payload.size();
   if (!upload_key().empty()) AddToHash(AsBytes(payload));
-  return file_received_bytes_ == size_bytes_ ? EndFile() : absl::OkStatus();
+  if (file_received_bytes_ == size_bytes_) QSTORE_RETURN_IF_ERROR(EndFile());
+  return CheckpointWhenDue();
 }
 
 // As far as the upload has come.
