@@ -438,7 +438,14 @@ absl::Status Downloader::ExportInto(const model::Manifest& manifest,
 
 absl::Status Downloader::Publish(const DownloadLayout& layout,
                                  const HeldDocuments& documents) {
-  QSTORE_RETURN_IF_ERROR(sink_->Publish());
+  const absl::Status status = sink_->Publish();
+  if (ReasonOf(status) == kReasonAlreadyExists) {
+    // All is well if the other one has written the same.
+    Abandon(/*keep=*/false);
+    QSTORE_ASSIGN_OR_RETURN(const bool present, IsPresent());
+    return present ? absl::OkStatus() : status;
+  }
+  QSTORE_RETURN_IF_ERROR(status);
   open_ = false;
   TellOfFiles(layout, documents);
   return absl::OkStatus();

@@ -79,6 +79,8 @@ class Sink : public FileWriter {
   virtual absl::Status Expect(const std::vector<std::string>& paths) = 0;
 
   // Makes all files appear, now that they are whole; INTERNAL when one is not.
+  // ALREADY_EXISTS: somebody else's have come to their place meanwhile, perhaps
+  // the same.
   virtual absl::Status Publish() = 0;
 
   // Ends a download that failed; `keep`: another may go on with what is there.

@@ -347,36 +347,32 @@ absl::StatusOr<std::vector<std::string>> Staging::Publish(
     }
   }
   QSTORE_RETURN_IF_ERROR(SyncTree(path_));
-  if (!directory_exists_) {
-    const absl::Status status = PublishWhole();
-    // Somebody has made it meanwhile, with what may be the very same.
-    std::error_code ignored;
-    directory_exists_ = !status.ok() && fs::is_directory(directory_, ignored);
-    if (directory_exists_) {
-      QSTORE_RETURN_IF_ERROR(CheckTargets());
-    } else {
-      QSTORE_RETURN_IF_ERROR(status);
-    }
-  }
-  if (directory_exists_) QSTORE_RETURN_IF_ERROR(PublishByFile(origin));
+  QSTORE_RETURN_IF_ERROR(directory_exists_ ? PublishByFile(origin)
+                                           : PublishWhole());
   published_ = true;
   return std::move(notes_);
 }
 
 absl::Status Staging::PublishWhole() {
   // Fails rather than replace what somebody else has made meanwhile.
-  if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, directory_.c_str(),
-                RENAME_NOREPLACE) != 0) {
-    if (errno != EINVAL && errno != ENOSYS) {
-      return ErrnoStatus(errno, absl::StrCat("renaming ", StagedName(path_),
-                                             " to ", StagedName(directory_)));
-    }
+  int error = renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, directory_.c_str(),
+                        RENAME_NOREPLACE) == 0
+                  ? 0
+                  : errno;
+  if (error == EINVAL || error == ENOSYS) {
     // Some network file systems know only the plain rename, which at least
     // replaces nothing but an empty directory.
-    if (std::rename(path_.c_str(), directory_.c_str()) != 0) {
-      return ErrnoStatus(errno, absl::StrCat("renaming ", StagedName(path_),
-                                             " to ", StagedName(directory_)));
-    }
+    error = std::rename(path_.c_str(), directory_.c_str()) == 0 ? 0 : errno;
+  }
+  if (error == EEXIST || error == ENOTEMPTY) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        StagedName(directory_),
+        " was made by somebody else meanwhile: download again, into it or to "
+        "another place"));
+  }
+  if (error != 0) {
+    return ErrnoStatus(error, absl::StrCat("renaming ", StagedName(path_),
+                                           " to ", StagedName(directory_)));
   }
   QSTORE_RETURN_IF_ERROR(SyncDirectory(directory_.parent_path()));
   for (const fs::path& parent : created_parents_) {

@@ -3,11 +3,10 @@
 //
 //  - DIR does not exist: files are staged in a sibling `.NAME.qstore-partial-…`
 //    and appear by one rename.
-//  - DIR exists (a mounted volume, say), or somebody has made it meanwhile:
-//    they are staged in `DIR/.qstore-partial-…` and moved file by file,
-//    config.json last. Files of the same name are replaced; those that a
-//    download of another revision of the model wrote are removed, if nobody has
-//    changed them; others stay.
+//  - DIR exists (a mounted volume, say): they are staged in
+//    `DIR/.qstore-partial-…` and moved file by file, config.json last. Files of
+//    the same name are replaced; those that a download of another revision of
+//    the model wrote are removed, if nobody has changed them; others stay.
 //
 // A staging directory is locked while its process lives. What a killed process
 // left, or one that kept it, is taken over by the next download of the same to
@@ -60,7 +59,8 @@ class Staging {
 
   // Makes the expected files, which must be whole and synced, and nothing else
   // appear in the directory and survive power loss. Gives notes for the person.
-  // Call at most once.
+  // ALREADY_EXISTS: somebody else has made the directory meanwhile. Call at
+  // most once.
   absl::StatusOr<std::vector<std::string>> Publish(
       const DownloadOrigin& origin = {});
 

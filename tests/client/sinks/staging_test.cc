@@ -127,7 +127,8 @@ TEST(StagingTest, NeverReplacesADirectoryThatCameMeanwhile) {
   auto staging = MakeStaging(root.path() / "model", {"a"});
   WriteTo(**staging, "a", "1");
   root.Write("model/theirs", "2");
-  EXPECT_FALSE((*staging)->Publish().ok());
+  EXPECT_EQ((*staging)->Publish().status().code(),
+            absl::StatusCode::kAlreadyExists);
   staging->reset();
   EXPECT_THAT(ReadTree(root.path()),
               UnorderedElementsAre(Pair("model/theirs", "2")));
@@ -277,9 +278,16 @@ TEST(StagingTest, DoesNotTakeOverWhatIsInUse) {
   const TemporaryDirectory root;
   auto first = MakeStaging(root.path(), {"a"}, "the same");
   const DownloadJournal journal((*first)->path(), "the same");
-  auto second = MakeStaging(root.path(), {"a"}, "the same");
-  EXPECT_FALSE((*second)->taken_over());
-  EXPECT_NE((*first)->path(), (*second)->path());
+  // Another process is at it.
+  EXPECT_EQ(MakeStaging(root.path(), {"a"}, "the same").status().code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(fs::exists((*first)->path()));
+  auto other = MakeStaging(root.path(), {"a"}, "another");
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_FALSE((*other)->taken_over());
+  EXPECT_NE((*first)->path(), (*other)->path());
+  EXPECT_FALSE((*other)->HasRival("another"));
+  EXPECT_TRUE((*other)->HasRival("the same"));
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ class RestartTest : public BrokenUploadTest {
   void Rewrite(
       const std::function<void(upload::v1::UploadCheckpoint*)>& change) {
     StopServer();
-    auto opened = OpenEngine(options_);
+    auto opened = OpenEngine(options_, {});
     ASSERT_TRUE(opened.ok()) << opened.status();
     storage::RecordTable records(opened->records.get());
     const uint64_t id = records.UnfinishedIds()->front();
