@@ -41,6 +41,10 @@ constexpr int kKeepaliveMilliseconds = 60'000;
 constexpr int kHandshakeTimeoutMilliseconds = 20'000;
 constexpr int kMinClientPingIntervalMilliseconds = 10'000;
 
+// Of the memory for lists of tensors, what those may have that wait for their
+// clients to ask for the next page.
+constexpr uint64_t kKeptListingsShare = 8;
+
 // Encode tasks wait here beyond those that run; more only hold memory.
 constexpr size_t kQueuedTasksPerThread = 4;
 
@@ -213,20 +217,26 @@ Daemon::Daemon(const ServerOptions& options,
       ingest_budget_(options.ingest_memory_bytes, &cancellations_),
       metadata_budget_(options.metadata_memory_bytes),
       verify_budget_(VerifyBytes(options), &cancellations_),
-      disk_reserve_(DiskSpaceOf(options), options.disk_reserve_bytes),
+      disk_reserve_(DiskSpaceOf(options), options.disk_reserve_bytes,
+                    [store = store_.get()](absl::Duration timeout) {
+                      store->WaitForCollection(timeout).IgnoreError();
+                    }),
       quotas_(options.quotas),
       stalls_(std::chrono::seconds(options.stall_timeout_seconds), &timer_),
       pinned_bytes_(std::make_shared<PinnedBytesGauge>()),
       admission_(options.calls, &timer_, &cancellations_),
       encode_pool_(EncodeThreadCount(options),
                    kQueuedTasksPerThread * EncodeThreadCount(options)),
-      // And the tasks of the park and of the watch on writes.
-      read_pool_(ReadThreadCount(options), options.calls.downloads + 2),
+      // And the tasks of the park, of the watch on writes, and of listings.
+      read_pool_(ReadThreadCount(options),
+                 options.calls.downloads + 2 + KeptListings::kMaxListings),
       scrubber_(StartScrubber(options, store_.get(), &admission_, &timer_)),
       upload_park_(
           {.window = std::chrono::seconds(options.resume_window_seconds),
            .uploads = options.max_parked_uploads},
           &timer_, &read_pool_),
+      listings_(options.metadata_memory_bytes / kKeptListingsShare, &timer_,
+                &read_pool_),
       service_(store_.get(), Environment(),
                UploadResources{.store = store_.get(),
                                .ingest = Ingest(),
@@ -243,7 +253,8 @@ Daemon::Daemon(const ServerOptions& options,
                                .codecs = &codecs_,
                                .budget = &verify_budget_,
                                .metadata = &metadata_budget_,
-                               .stalls = &stalls_}),
+                               .stalls = &stalls_},
+               &listings_),
       admin_service_(store_.get(), Environment(), backups_.get(),
                      scrubber_.get()) {}
 

@@ -105,6 +105,7 @@ class Daemon {
   ThreadPool read_pool_;
   std::unique_ptr<Scrubber> scrubber_;  // null: off
   UploadPark upload_park_;
+  KeptListings listings_;
   ModelStoreService service_;
   AdminService admin_service_;
   std::unique_ptr<grpc::Server> server_;

@@ -11,7 +11,8 @@
 
 namespace qstore::server {
 
-absl::Status Delete(storage::ModelStore* store, Quotas* quotas, CallFrame* call,
+absl::Status Delete(storage::ModelStore* store, Quotas* quotas,
+                    KeptListings* listings, CallFrame* call,
                     const v1::DeleteRequest& request,
                     v1::DeleteResponse* response) {
   QSTORE_ASSIGN_OR_RETURN(const ModelReference reference,
@@ -19,6 +20,7 @@ absl::Status Delete(storage::ModelStore* store, Quotas* quotas, CallFrame* call,
   QSTORE_ASSIGN_OR_RETURN(storage::DeleteResult result,
                           store->Delete(reference));
   call->set_revision(result.revision);
+  if (listings != nullptr) listings->Forget();
   if (quotas != nullptr) {
     quotas->Subtract(reference.model, result.stored_bytes);
   }

@@ -13,12 +13,14 @@ ModelStoreService::ModelStoreService(storage::ModelStore* store,
                                      const CallEnvironment& environment,
                                      const UploadResources& upload,
                                      const DownloadResources& download,
-                                     const VerifyResources& verify)
+                                     const VerifyResources& verify,
+                                     KeptListings* listings)
     : store_(store),
       environment_(environment),
       upload_(upload),
       download_(download),
-      verify_(verify) {}
+      verify_(verify),
+      listings_(listings) {}
 
 grpc::Status ModelStoreService::Upload(
     grpc::ServerContext* context, grpc::ServerReader<v1::UploadRequest>* reader,
@@ -59,8 +61,8 @@ grpc::Status ModelStoreService::GetRevision(
   CallFrame call(environment_, kGetRevisionMethod, context,
                  NameOf(request->reference()));
   return call.Run([&] {
-    return server::GetRevision(store_, download_.metadata, &call, *request,
-                               response);
+    return server::GetRevision(store_, download_.metadata, listings_, &call,
+                               *request, response);
   });
 }
 
@@ -79,8 +81,8 @@ grpc::Status ModelStoreService::Delete(grpc::ServerContext* context,
   CallFrame call(environment_, kDeleteMethod, context,
                  NameOf(request->reference()));
   return call.Run([&] {
-    return server::Delete(store_, upload_.ingest.quotas, &call, *request,
-                          response);
+    return server::Delete(store_, upload_.ingest.quotas, listings_, &call,
+                          *request, response);
   });
 }
 

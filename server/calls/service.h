@@ -7,6 +7,7 @@
 #include "grpcpp/server_context.h"
 #include "qstore/v1/model_store.grpc.pb.h"
 #include "server/calls/call_frame.h"
+#include "server/calls/kept_listings.h"
 #include "server/check/verify_call.h"
 #include "server/download/download_call.h"
 #include "server/upload/upload_call.h"
@@ -18,12 +19,13 @@ class ModelStoreService final
     : public v1::ModelStore::WithRawCallbackMethod_Download<
           v1::ModelStore::Service> {
  public:
-  // All outlive the service.
+  // All outlive the service. `listings` null: none are kept.
   ModelStoreService(storage::ModelStore* store,
                     const CallEnvironment& environment,
                     const UploadResources& upload,
                     const DownloadResources& download,
-                    const VerifyResources& verify);
+                    const VerifyResources& verify,
+                    KeptListings* listings = nullptr);
 
   grpc::Status Upload(grpc::ServerContext* context,
                       grpc::ServerReader<v1::UploadRequest>* reader,
@@ -56,6 +58,7 @@ class ModelStoreService final
   const UploadResources upload_;
   const DownloadResources download_;
   const VerifyResources verify_;
+  KeptListings* const listings_;
 };
 
 }  // namespace qstore::server
