@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "base/host_port.h"
+#include "base/text/host_port.h"
 
 namespace qstore::cli {
 namespace {

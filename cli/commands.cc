@@ -5,16 +5,16 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "base/printable.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/printable.h"
+#include "base/text/quote.h"
 #include "cli/advice.h"
 #include "cli/phrases.h"
-#include "cli/report.h"
-#include "cli/result_json.h"
-#include "cli/revision_report.h"
-#include "cli/scrub_report.h"
-#include "cli/upload_plan_report.h"
+#include "cli/reports/report.h"
+#include "cli/reports/result_json.h"
+#include "cli/reports/revision_report.h"
+#include "cli/reports/scrub_report.h"
+#include "cli/reports/upload_plan_report.h"
 #include "client/sinks/directory_sink.h"
 #include "client/upload/upload_plan.h"
 

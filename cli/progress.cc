@@ -11,9 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/byte_format.h"
 #include "base/error_reason.h"
-#include "base/printable.h"
+#include "base/text/byte_format.h"
+#include "base/text/printable.h"
 #include "cli/advice.h"
 
 namespace qstore::cli {

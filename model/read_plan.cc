@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/error_reason.h"
-#include "base/glob.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/glob.h"
+#include "base/text/quote.h"
 
 namespace qstore::model {
 namespace {

@@ -14,8 +14,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "server/engines.h"
 #include "server/limits/memory_plan.h"
 #include "server/listen_address.h"

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 #include "storage/memory/engine.h"
 #include "storage/rocksdb/engine.h"
 #include "storage/rocksdb/foreign_files.h"

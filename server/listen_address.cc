@@ -9,8 +9,8 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "base/host_port.h"
 #include "base/status.h"
+#include "base/text/host_port.h"
 
 namespace qstore::server {
 namespace {

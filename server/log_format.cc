@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "base/printable.h"
+#include "base/text/printable.h"
 
 namespace qstore::server {
 namespace {

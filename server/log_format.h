@@ -1,6 +1,6 @@
 // How the lines of the log look: times in UTC as RFC 3339 has them, and nothing
-// that a terminal or a reader of logs would obey (base/printable.h), whoever
-// it came from.
+// that a terminal or a reader of logs would obey (base/text/printable.h),
+// whoever it came from.
 #pragma once
 
 #include <spdlog/common.h>

@@ -13,8 +13,8 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "base/printable.h"
 #include "base/standard_descriptors.h"
+#include "base/text/printable.h"
 #include "server/daemon.h"
 #include "server/health_probe.h"
 #include "server/log_format.h"

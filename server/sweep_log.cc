@@ -3,7 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/byte_format.h"
+#include "base/text/byte_format.h"
 
 namespace qstore::server {
 

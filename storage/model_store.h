@@ -26,7 +26,7 @@
 #include "model/object.h"
 #include "model/read_plan.h"
 #include "storage/engine.h"
-#include "storage/revision.h"
+#include "storage/revisions/revision.h"
 
 namespace qstore::storage {
 

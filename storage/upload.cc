@@ -10,7 +10,7 @@
 #include "model/names.h"
 #include "storage/objects/object_ingest.h"
 #include "storage/records/records.h"
-#include "storage/revision_draft.h"
+#include "storage/revisions/revision_draft.h"
 
 namespace qstore::storage {
 namespace {

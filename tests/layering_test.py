@@ -2,7 +2,7 @@
 
     base <- codec <- model <- storage <- server      proto/qstore/storage/v2 <- storage
             model <- wire <- server, client          proto/qstore/v1 <- wire, server, client
-            client <- cli                            proto/qstore/scrub/v1 <- server
+            client <- cli                            proto/qstore/{scrub,upload}/v1 <- server
 
 Also: only storage/rocksdb/ knows RocksDB, only server, client
 and cli know gRPC, base, model and codec use no library but those listed here, headers are named
@@ -28,7 +28,7 @@ ALLOWED_LAYERS = {
     "storage": {"base", "model", "codec", "storage", "qstore/storage/v2"},
     "wire": {"base", "model", "codec", "wire", "qstore/v1"},
     "server": {"base", "model", "codec", "storage", "wire", "server", "qstore/v1",
-               "qstore/scrub/v1"},
+               "qstore/scrub/v1", "qstore/upload/v1"},
     "client": {"base", "model", "codec", "wire", "client", "qstore/v1"},
     "cli": {"base", "model", "codec", "client", "cli", "qstore/v1"},
 }

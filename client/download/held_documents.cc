@@ -3,8 +3,8 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "client/export/export_format.h"
 #include "client/server_faults.h"
 #include "model/model_files.h"

@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "client/export/compressed_tensors_config.h"
 #include "model/model_files.h"
 

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/error_reason.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 #include "client/export/int_quantized.h"
 #include "client/export/pack_quantized.h"
 

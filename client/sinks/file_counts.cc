@@ -1,7 +1,7 @@
 #include "client/sinks/file_counts.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 #include "client/server_faults.h"
 
 namespace qstore::client {

@@ -8,7 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 #include "client/sinks/file_origin.h"
 #include "model/model_files.h"
 #include "model/reserved_names.h"

@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 
 namespace qstore::client {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 
 namespace qstore::client {
 

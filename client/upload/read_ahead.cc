@@ -7,8 +7,8 @@
 #include "base/error_reason.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "client/upload/file_stamp.h"
 
 namespace qstore::client {

@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "model/model_files.h"
 
 namespace qstore::client {

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "client/upload/hub_cache.h"
 #include "client/upload/upload_checks.h"
 #include "codec/quantizer.h"

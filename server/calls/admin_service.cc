@@ -1,8 +1,8 @@
 #include "server/calls/admin_service.h"
 
 #include "base/error_reason.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 
 namespace qstore::server {
 

@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/byte_format.h"
 #include "base/error_reason.h"
 #include "base/status.h"
+#include "base/text/byte_format.h"
 #include "server/calls/reference_message.h"
 #include "server/calls/request_id.h"
 #include "server/log_format.h"

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/byte_format.h"
 #include "base/failpoints/failpoint.h"
 #include "base/status.h"
+#include "base/text/byte_format.h"
 #include "wire/manifest_pages.h"
 
 namespace qstore::server {

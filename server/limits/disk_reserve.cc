@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/byte_format.h"
 #include "base/error_reason.h"
+#include "base/text/byte_format.h"
 
 namespace qstore::server {
 

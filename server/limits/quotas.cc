@@ -6,10 +6,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "base/byte_format.h"
 #include "base/error_reason.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/byte_format.h"
+#include "base/text/quote.h"
 #include "server/byte_size.h"
 #include "storage/records/records.h"
 

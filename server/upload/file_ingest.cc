@@ -2,8 +2,8 @@
 
 #include <optional>
 
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "server/upload/opaque_ingest.h"
 #include "server/upload/safetensors_ingest.h"
 

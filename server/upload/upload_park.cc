@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "base/byte_format.h"
 #include "base/check.h"
 #include "base/error_reason.h"
 #include "base/status.h"
+#include "base/text/byte_format.h"
 
 namespace qstore::server {
 namespace {

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "server/limits/metadata_lease.h"
 #include "server/upload/upload_checkpoint.h"
 #include "server/upload/upload_session.h"

@@ -19,7 +19,7 @@
 #include "qstore/storage/v2/manifest.pb.h"
 #include "storage/records/keys.h"
 #include "storage/records/record_store.h"
-#include "storage/revision.h"
+#include "storage/revisions/revision.h"
 
 namespace qstore::storage {
 

@@ -18,7 +18,7 @@
 #include "base/hash.h"
 #include "model/object.h"
 #include "qstore/storage/v2/manifest.pb.h"
-#include "storage/revision.h"
+#include "storage/revisions/revision.h"
 
 namespace qstore::storage {
 

@@ -5,8 +5,8 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "base/glob.h"
-#include "base/quote.h"
+#include "base/text/glob.h"
+#include "base/text/quote.h"
 
 namespace qstore::storage {
 namespace {

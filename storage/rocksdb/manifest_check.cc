@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 
 namespace qstore::storage {
 namespace {

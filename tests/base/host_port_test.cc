@@ -1,4 +1,4 @@
-#include "base/host_port.h"
+#include "base/text/host_port.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

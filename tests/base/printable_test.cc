@@ -1,8 +1,8 @@
-#include "base/printable.h"
+#include "base/text/printable.h"
 
 #include <gtest/gtest.h>
 
-#include "base/quote.h"
+#include "base/text/quote.h"
 
 namespace qstore {
 namespace {

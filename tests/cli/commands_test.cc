@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error_reason.h"
-#include "base/printable.h"
+#include "base/text/printable.h"
 #include "client/rpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

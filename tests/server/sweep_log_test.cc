@@ -23,7 +23,8 @@ TEST(SweepLogTest, EachKindOfLeftoverIsTold) {
   EXPECT_EQ(text,
             "swept what an interrupted process left: 2 objects that nobody "
             "names, 3 runs of data that no object names, 4.00 MB of "
-            "unfinished files, 1 uploads that nobody went on with; 5.00 MB came back");
+            "unfinished files, 1 uploads that nobody went on with; 5.00 MB "
+            "came back");
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
-#include "base/quote.h"
+#include "base/text/quote.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/printable.h"
+#include "base/text/printable.h"
 
 namespace qstore {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "storage/objects/object_summary.h"
-#include "storage/revision.h"
+#include "storage/revisions/revision.h"
 
 namespace qstore::storage {
 

@@ -1,14 +1,14 @@
-#include "cli/report.h"
+#include "cli/reports/report.h"
 
 #include <algorithm>
 #include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/byte_format.h"
-#include "base/printable.h"
+#include "base/text/byte_format.h"
+#include "base/text/printable.h"
 #include "cli/phrases.h"
-#include "cli/text_table.h"
+#include "cli/reports/text_table.h"
 
 namespace qstore::cli {
 namespace {

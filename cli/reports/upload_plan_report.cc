@@ -1,8 +1,8 @@
-#include "cli/upload_plan_report.h"
+#include "cli/reports/upload_plan_report.h"
 
 #include "absl/strings/str_cat.h"
 #include "cli/phrases.h"
-#include "cli/text_table.h"
+#include "cli/reports/text_table.h"
 #include "model/dtype.h"
 
 namespace qstore::cli {

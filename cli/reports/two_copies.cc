@@ -1,4 +1,4 @@
-#include "cli/two_copies.h"
+#include "cli/reports/two_copies.h"
 
 namespace qstore::cli {
 

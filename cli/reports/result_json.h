@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "cli/report.h"
+#include "cli/reports/report.h"
 #include "client/listing.h"
 #include "client/results.h"
 #include "nlohmann/json.hpp"

@@ -1,4 +1,4 @@
-#include "storage/revision.h"
+#include "storage/revisions/revision.h"
 
 #include <algorithm>
 #include <string_view>

@@ -1,4 +1,4 @@
-#include "storage/revision_reader.h"
+#include "storage/revisions/revision_reader.h"
 
 #include <utility>
 

@@ -1,16 +1,16 @@
-#include "cli/revision_report.h"
+#include "cli/reports/revision_report.h"
 
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/byte_format.h"
-#include "base/printable.h"
+#include "base/text/byte_format.h"
+#include "base/text/printable.h"
 #include "cli/phrases.h"
-#include "cli/report.h"
-#include "cli/text_table.h"
-#include "cli/two_copies.h"
+#include "cli/reports/report.h"
+#include "cli/reports/text_table.h"
+#include "cli/reports/two_copies.h"
 #include "codec/layers.h"
 #include "model/dtype.h"
 

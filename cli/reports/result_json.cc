@@ -1,8 +1,8 @@
-#include "cli/result_json.h"
+#include "cli/reports/result_json.h"
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "cli/two_copies.h"
+#include "cli/reports/two_copies.h"
 #include "codec/layers.h"
 #include "model/dtype.h"
 

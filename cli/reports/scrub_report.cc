@@ -1,8 +1,8 @@
-#include "cli/scrub_report.h"
+#include "cli/reports/scrub_report.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/byte_format.h"
-#include "base/printable.h"
+#include "base/text/byte_format.h"
+#include "base/text/printable.h"
 #include "cli/phrases.h"
 
 namespace qstore::cli {

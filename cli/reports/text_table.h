@@ -12,7 +12,7 @@ class TextTable {
 
   // The first column must have a heading.
   void AddColumn(const std::string& heading, Align align);
-  // One cell a column; each is made printable (base/printable.h).
+  // One cell a column; each is made printable (base/text/printable.h).
   void AddRow(std::vector<std::string> cells);
 
   // Headings and rows, two spaces between columns, a newline after each line.

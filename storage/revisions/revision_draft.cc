@@ -1,11 +1,11 @@
-#include "storage/revision_draft.h"
+#include "storage/revisions/revision_draft.h"
 
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "model/names.h"
 #include "storage/records/keys.h"
 #include "storage/records/record_messages.h"

@@ -1,4 +1,4 @@
-#include "base/host_port.h"
+#include "base/text/host_port.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 
 namespace qstore {
 namespace {

@@ -1,10 +1,10 @@
-#include "cli/text_table.h"
+#include "cli/reports/text_table.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/printable.h"
+#include "base/text/printable.h"
 
 namespace qstore::cli {
 namespace {
