@@ -233,11 +233,9 @@ std::string NameVariable(const CLI::App& app, const std::string& chosen,
     const std::string name = option->get_name();
     const std::string variable = option->get_envname();
     if (variable.empty() || IsGiven(argc, argv, name)) continue;
-    // One thread.
-    if (std::getenv(variable.c_str()) ==
-        nullptr) {  // NOLINT(concurrency-mt-unsafe)
-      continue;
-    }
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+    const char* const value = std::getenv(variable.c_str());
+    if (value == nullptr) continue;
     if (const size_t at = sentence.find(name + ":"); at != std::string::npos) {
       sentence.replace(at, name.size(), "the variable " + variable);
     }

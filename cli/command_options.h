@@ -6,6 +6,7 @@
 
 #include "cli/command_line.h"
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name of the library
 namespace CLI {
 class App;
 }  // namespace CLI

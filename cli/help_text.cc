@@ -36,7 +36,7 @@ std::string WrapLine(const std::string& line, size_t columns) {
         std::max(kDescriptionColumn, rest.find_first_not_of(' ') + 1);
     if (end == std::string::npos || end <= first) break;
     absl::StrAppend(&wrapped, rest.substr(0, end), "\n");
-    rest = indent + rest.substr(end + 1);
+    rest = absl::StrCat(indent, rest.substr(end + 1));
   }
   return wrapped + rest;
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name of the library
 namespace CLI {
 class App;
 }  // namespace CLI

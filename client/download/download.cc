@@ -261,7 +261,7 @@ absl::StatusOr<bool> Downloader::IsPresent() {
   result_.transfer.bytes_received += message_bytes;
   if (!manifest.ok()) return manifest.status();
   QSTORE_RETURN_IF_ERROR(CheckManifest(*manifest));
-  const absl::StatusOr<bool> present = ComparePresent(*manifest);
+  absl::StatusOr<bool> present = ComparePresent(*manifest);
   call_.events->End();
   if (present.ok() || IsTransient(present.status()) || cancelled()) {
     return present;

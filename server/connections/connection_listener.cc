@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -106,7 +107,8 @@ bool ConnectionListener::AcceptOne(int listener) {
       TurnAway(listener);
       return true;
     }
-    Warn(absl::StrCat("cannot accept a connection: ", strerror(error_number)));
+    Warn(absl::StrCat("cannot accept a connection: ",
+                      std::generic_category().message(error_number)));
     usleep(kPauseMilliseconds * 1000);
     return false;
   }

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -54,7 +55,7 @@ absl::Status CannotListen(const std::string& address, const std::string& why) {
 }
 
 absl::Status CannotListen(const std::string& address, int error_number) {
-  return CannotListen(address, std::string(strerror(error_number)));
+  return CannotListen(address, std::generic_category().message(error_number));
 }
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;

@@ -47,7 +47,7 @@ std::string PeerAddressOf(const sockaddr_storage& address) {
 }
 
 std::string PeerAddressOf(std::string_view grpc_peer) {
-  const std::string whole(grpc_peer);
+  std::string whole(grpc_peer);
   const size_t port = whole.rfind(':');
   const size_t scheme = whole.find(':');
   if (port == scheme) return whole;
@@ -55,7 +55,7 @@ std::string PeerAddressOf(std::string_view grpc_peer) {
       absl::StrReplaceAll(whole.substr(scheme + 1, port - scheme - 1),
                           {{"%5B", ""}, {"%5D", ""}, {"[", ""}, {"]", ""}});
   // Without the zone, "%25eth0".
-  const std::string address = host.substr(0, host.find('%'));
+  std::string address = host.substr(0, host.find('%'));
   in_addr ipv4{};
   if (inet_pton(AF_INET, address.c_str(), &ipv4) == 1) return address;
   in6_addr ipv6{};

@@ -120,8 +120,8 @@ absl::StatusOr<PinnedValue> Database::Get(Column column, std::string_view key) {
   return PinnedValue(bytes, std::move(pin));
 }
 
-DatabaseIterator Database::NewIterator(Column column,
-                                       const rocksdb::Slice* upper_bound) {
+DatabaseIterator Database::NewIterator(
+    Column column, const rocksdb::Slice* upper_bound) const {
   return {generation(), column, upper_bound};
 }
 

@@ -72,7 +72,7 @@ class Database {
 
   // `upper_bound` must outlive the iterator.
   DatabaseIterator NewIterator(Column column,
-                               const rocksdb::Slice* upper_bound);
+                               const rocksdb::Slice* upper_bound) const;
 
   // Where table files lie until they are ingested, under names that no other
   // has.

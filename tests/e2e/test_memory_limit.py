@@ -51,6 +51,6 @@ class MemoryLimit(harness.EndToEndTest):
                 [harness.BIN_DIR / "qstored", "--data-dir", self.data_dir,
                  "--listen", "127.0.0.1:0", *flags],
                 capture_output=True, text=True, timeout=30)
-            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.returncode, 2)
             message = self.assert_fails(done)
             self.assertRegex(message, "--memory-limit is|--ingest-memory is")

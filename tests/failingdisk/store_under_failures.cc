@@ -24,6 +24,7 @@
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -138,8 +139,9 @@ void Work(const Case& one, const fs::path& tree, Control* control,
   const bool fails = one.error_number != 0;
   StoreSession session(
       tree,
-      {.error_text =
-           fails ? std::strerror(static_cast<int>(one.error_number)) : "",
+      {.error_text = fails ? std::generic_category().message(
+                                 static_cast<int>(one.error_number))
+                           : "",
        .reads_fail_for_ever = one.reads_fail == 2,
        .some_reads_fail = one.reads_fail == 1,
        .any_failed = [control] { return control->failed != 0; }},

@@ -208,8 +208,9 @@ TEST_F(PresentTest, DownloadsToOnePlaceAtOnce) {
   for (const bool exists : {false, true}) {
     fs::remove_all(out());
     if (exists) fs::create_directory(out());
-    std::vector<std::thread> threads;
     std::vector<absl::Status> results(6);
+    std::vector<std::thread> threads;
+    threads.reserve(results.size());
     for (absl::Status& result : results) {
       threads.emplace_back([&] { result = Fetch("int8").status(); });
     }

@@ -49,12 +49,12 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  void Send() { EXPECT_EQ(send(descriptor_, "x", 1, MSG_NOSIGNAL), 1); }
-  bool IsOpen() {
+  void Send() const { EXPECT_EQ(send(descriptor_, "x", 1, MSG_NOSIGNAL), 1); }
+  bool IsOpen() const {
     char byte = 0;
     return recv(descriptor_, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
   }
-  bool EndsSoon() {
+  bool EndsSoon() const {
     for (int i = 0; i < 500 && IsOpen(); ++i) {
       absl::SleepFor(absl::Milliseconds(10));
     }
