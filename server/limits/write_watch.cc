@@ -31,6 +31,8 @@ void WriteWatch::Stop() {
 
 void WriteWatch::NoteFailure() {
   const absl::MutexLock lock(&mutex_);
+  // What a trial that runs has written may have come before it.
+  if (running_) failed_meanwhile_ = true;
   if (std::exchange(trying_, true)) return;
   SetAlarm(std::chrono::seconds(0));
 }
@@ -48,6 +50,7 @@ void WriteWatch::SetAlarm(std::chrono::seconds delay) {
 void WriteWatch::BeginTrial() {
   const absl::MutexLock lock(&mutex_);
   if (stopped_ || running_) return;
+  failed_meanwhile_ = false;
   running_ = pool_->TrySubmit([this] { RunTrial(); });
   if (!running_) SetAlarm(kInterval);
 }
@@ -63,8 +66,8 @@ void WriteWatch::RunTrial() {
   if (changed) report_(status);
   const absl::MutexLock lock(&mutex_);
   running_ = false;
-  trying_ = !status.ok();
-  if (trying_) SetAlarm(kInterval);
+  trying_ = !status.ok() || failed_meanwhile_;
+  if (trying_) SetAlarm(status.ok() ? std::chrono::seconds(0) : kInterval);
 }
 
 }  // namespace qstore::server

@@ -57,6 +57,8 @@ class WriteWatch {
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mutex_);  // null: not started
   bool trying_ ABSL_GUARDED_BY(mutex_) = false;           // until a trial works
   bool running_ ABSL_GUARDED_BY(mutex_) = false;  // a task of the pool is
+  // A write has failed since the trial that runs began.
+  bool failed_meanwhile_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
