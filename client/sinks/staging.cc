@@ -365,10 +365,12 @@ absl::Status Staging::PublishWhole() {
     error = std::rename(path_.c_str(), directory_.c_str()) == 0 ? 0 : errno;
   }
   if (error == EEXIST || error == ENOTEMPTY) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        StagedName(directory_),
-        " was made by somebody else meanwhile: download again, into it or to "
-        "another place"));
+    return WithReason(
+        absl::AlreadyExistsError(absl::StrCat(
+            StagedName(directory_),
+            " was made by somebody else meanwhile: download again, into it or "
+            "to another place")),
+        kReasonAlreadyExists);
   }
   if (error != 0) {
     return ErrnoStatus(error, absl::StrCat("renaming ", StagedName(path_),

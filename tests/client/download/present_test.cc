@@ -2,7 +2,9 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include "client/sinks/download_journal.h"
 #include "client/sinks/file_origin.h"
@@ -220,6 +222,50 @@ TEST_F(PresentTest, DownloadsToOnePlaceAtOnce) {
     EXPECT_THAT(ReadTree(directory_.path()),
                 Not(Contains(Key(HasSubstr("partial")))));
   }
+}
+
+// Does something in the middle of a download.
+class Meanwhile final : public Events {
+ public:
+  explicit Meanwhile(std::function<void()> action)
+      : action_(std::move(action)) {}
+  void Begin(const std::string& action, uint64_t /*total_bytes*/) override {
+    if (action.starts_with("downloading") && !std::exchange(done_, true)) {
+      action_();
+    }
+  }
+
+ private:
+  const std::function<void()> action_;
+  bool done_ = false;
+};
+
+// By another machine on a file system without locks, say.
+TEST_F(PresentTest, AnotherMayHaveMadeTheDirectoryMeanwhile) {
+  server_.Serve(MakeModel());
+  FetchWell("original");
+  const auto fetch = [&](const std::string& name, Meanwhile* meanwhile) {
+    DirectorySink sink(directory_.path() / name);
+    Session session({.retry_seconds = 0}, server_.Connect());
+    return session.Download(
+        {.model = "org/model", .tag = "latest", .revision_prefix = ""}, {},
+        &sink, {.events = meanwhile});
+  };
+  // With the same in it all is well.
+  Meanwhile same([&] {
+    fs::copy(out(), directory_.path() / "same", fs::copy_options::recursive);
+  });
+  const auto result = fetch("same", &same);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReadTree(directory_.path() / "same"), ReadTree(out()));
+  // With anything else it is not touched.
+  Meanwhile other([&] { directory_.Write("other/config.json", "theirs"); });
+  EXPECT_EQ(fetch("other", &other).status().code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(ReadTree(directory_.path() / "other"),
+              ElementsAre(::testing::Pair("config.json", "theirs")));
+  EXPECT_THAT(ReadTree(directory_.path()),
+              Not(Contains(Key(HasSubstr("partial")))));
 }
 
 TEST_F(PresentTest, WaitsForAnotherThatWritesTheSame) {
