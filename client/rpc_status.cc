@@ -127,7 +127,9 @@ bool IsTransient(const absl::Status& status) {
     case absl::StatusCode::kCancelled:
       return true;
     case absl::StatusCode::kResourceExhausted:
-      return RetryDelay(status).has_value();
+      // Without a sentence of the server's: its gRPC had no memory for more.
+      return RetryDelay(status).has_value() ||
+             absl::StrContains(status.message(), "RST_STREAM");
     // gRPC's words for a stream that a proxy or a dying server reset.
     case absl::StatusCode::kInternal:
     case absl::StatusCode::kUnknown:

@@ -29,17 +29,10 @@ v1::VerifyResponse ToWire(const VerifyProgress& progress,
 
 absl::Status VerifyRevision(
     const VerifyResources& resources, CallFrame* call,
-    grpc::ServerContext* context, const v1::VerifyRequest& request,
-    grpc::ServerWriterInterface<v1::VerifyResponse>* writer) {
+    const std::function<bool()>& cancelled, const v1::VerifyRequest& request,
+    absl::FunctionRef<bool(const v1::VerifyResponse&)> write) {
   QSTORE_ASSIGN_OR_RETURN(const ModelReference reference,
                           call->Authorize(request.reference()));
-  StallWatch::Call stall(resources.stalls, [context] { context->TryCancel(); });
-  const auto write = [&](const v1::VerifyResponse& response) {
-    stall.BeginWait();
-    const bool written = writer->Write(response);
-    stall.EndWait();
-    return written;
-  };
   QSTORE_ASSIGN_OR_RETURN(const auto reader,
                           resources.store->OpenRevision(reference));
   const std::string& revision = reader->revision().revision;
@@ -48,11 +41,10 @@ absl::Status VerifyRevision(
                           LeaseMetadata(resources.metadata, *reader));
 
   RevisionVerifier verifier(reader.get(), resources.pool, resources.codecs,
-                            resources.budget,
-                            [context] { return context->IsCancelled(); });
+                            resources.budget, cancelled);
   auto last_report = std::chrono::steady_clock::now();
   const auto report = [&](const VerifyProgress& progress) {
-    if (context->IsCancelled()) return false;
+    if (cancelled()) return false;
     const auto now = std::chrono::steady_clock::now();
     if (now - last_report < kVerifyReportInterval) return true;
     last_report = now;
@@ -66,9 +58,6 @@ absl::Status VerifyRevision(
     v1::VerifyResponse last = ToWire(result, revision);
     last.set_done(true);
     if (!write(last)) status = ClientGoneError();
-  }
-  if (absl::IsCancelled(status) && stall.stalled()) {
-    return SlowClientError("took", resources.stalls->timeout());
   }
   return status;
 }

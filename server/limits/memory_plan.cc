@@ -16,9 +16,12 @@ namespace {
 // What flags count in: MiB.
 constexpr uint64_t kMemoryUnitBytes = 1u << 20;
 
-// The program, threads of gRPC and their stacks, connections, RocksDB's filters
-// and indexes of open tables.
-constexpr uint64_t kProcessBytes = 64 * kMemoryUnitBytes;
+// The program, threads and their stacks, RocksDB's filters and indexes of open
+// tables.
+constexpr uint64_t kProcessBytes = 40 * kMemoryUnitBytes;
+// However little memory there is, so much is for connections and for answers.
+constexpr uint64_t kLeastConnectionBytes = 16 * kMemoryUnitBytes;
+constexpr uint64_t kLeastAnswerBytes = 4 * kMemoryUnitBytes;
 // Decoder (tests/codec/chunk_memory_test.cc) and the decoded chunk.
 constexpr uint64_t kDecoderBytes = (24 + 20) * kMemoryUnitBytes;
 constexpr uint64_t kCodecBytes = 64 * kMemoryUnitBytes + kDecoderBytes;
@@ -66,6 +69,8 @@ std::vector<MemoryPart> PlanMemory(const ServerOptions& options) {
   const uint64_t threads = EncodeThreadCount(options);
   return {
       {"the process itself", kProcessBytes},
+      {"connections (--connection-memory)", options.connection_memory_bytes},
+      {"answers not yet taken (--answer-memory)", options.answer_memory_bytes},
       {"codecs (--threads)", threads * kCodecBytes},
       {"chunks of uploads (--ingest-memory)", options.ingest_memory_bytes},
       {"messages and tables of uploads (--max-uploads)",
@@ -125,6 +130,14 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
   set("--max-downloads", &options->calls.downloads,
       std::clamp<uint64_t>(usable_bytes / 8 / model::kMaxValueBytes,
                            kLeastDownloads, defaults.calls.downloads));
+  // A part of 32 each for connections and for answers.
+  const auto part_of = [usable_bytes](uint64_t least, uint64_t most) {
+    return WholeMebibytes(std::clamp(usable_bytes / 32, least, most));
+  };
+  set("--connection-memory", &options->connection_memory_bytes,
+      part_of(kLeastConnectionBytes, defaults.connection_memory_bytes));
+  set("--answer-memory", &options->answer_memory_bytes,
+      part_of(kLeastAnswerBytes, defaults.answer_memory_bytes));
   // What is left goes in equal parts to what makes things faster.
   set("--block-cache", &options->block_cache_bytes, kMemoryUnitBytes);
   set("--metadata-memory", &options->metadata_memory_bytes, kMemoryUnitBytes);

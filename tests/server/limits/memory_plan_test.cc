@@ -47,6 +47,8 @@ TEST(MemoryPlan, MuchMemoryChangesNothing) {
   EXPECT_EQ(options.download_buffer_bytes, defaults.download_buffer_bytes);
   EXPECT_EQ(options.block_cache_bytes, defaults.block_cache_bytes);
   EXPECT_EQ(options.calls.downloads, defaults.calls.downloads);
+  EXPECT_EQ(options.connection_memory_bytes, defaults.connection_memory_bytes);
+  EXPECT_EQ(options.answer_memory_bytes, defaults.answer_memory_bytes);
 }
 
 // Every download sends a value at a time, however little memory there is; where
