@@ -37,6 +37,7 @@ class ByteBudget {
     Lease& operator=(Lease&& other) noexcept;
     ~Lease();
     void Release();
+    uint64_t bytes() const { return bytes_; }
 
    private:
     friend class ByteBudget;

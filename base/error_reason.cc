@@ -1,5 +1,7 @@
 #include "base/error_reason.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/cord.h"
@@ -51,6 +53,19 @@ std::string ReasonOf(const absl::Status& status) {
   const absl::optional<absl::Cord> reason =
       status.GetPayload(kReasonPayloadUrl);
   return reason.has_value() ? std::string(*reason) : "";
+}
+
+std::string EffectiveReasonOf(const absl::Status& status) {
+  std::string reason = ReasonOf(status);
+  return FindErrorReason(reason) != nullptr ? reason
+                                            : DefaultReason(status.code());
+}
+
+const ErrorReason* FindErrorReason(std::string_view word) {
+  const auto row =
+      std::find_if(std::begin(kErrorReasons), std::end(kErrorReasons),
+                   [word](const ErrorReason& one) { return one.word == word; });
+  return row == std::end(kErrorReasons) ? nullptr : row;
 }
 
 }  // namespace qstore

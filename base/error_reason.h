@@ -9,6 +9,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 
@@ -84,7 +85,7 @@ namespace qstore {
          "nothing to go on with: upload from the first file")                  \
   REASON(Aborted, "ABORTED", kAborted, "something else came between: retry")   \
   REASON(DamagedInTransit, "DAMAGED_IN_TRANSIT", kDataLoss,                    \
-         "what came is not what its checksum says: send it again")             \
+         "what came is not whole, or not as its checksum says: send it again") \
   /* What is broken. */                                                        \
   REASON(Damaged, "DAMAGED", kDataLoss,                                        \
          "what is stored is not what was stored")                              \
@@ -93,8 +94,18 @@ namespace qstore {
   /* Said by clients, before or after they ask a server. */                    \
   REASON(Unreachable, "UNREACHABLE", kUnavailable,                             \
          "no server could be reached, as against a connection that broke")     \
+  REASON(ConnectionLost, "CONNECTION_LOST", kUnavailable,                      \
+         "the connection or the server went away in the middle of a call")     \
+  REASON(Contradiction, "CONTRADICTION", kInternal,                            \
+         "the server's answers contradict each other or the request")          \
+  REASON(BeingWritten, "BEING_WRITTEN", kAlreadyExists,                        \
+         "another process is writing the same download to the same place")     \
+  REASON(HeldDamaged, "HELD_DAMAGED", kAborted,                                \
+         "some of what an interrupted download left is damaged: retry")        \
   REASON(NoInt8, "NO_INT8", kFailedPrecondition,                               \
          "nothing of the revision is quantized")                               \
+  REASON(Int8NotExportable, "INT8_NOT_EXPORTABLE", kFailedPrecondition,        \
+         "the format that is asked for cannot hold the revision's INT8")       \
   REASON(OtherPrecision, "OTHER_PRECISION", kFailedPrecondition,               \
          "the weights were uploaded in another type")                          \
   REASON(Accident, "LOOKS_LIKE_AN_ACCIDENT", kFailedPrecondition,              \
@@ -129,7 +140,15 @@ absl::Status WithDefaultReason(absl::Status status);
 // Empty: none was given.
 std::string ReasonOf(const absl::Status& status);
 
-// Where the payload is kept: not a message, and for this process alone.
-inline constexpr char kReasonPayloadUrl[] = "qstore.client/reason";
+// What to act on: the reason or, where there is none or one that this table
+// does not have, the default of the code. Empty for OK.
+std::string EffectiveReasonOf(const absl::Status& status);
+
+// The row of this word; null when the table has none.
+const ErrorReason* FindErrorReason(std::string_view word);
+
+// Where an absl::Status keeps its reason. It never leaves the process, and is
+// no address: ask ReasonOf instead.
+inline constexpr char kReasonPayloadUrl[] = "qstore/error-reason";
 
 }  // namespace qstore

@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 
 namespace qstore {
 namespace {
@@ -101,10 +101,12 @@ absl::Status File::ReadAt(uint64_t offset_bytes, MutableByteView out) const {
     });
     if (read_bytes < 0) return ErrnoStatus(errno, On("reading", path_));
     if (read_bytes == 0) {
-      return absl::OutOfRangeError(
-          absl::StrCat("reading ", path_.native(), ": the file ends at byte ",
-                       offset_bytes + done_bytes, ", but ", out.size(),
-                       " bytes were wanted from byte ", offset_bytes));
+      return WithReason(
+          absl::OutOfRangeError(absl::StrCat(
+              "reading ", path_.native(), ": the file ends at byte ",
+              offset_bytes + done_bytes, ", but ", out.size(),
+              " bytes were wanted from byte ", offset_bytes)),
+          kReasonOutOfRange);
     }
     done_bytes += static_cast<size_t>(read_bytes);
   }

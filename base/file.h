@@ -28,7 +28,8 @@ class File {
   ~File();
 
   absl::StatusOr<uint64_t> SizeBytes() const;
-  // Fills `out` wholly; OUT_OF_RANGE at the end of the file.
+  // Fills `out` wholly; OUT_OF_RANGE, by its reason too, at the end of the
+  // file.
   absl::Status ReadAt(uint64_t offset_bytes, MutableByteView out) const;
   absl::Status WriteAt(uint64_t offset_bytes, ByteView bytes);
   absl::Status Truncate(uint64_t size_bytes);

@@ -1,6 +1,7 @@
 #include "base/hash.h"
 
 #include <openssl/evp.h>
+#define XXH_STATIC_LINKING_ONLY  // for the members of XXH3_state_t
 #include <xxhash.h>
 #if defined(__x86_64__)
 // The library itself is compiled for SSE2; this makes XXH3_64bits choose AVX2
@@ -10,6 +11,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace qstore {
 namespace {
@@ -25,6 +27,21 @@ void RequireSuccess(bool succeeded) {
 XXH3_state_t* Xxh3State(void* state) {
   return static_cast<XXH3_state_t*>(state);
 }
+
+// What differs between two streams that began alike: the rest of a state is
+// set by its reset, and holds an address.
+struct SavedXxh3 {
+  uint64_t version;
+  uint64_t acc[8];
+  uint8_t buffer[XXH3_INTERNALBUFFER_SIZE];
+  uint64_t buffered_bytes;
+  uint64_t stripe_count;
+  uint64_t total_bytes;
+  uint64_t digest;
+};
+static_assert(sizeof(SavedXxh3) == 104 + XXH3_INTERNALBUFFER_SIZE);
+static_assert(sizeof(XXH3_state_t::acc) == sizeof(SavedXxh3::acc) &&
+              sizeof(XXH3_state_t::buffer) == sizeof(SavedXxh3::buffer));
 
 EVP_MD_CTX* Context(void* context) { return static_cast<EVP_MD_CTX*>(context); }
 
@@ -59,6 +76,39 @@ void Xxh3Stream::Update(ByteView bytes) {
 
 uint64_t Xxh3Stream::Digest() const {
   return XXH3_64bits_digest(Xxh3State(state_));
+}
+
+std::string Xxh3Stream::Save() const {
+  const XXH3_state_t& state = *Xxh3State(state_);
+  SavedXxh3 saved{};
+  saved.version = XXH_versionNumber();
+  std::memcpy(saved.acc, state.acc, sizeof(saved.acc));
+  std::memcpy(saved.buffer, state.buffer, sizeof(saved.buffer));
+  saved.buffered_bytes = state.bufferedSize;
+  saved.stripe_count = state.nbStripesSoFar;
+  saved.total_bytes = state.totalLen;
+  saved.digest = Digest();
+  return {reinterpret_cast<const char*>(&saved), sizeof(saved)};
+}
+
+bool Xxh3Stream::Restore(ByteView bytes) {
+  SavedXxh3 saved{};
+  if (bytes.size() != sizeof(saved)) return false;
+  std::memcpy(&saved, bytes.data(), sizeof(saved));
+  XXH3_state_t& state = *Xxh3State(state_);
+  XXH3_64bits_reset(&state);
+  // What is out of bounds must not reach the library.
+  if (saved.version != XXH_versionNumber() ||
+      saved.buffered_bytes > sizeof(saved.buffer) ||
+      saved.stripe_count > state.nbStripesPerBlock) {
+    return false;
+  }
+  std::memcpy(state.acc, saved.acc, sizeof(saved.acc));
+  std::memcpy(state.buffer, saved.buffer, sizeof(saved.buffer));
+  state.bufferedSize = static_cast<XXH32_hash_t>(saved.buffered_bytes);
+  state.nbStripesSoFar = static_cast<size_t>(saved.stripe_count);
+  state.totalLen = saved.total_bytes;
+  return Digest() == saved.digest;
 }
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {

@@ -23,6 +23,12 @@ class Xxh3Stream {
   // Of all bytes so far.
   uint64_t Digest() const;
 
+  // All of it, for another process to go on; only for the same version of the
+  // library.
+  std::string Save() const;
+  // False, and then this is of no use: not of Save, or of another version.
+  bool Restore(ByteView saved);
+
  private:
   void* state_;  // XXH3_state_t
 };

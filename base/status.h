@@ -18,6 +18,10 @@ namespace qstore {
 // "tensor w: chunk 3: <message>", same code. OK stays OK.
 absl::Status Annotate(const absl::Status& status, std::string_view context);
 
+// Another message; the same code and payloads. OK stays OK.
+absl::Status WithMessage(const absl::Status& status,
+                         const std::string& message);
+
 // absl 20220623 has its own string_view, which std::string_view does not
 // convert to; these take what the rest of the project uses.
 inline absl::Status MakeStatus(absl::StatusCode code, const std::string& text) {

@@ -2,7 +2,7 @@
 //
 //   int8_coder_benchmark [MODEL.safetensors] [ROUNDS]
 //
-// Codes are those of the absmax quantizer, one scale a row, of the file's
+// Codes are those of the default quantizer, one scale a row, of the file's
 // two-dimensional floating-point weights (rounded to BF16) except those whose
 // name contains "embed" or "lm_head"; or of Gaussian weights when no file is
 // named. Without the quantizer, scales and checksums: only what a coder does.
@@ -44,7 +44,7 @@ double CpuSeconds() {
 void AddTensor(const ModelTensor& tensor, std::vector<Chunk>* chunks) {
   const uint64_t step = RowsPerChunk(tensor.columns);
   const size_t row_bytes = tensor.columns * FloatBytes(tensor.format);
-  const Quantizer* quantizer = FindQuantizer("absmax");
+  const Quantizer* quantizer = &DefaultQuantizer();
   for (uint64_t first = 0; first < tensor.rows; first += step) {
     Chunk& chunk = chunks->emplace_back();
     chunk.shape.format = tensor.format;

@@ -1,162 +1,43 @@
 #include "cli/command_line.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "base/refused_variables.h"
 #include "base/status.h"
-#include "client/export/export_format.h"
-#include "codec/int8/int8_coder.h"
-#include "codec/quantizer.h"
+#include "base/text/host_port.h"
+#include "base/text/quote.h"
+#include "cli/command_options.h"
+#include "cli/command_words.h"
+#include "cli/help_text.h"
 
 namespace qstore::cli {
 namespace {
 
 constexpr char kFooter[] =
-    "Every option can also be given as the environment variable named in its\n"
-    "description. Exit status: 0 success, 1 failure, 2 wrong usage, 130 or "
-    "143\n"
-    "interrupted. Errors are one sentence on stderr.";
+    "`qstore-client help COMMAND` tells of one command, `qstore-client "
+    "completion\n"
+    "bash` prints a script for bash. Every option can also be given as the\n"
+    "environment variable named in its description. Exit status: 0 success, 1 "
+    "failure,\n"
+    "2 wrong usage, 130 or 143 interrupted. Errors are one sentence on stderr.";
 
-// What CLI11 fills in, before references are parsed.
-struct Arguments {
-  CommandLine line;
-  UploadCommand upload;
-  DownloadCommand download;
-  std::vector<std::string> tensors;  // of download, as they were typed
-  ListCommand list;
-  TagCommand tag;
-  BackupCommand backup;
-  std::string reference;
-};
+// Words that are no commands of CLI11's.
+constexpr char kHelpWord[] = "help";
+constexpr char kVersionWord[] = "version";
+constexpr char kCompletionWord[] = "completion";
 
-void AddGlobalOptions(CLI::App* app, Arguments* arguments) {
-  app->add_option("--server", arguments->line.session.server,
-                  "Address of qstored")
-      ->envname("QSTORE_SERVER")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
-  app->add_flag("--json", arguments->line.json,
-                "Print the result as one JSON document")
-      ->envname("QSTORE_JSON");
-  app->add_option("--connect-timeout",
-                  arguments->line.session.connect_timeout_seconds,
-                  "How long to wait for qstored to answer")
-      ->envname("QSTORE_CONNECT_TIMEOUT")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.001, 86400.0))
-      ->capture_default_str();
-  app->add_option("--retry-for", arguments->line.session.retry_seconds,
-                  "How long to go on trying, without getting further, while "
-                  "qstored is away or busy; 0: not at all")
-      ->envname("QSTORE_RETRY_FOR")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, 604800.0))
-      ->capture_default_str();
-}
+constexpr char kVersion[] = "qstore-client " QSTORE_VERSION;
 
-CLI::App* AddReferenceCommand(CLI::App* app, const char* name,
-                              const char* description, const char* form,
-                              Arguments* arguments) {
-  CLI::App* command = app->add_subcommand(name, description);
-  command->add_option("NAME", arguments->reference, "Which revision")
-      ->required()
-      ->type_name(form);
-  return command;
-}
-
-std::vector<std::string> Int8CoderChoices() {
-  std::vector<std::string> names;
-  for (const codec::Int8CoderEntry* coder : codec::Int8Coders()) {
-    names.emplace_back(coder->name);
-  }
-  return names;
-}
-
-std::vector<std::string> QuantizerChoices() {
-  std::vector<std::string> names;
-  for (const codec::Quantizer* quantizer : codec::Quantizers()) {
-    names.emplace_back(quantizer->name);
-  }
-  names.emplace_back(codec::kNoQuantizer);
-  return names;
-}
-
-void AddUpload(CLI::App* app, Arguments* arguments) {
-  CLI::App* command = app->add_subcommand(
-      "upload", "Store a model directory or a single .safetensors file");
-  client::UploadOptions& options = arguments->upload.options;
-  command
-      ->add_option("DIR", options.source,
-                   "A model directory, or one .safetensors file")
-      ->required()
-      ->type_name("");
-  command
-      ->add_option("NAME", arguments->reference,
-                   "Name, and tag to move to the new revision (latest)")
-      ->required()
-      ->type_name("NAME[:TAG]");
-  command
-      ->add_option("--quantizer", options.quantizer,
-                   "How linear weights are quantized; none stores everything "
-                   "losslessly without INT8")
-      ->envname("QSTORE_QUANTIZER")
-      ->check(CLI::IsMember(QuantizerChoices()))
-      ->capture_default_str();
-  command
-      ->add_option("--int8-coder", options.int8_coder,
-                   "How INT8 codes are compressed: zstd, or sliced, which is "
-                   "smaller and on x86 faster to download")
-      ->envname("QSTORE_INT8_CODER")
-      ->check(CLI::IsMember(Int8CoderChoices()))
-      ->capture_default_str();
-  command
-      ->add_option("--include", options.include,
-                   "Quantize only tensors whose names fit (*, ?); may be "
-                   "repeated")
-      ->envname("QSTORE_INCLUDE")
-      ->type_name("GLOB")
-      ->type_size(1)
-      ->delimiter(',');
-  command
-      ->add_option("--exclude", options.exclude,
-                   "Do not quantize tensors whose names fit; may be repeated")
-      ->envname("QSTORE_EXCLUDE")
-      ->type_name("GLOB")
-      ->type_size(1)
-      ->delimiter(',');
-  command
-      ->add_flag("--no-default-excludes", options.no_default_excludes,
-                 "Also quantize what is left as it is by itself (embeddings, "
-                 "heads, norms, routers)")
-      ->envname("QSTORE_NO_DEFAULT_EXCLUDES");
-  command
-      ->add_flag("--quantize", options.quantize,
-                 "Also quantize weights that no Transformers config.json "
-                 "governs, such as those of a lone .safetensors file")
-      ->envname("QSTORE_QUANTIZE");
-  command->add_flag("--dry-run", arguments->upload.dry_run,
-                    "Send nothing; tell for each tensor what would happen and "
-                    "why");
-  command
-      ->add_flag("--force", options.force,
-                 "Upload also what looks like an accident: Git LFS pointers, "
-                 "indexes whose shards are missing")
-      ->envname("QSTORE_FORCE");
-}
-
-// A number without a unit would be taken for bytes, which nobody means. Empty:
-// it will do.
-std::string CheckMemory(const std::string& bytes) {
-  constexpr uint64_t kLeastBytes = uint64_t{1} << 20;
-  uint64_t value = 0;
-  if (absl::SimpleAtoi(bytes, &value) && value >= kLeastBytes) return "";
-  return absl::StrCat(bytes,
-                      " is less than 1 MiB: give a unit, as in 512MiB or 2GiB");
-}
+// A person who lists models does not want to wait for a server that is down; a
+// job that moves a model does.
+constexpr double kFirstContactSeconds = 2;
 
 // "NAME*" or "NAME*[FIRST:END]", rows as a slice of Python names them.
 absl::StatusOr<model::TensorPattern> ParseTensorPattern(
@@ -181,74 +62,44 @@ absl::StatusOr<model::TensorPattern> ParseTensorPattern(
   return pattern;
 }
 
-void AddDownload(CLI::App* app, Arguments* arguments) {
-  CLI::App* command = AddReferenceCommand(
-      app, "download", "Write a revision's files into a directory",
-      "NAME[:TAG|@REVISION]", arguments);
-  client::DownloadOptions& options = arguments->download.options;
-  command
-      ->add_option("DIR", arguments->download.directory,
-                   "Where to write; made if it does not exist")
-      ->required()
-      ->type_name("");
-  command
-      ->add_option("--precision", options.precision,
-                   "original, int8, or fp16, bf16, fp32 where that is what was "
-                   "uploaded")
-      ->envname("QSTORE_PRECISION")
-      ->check(CLI::IsMember({"original", "int8", "fp16", "bf16", "fp32"}))
-      ->capture_default_str();
-  command
-      ->add_option("--file", options.selection.files,
-                   "Only files whose paths fit (*, ?); may be repeated")
-      ->envname("QSTORE_FILE")
-      ->type_name("GLOB")
-      ->type_size(1)
-      ->delimiter(',');
-  command
-      ->add_option(
-          "--tensor", arguments->tensors,
-          "Only tensors whose names fit, of these only some rows where "
-          "it ends in [FIRST:END]; may be repeated")
-      ->envname("QSTORE_TENSOR")
-      ->type_name("GLOB")
-      ->type_size(1)
-      ->delimiter(',');
-  command
-      ->add_option("--format", options.format,
-                   "Layout of INT8 files: " +
-                       absl::StrJoin(client::ExportFormatNames(), ", "))
-      ->envname("QSTORE_FORMAT")
-      ->check(CLI::IsMember(client::ExportFormatNames()))
-      ->capture_default_str();
-  command
-      ->add_flag("--allow-original", options.allow_original,
-                 "Where there is no INT8 that engines can read, write the "
-                 "original files instead of failing")
-      ->envname("QSTORE_ALLOW_ORIGINAL");
-  command
-      ->add_option("--threads", options.threads,
-                   "Threads that decode; 0 means all cores")
-      ->envname("QSTORE_THREADS")
-      ->check(CLI::Range(0, 1024))
-      ->type_name("N")
-      ->capture_default_str();
-  command
-      ->add_option("--memory", options.memory_bytes,
-                   "Bound on chunks received and not yet written")
-      ->envname("QSTORE_MEMORY")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
-      ->check(CLI::Validator(CheckMemory, ""))
-      ->type_name("SIZE")
-      ->default_str("512MiB");
+// Schemes of gRPC, which takes more than HOST:PORT.
+bool IsGrpcTarget(const std::string& server) {
+  constexpr std::string_view kSchemes[] = {
+      "dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:"};
+  return std::any_of(
+      std::begin(kSchemes), std::end(kSchemes),
+      [&](std::string_view scheme) { return server.starts_with(scheme); });
 }
 
 absl::Status CheckServer(const std::string& server) {
-  if (server.find(':') != std::string::npos && server.back() != ':') {
-    return absl::OkStatus();
+  if (IsGrpcTarget(server)) return absl::OkStatus();
+  return Annotate(ParseHostPort(server).status(), "--server");
+}
+
+// What looks like an address in front of a name.
+absl::StatusOr<ModelReference> ParseName(const std::string& text) {
+  const size_t colon = text.find(':');
+  if (colon != std::string::npos &&
+      text.find('/', colon) != std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(Quoted(text),
+                     " is no name: names are ORG/NAME, without a scheme or a "
+                     "host, which --server has"));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--server ", server, " names no port: give HOST:PORT"));
+  return ParseModelReference(text);
+}
+
+absl::Status CheckDirectory(const std::filesystem::path& directory) {
+  if (directory.empty()) {
+    return absl::InvalidArgumentError(
+        "DIR is empty: name the directory to write to");
+  }
+  if (directory == "-") {
+    return absl::InvalidArgumentError(
+        "DIR is -, but a model is a directory of files: name one (./- if that "
+        "is its name)");
+  }
+  return absl::OkStatus();
 }
 
 // Only a tag may be moved or created by name; a revision cannot be chosen.
@@ -269,7 +120,7 @@ absl::StatusOr<Command> BuildCommand(const std::string& name,
     return Command(arguments->backup);
   }
   QSTORE_ASSIGN_OR_RETURN(ModelReference reference,
-                          ParseModelReference(arguments->reference));
+                          ParseName(arguments->reference));
   if (name == "upload") {
     QSTORE_RETURN_IF_ERROR(CheckUploadTarget(reference));
     arguments->upload.options.model = reference.model;
@@ -277,6 +128,7 @@ absl::StatusOr<Command> BuildCommand(const std::string& name,
     return Command(arguments->upload);
   }
   if (name == "download") {
+    QSTORE_RETURN_IF_ERROR(CheckDirectory(arguments->download.directory));
     arguments->download.reference = std::move(reference);
     model::Selection& selection = arguments->download.options.selection;
     for (const std::string& typed : arguments->tensors) {
@@ -287,7 +139,10 @@ absl::StatusOr<Command> BuildCommand(const std::string& name,
     QSTORE_RETURN_IF_ERROR(model::ValidateSelection(selection));
     return Command(arguments->download);
   }
-  if (name == "show") return Command(ShowCommand{std::move(reference)});
+  if (name == "show") {
+    arguments->show.reference = std::move(reference);
+    return Command(arguments->show);
+  }
   if (name == "tag") {
     QSTORE_RETURN_IF_ERROR(ValidateTag(arguments->tag.tag));
     arguments->tag.reference = std::move(reference);
@@ -305,79 +160,182 @@ bool AsksForJson(int argc, const char* const* argv) {
   return false;
 }
 
+ParsedCommandLine Mistake(std::string sentence) {
+  ParsedCommandLine parsed;
+  parsed.exit_code = kExitUsage;
+  parsed.error = std::move(sentence);
+  return parsed;
+}
+
+std::vector<CommandName> CommandsOf(const CLI::App& app) {
+  std::vector<CommandName> commands;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    commands.push_back({command->get_name(), command->get_aliases()});
+  }
+  for (const char* word : {kHelpWord, kVersionWord, kCompletionWord}) {
+    commands.push_back({word, {}});
+  }
+  return commands;
+}
+
+const CLI::App* FindApp(const CLI::App& app, const std::string& command) {
+  for (const CLI::App* one : app.get_subcommands(nullptr)) {
+    if (one->get_name() == command) return one;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> OptionsWithValue(const CLI::App& app) {
+  std::vector<std::string> names;
+  std::vector<const CLI::App*> apps = app.get_subcommands(nullptr);
+  apps.push_back(&app);
+  for (const CLI::App* one : apps) {
+    for (const CLI::Option* option : one->get_options()) {
+      if (option->get_items_expected_max() == 0) continue;
+      for (const std::string& name : option->get_lnames()) {
+        names.push_back("--" + name);
+      }
+    }
+  }
+  return names;
+}
+
+// The variables of a command are no concern of the others.
+void ForgetVariablesOfOthers(CLI::App* app, const std::string& chosen) {
+  for (CLI::App* command :
+       app->get_subcommands([](CLI::App*) { return true; })) {
+    if (command->get_name() == chosen) continue;
+    for (CLI::Option* option :
+         command->get_options([](CLI::Option*) { return true; })) {
+      option->envname("");
+    }
+  }
+}
+
+bool IsGiven(int argc, const char* const* argv, const std::string& name) {
+  return std::any_of(argv + 1, argv + argc, [&](const char* argument) {
+    const std::string_view word(argument);
+    return word == name || word.starts_with(name + "=");
+  });
+}
+
+// Nobody who set a variable has given an option: the sentence names what was
+// set.
+std::string NameVariable(const CLI::App& app, const std::string& chosen,
+                         int argc, const char* const* argv,
+                         std::string sentence) {
+  std::vector<const CLI::Option*> options = app.get_options();
+  if (const CLI::App* command = FindApp(app, chosen)) {
+    const auto own = command->get_options();
+    options.insert(options.end(), own.begin(), own.end());
+  }
+  for (const CLI::Option* option : options) {
+    const std::string name = option->get_name();
+    const std::string variable = option->get_envname();
+    if (variable.empty() || IsGiven(argc, argv, name)) continue;
+    // One thread.
+    if (std::getenv(variable.c_str()) ==
+        nullptr) {  // NOLINT(concurrency-mt-unsafe)
+      continue;
+    }
+    if (const size_t at = sentence.find(name + ":"); at != std::string::npos) {
+      sentence.replace(at, name.size(), "the variable " + variable);
+    }
+  }
+  return sentence;
+}
+
+ParsedCommandLine Print(std::string text) {
+  ParsedCommandLine parsed;
+  parsed.output = std::move(text);
+  return parsed;
+}
+
+// What CLI11 knows nothing of; nothing when the command line is for it.
+std::optional<ParsedCommandLine> ParseOwnWords(
+    const CLI::App& app, const std::vector<std::string>& words) {
+  if (words.empty()) return std::nullopt;
+  const std::vector<CommandName> commands = CommandsOf(app);
+  std::string word = words[0];
+  const bool help = word == kHelpWord;
+  if (help && words.size() == 1) return Print(HelpOf(app, app));
+  if (help) word = words[1];
+  const CommandName* const command = FindCommand(commands, word);
+  if (command == nullptr) {
+    return Mistake(UnknownCommand(commands, word) +
+                   " (qstore-client help lists them)");
+  }
+  if (help) {
+    const CLI::App* const found = FindApp(app, command->name);
+    return Print(HelpOf(app, found == nullptr ? app : *found));
+  }
+  if (word == kVersionWord) return Print(absl::StrCat(kVersion, "\n"));
+  if (word != kCompletionWord) return std::nullopt;
+  if (words.size() == 2 && words[1] == "bash") {
+    return Print(BashCompletion(app));
+  }
+  return Mistake("completion is there for bash: qstore-client completion bash");
+}
+
+ParsedCommandLine Parse(CLI::App* app, Arguments* arguments, int argc,
+                        const char* const* argv) {
+  const std::vector<std::string> words =
+      PlainWords(argc, argv, OptionsWithValue(*app));
+  if (auto parsed = ParseOwnWords(*app, words)) return *std::move(parsed);
+  std::string chosen;
+  if (!words.empty()) chosen = FindCommand(CommandsOf(*app), words[0])->name;
+  ForgetVariablesOfOthers(app, chosen);
+  try {
+    app->parse(argc, argv);
+    ParseRefusedVariables(app->get_options());
+    for (CLI::App* command : app->get_subcommands()) {
+      ParseRefusedVariables(command->get_options());
+    }
+  } catch (const CLI::CallForVersion& version) {
+    return Print(absl::StrCat(version.what(), "\n"));
+  } catch (const CLI::CallForHelp&) {
+    const auto parsed = app->get_subcommands();
+    return Print(HelpOf(*app, parsed.empty() ? *app : *parsed.front()));
+  } catch (const CLI::ParseError& mistake) {
+    if (chosen.empty()) {
+      return Mistake("no command is given (qstore-client help lists them)");
+    }
+    return Mistake(
+        absl::StrCat(NameVariable(*app, chosen, argc, argv, mistake.what()),
+                     " (qstore-client help ", chosen, " shows the usage)"));
+  }
+  CommandLine& line = arguments->line;
+  const bool moves_a_model = chosen == "upload" || chosen == "download";
+  if (!moves_a_model && app->get_option("--retry-for")->count() == 0) {
+    line.session.first_contact_seconds = kFirstContactSeconds;
+  }
+  absl::Status status = CheckServer(line.session.server);
+  if (status.ok()) {
+    absl::StatusOr<Command> command = BuildCommand(chosen, arguments);
+    status = command.status();
+    if (status.ok()) line.command = *std::move(command);
+  }
+  if (!status.ok()) return Mistake(std::string(status.message()));
+  ParsedCommandLine parsed;
+  parsed.json = line.json;
+  parsed.command_line = std::move(line);
+  return parsed;
+}
+
 }  // namespace
 
 ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
   Arguments arguments;
   CLI::App app("Client of the QStore model store", "qstore-client");
-  app.set_version_flag("--version", "qstore-client " QSTORE_VERSION);
+  app.set_version_flag("--version", kVersion);
   app.set_help_flag("-h,--help", "Print this help");
   app.footer(kFooter);
   app.require_subcommand(1);
   app.fallthrough();
   AddGlobalOptions(&app, &arguments);
-  AddUpload(&app, &arguments);
-  AddDownload(&app, &arguments);
-  app.add_subcommand("list", "List models, their tags and revisions")
-      ->add_option("PREFIX", arguments.list.prefix,
-                   "Only models whose names start with this")
-      ->type_name("");
-  AddReferenceCommand(&app, "show", "Show what a revision holds",
-                      "NAME[:TAG|@REVISION]", &arguments);
-  AddReferenceCommand(&app, "tag", "Point a tag at a revision",
-                      "NAME[:TAG|@REVISION]", &arguments)
-      ->add_option("TAG", arguments.tag.tag, "Tag to create or move")
-      ->required()
-      ->type_name("");
-  AddReferenceCommand(&app, "delete",
-                      "Remove a tag (and its revision when no other tag names "
-                      "it), or a revision with all its tags",
-                      "NAME[:TAG|@REVISION]", &arguments);
-  AddReferenceCommand(&app, "verify",
-                      "Have the server read back and check every stored byte",
-                      "NAME[:TAG|@REVISION]", &arguments);
-  app.add_subcommand("backup",
-                     "Have the server copy its whole store into its directory "
-                     "for backups")
-      ->add_option("NAME", arguments.backup.name, "Name of the new backup")
-      ->required()
-      ->type_name("");
-  app.add_subcommand("scrub-status",
-                     "Show what the server's background check has found");
-
-  ParsedCommandLine parsed;
-  parsed.json = AsksForJson(argc, argv);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForVersion& version) {
-    parsed.output = absl::StrCat(version.what(), "\n");
-    return parsed;
-  } catch (const CLI::CallForHelp&) {
-    parsed.output = app.help();
-    return parsed;
-  } catch (const CLI::CallForAllHelp&) {
-    parsed.output = app.help("", CLI::AppFormatMode::All);
-    return parsed;
-  } catch (const CLI::ParseError& mistake) {
-    parsed.exit_code = kExitUsage;
-    parsed.error =
-        absl::StrCat(mistake.what(), " (qstore-client --help shows the usage)");
-    return parsed;
-  }
-  parsed.json = arguments.line.json;
-  absl::Status status = CheckServer(arguments.line.session.server);
-  if (status.ok()) {
-    absl::StatusOr<Command> command =
-        BuildCommand(app.get_subcommands().front()->get_name(), &arguments);
-    status = command.status();
-    if (status.ok()) arguments.line.command = *std::move(command);
-  }
-  if (!status.ok()) {
-    parsed.exit_code = kExitUsage;
-    parsed.error = std::string(status.message());
-    return parsed;
-  }
-  parsed.command_line = std::move(arguments.line);
+  AddCommands(&app, &arguments);
+  ParsedCommandLine parsed = Parse(&app, &arguments, argc, argv);
+  if (!parsed.command_line.has_value()) parsed.json = AsksForJson(argc, argv);
   return parsed;
 }
 

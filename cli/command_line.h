@@ -26,10 +26,13 @@ struct DownloadCommand {
 
 struct ListCommand {
   std::string prefix;
+  bool with_sizes = false;  // however many revisions there are
 };
 
 struct ShowCommand {
   ModelReference reference;
+  bool files = false;
+  bool tensors = false;
 };
 
 struct TagCommand {
@@ -76,7 +79,8 @@ struct ParsedCommandLine {
   bool json = false;   // as far as could be told
 };
 
-// Reads arguments first, then QSTORE_… environment variables.
+// Reads arguments first, then QSTORE_… environment variables, of the command
+// that is given alone.
 ParsedCommandLine ParseCommandLine(int argc, const char* const* argv);
 
 }  // namespace qstore::cli

@@ -6,14 +6,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "base/text/printable.h"
+#include "base/text/quote.h"
 #include "cli/advice.h"
 #include "cli/phrases.h"
-#include "cli/report.h"
-#include "cli/result_json.h"
-#include "cli/revision_report.h"
-#include "cli/scrub_report.h"
-#include "cli/text_table.h"
-#include "cli/upload_plan_report.h"
+#include "cli/reports/report.h"
+#include "cli/reports/result_json.h"
+#include "cli/reports/revision_report.h"
+#include "cli/reports/scrub_report.h"
+#include "cli/reports/upload_plan_report.h"
 #include "client/sinks/directory_sink.h"
 #include "client/upload/upload_plan.h"
 
@@ -23,14 +24,14 @@ namespace {
 // A message may hold bytes that are not UTF-8; JSON may not.
 std::string Dump(const nlohmann::ordered_json& document) {
   constexpr int kIndent = 2;
-  return document.dump(kIndent, ' ', /*ensure_ascii=*/false,
-                       nlohmann::ordered_json::error_handler_t::replace);
+  return PrintableJson(
+      document.dump(kIndent, ' ', /*ensure_ascii=*/false,
+                    nlohmann::ordered_json::error_handler_t::replace));
 }
 
 absl::Status Interrupted() {
   return absl::CancelledError(
-      "interrupted: nothing of it can be seen; the same command goes on with "
-      "it");
+      "interrupted; run the same command again to continue");
 }
 
 // One overload a command.
@@ -71,14 +72,25 @@ class CommandRunner {
   absl::Status operator()(const ListCommand& command) {
     QSTORE_ASSIGN_OR_RETURN(const std::vector<client::ModelListing> models,
                             session_.ListModels(command.prefix, call_));
-    Print(models, DescribeList(models));
+    const RevisionSummaries summaries = Summarize(models, command.with_sizes);
+    if (line_.json && !summaries.empty()) {
+      Print(ToJson(models, summaries), "");
+    } else {
+      Print(models, DescribeList(models, summaries));
+    }
+    if (models.empty() && !command.prefix.empty()) {
+      progress_.Note(
+          absl::StrCat("no model's name begins with ", Quoted(command.prefix),
+                       "; what is given to list is no pattern, and no tag"));
+    }
     return absl::OkStatus();
   }
 
   absl::Status operator()(const ShowCommand& command) {
     QSTORE_ASSIGN_OR_RETURN(const client::RevisionListing revision,
                             session_.GetRevision(command.reference, call_));
-    Print(revision, DescribeRevision(revision));
+    Print(revision, DescribeRevision(revision, {.files = command.files,
+                                                .tensors = command.tensors}));
     return absl::OkStatus();
   }
 
@@ -128,6 +140,30 @@ class CommandRunner {
     return PrintWithDamage(scrub, DescribeScrub(scrub), DamageError(scrub));
   }
 
+  // Sizes and times, each by a call of its own: of all revisions where `all`,
+  // else of none when there are many or nobody looks.
+  RevisionSummaries Summarize(const std::vector<client::ModelListing>& models,
+                              bool all) {
+    constexpr size_t kFewRevisions = 50;
+    size_t count = 0;
+    for (const client::ModelListing& model : models) {
+      count += model.revisions.size();
+    }
+    RevisionSummaries summaries;
+    if (!all && (line_.json || count > kFewRevisions)) return summaries;
+    for (const client::ModelListing& model : models) {
+      for (const std::string& revision : model.revisions) {
+        ModelReference reference;
+        reference.model = model.name;
+        reference.revision_prefix = revision;
+        // Deleted meanwhile, or damaged: the rest is of interest still.
+        const auto summary = session_.GetRevisionSummary(reference, call_);
+        if (summary.ok()) summaries[{model.name, revision}] = *summary;
+      }
+    }
+    return summaries;
+  }
+
   // Whether the result already says what went wrong.
   bool error_printed() const { return error_printed_; }
 
@@ -135,7 +171,7 @@ class CommandRunner {
   template <typename Result>
   void Print(const Result& result, const std::string& text) {
     if (!line_.json) {
-      *terminal_.out << text << std::flush;
+      *terminal_.out << PrintableLines(text) << std::flush;
     } else if constexpr (std::is_same_v<Result, nlohmann::ordered_json>) {
       *terminal_.out << Dump(result) << std::endl;
     } else {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text/printable.h"
 
 namespace qstore::cli {
 namespace {
@@ -17,7 +18,11 @@ std::string Count(uint64_t count, const char* noun) {
 }
 
 std::string ShortRevision(const std::string& revision) {
-  return revision.substr(0, kShortRevisionDigits);
+  return Printable(revision.substr(0, kShortRevisionDigits));
+}
+
+std::string JoinNames(const std::vector<std::string>& names) {
+  return Printable(absl::StrJoin(names, ", "));
 }
 
 std::string FormatTime(int64_t unix_seconds) {

@@ -11,9 +11,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/byte_format.h"
+#include "base/error_reason.h"
+#include "base/text/byte_format.h"
+#include "base/text/printable.h"
 #include "cli/advice.h"
-#include "cli/text_table.h"
 
 namespace qstore::cli {
 namespace {
@@ -27,6 +28,10 @@ constexpr size_t kMaxBarCells = 24;
 constexpr size_t kDefaultColumns = 80;
 
 double Fraction(const ProgressReading& reading) {
+  if (reading.total_parts > 0) {
+    return std::min(1.0, static_cast<double>(reading.done_parts) /
+                             static_cast<double>(reading.total_parts));
+  }
   if (reading.total_bytes == 0) return 0;
   return std::min(1.0, static_cast<double>(reading.done_bytes) /
                            static_cast<double>(reading.total_bytes));
@@ -57,6 +62,10 @@ std::string FormatRate(const ProgressReading& reading) {
 }
 
 std::string FormatAmount(const ProgressReading& reading) {
+  if (reading.total_parts > 0) {
+    return absl::StrFormat("%3.0f %%, %s", 100 * Fraction(reading),
+                           FormatBytes(reading.done_bytes));
+  }
   if (reading.total_bytes == 0) return FormatBytes(reading.done_bytes);
   return absl::StrFormat("%3.0f %%, %s of %s", 100 * Fraction(reading),
                          FormatBytes(reading.done_bytes),
@@ -118,7 +127,7 @@ Progress::~Progress() { End(); }
 void Progress::Begin(const std::string& action, uint64_t total_bytes) {
   const absl::MutexLock lock(&mutex_);
   Clear();
-  reading_ = {.action = action, .total_bytes = total_bytes};
+  reading_ = {.action = Printable(action), .total_bytes = total_bytes};
   active_ = true;
   began_ = clock_();
   drawn_ = began_;
@@ -138,6 +147,15 @@ void Progress::Set(uint64_t done_bytes, uint64_t total_bytes) {
   Draw();
 }
 
+void Progress::SetParts(uint64_t done_bytes, uint64_t done_parts,
+                        uint64_t total_parts) {
+  const absl::MutexLock lock(&mutex_);
+  reading_.done_bytes = done_bytes;
+  reading_.done_parts = done_parts;
+  reading_.total_parts = total_parts;
+  Draw();
+}
+
 void Progress::End() {
   const absl::MutexLock lock(&mutex_);
   Clear();
@@ -151,8 +169,18 @@ void Progress::Note(const std::string& sentence) {
 }
 
 void Progress::Retry(const client::RetryNotice& notice) {
-  Note(absl::StrFormat("%s; trying again in %.1f s, for %.0f s more",
-                       ErrorForPeople(notice.error, server_),
+  std::string sentence = ErrorForPeople(notice.error, server_);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (sentence == retried_error_) {
+      sentence = ReasonOf(notice.error) == kReasonUnreachable
+                     ? absl::StrCat("still cannot reach ", server_)
+                     : "it is still so";
+    } else {
+      retried_error_ = sentence;
+    }
+  }
+  Note(absl::StrFormat("%s; trying again in %.1f s, for %.0f s more", sentence,
                        notice.wait_seconds, std::ceil(notice.left_seconds)));
 }
 

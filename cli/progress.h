@@ -24,6 +24,8 @@ struct ProgressReading {
   std::string action;  // "downloading org/model:latest"
   uint64_t done_bytes = 0;
   uint64_t total_bytes = 0;  // 0: not known
+  uint64_t done_parts = 0;   // where bytes are not known
+  uint64_t total_parts = 0;  // 0: bytes are
   double seconds = 0;
 };
 
@@ -51,6 +53,8 @@ class Progress final : public client::Events {
   void Begin(const std::string& action, uint64_t total_bytes) override;
   void Add(uint64_t bytes) override;
   void Set(uint64_t done_bytes, uint64_t total_bytes) override;
+  void SetParts(uint64_t done_bytes, uint64_t done_parts,
+                uint64_t total_parts) override;
   // Clears the bar.
   void End() override;
 
@@ -70,6 +74,8 @@ class Progress final : public client::Events {
   ProgressReading reading_ ABSL_GUARDED_BY(mutex_);
   bool active_ ABSL_GUARDED_BY(mutex_) = false;
   bool bar_shown_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of the last retry, so that it is not told again and again.
+  std::string retried_error_ ABSL_GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point began_ ABSL_GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point drawn_ ABSL_GUARDED_BY(mutex_);
 };

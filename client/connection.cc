@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "base/error_reason.h"
 #include "base/status.h"
+#include "client/rpc_status.h"
 #include "grpc/compression.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -61,6 +62,16 @@ grpc::Status ConnectionFailure(v1::ModelStore::Stub* stub) {
   return stub->ListModels(&context, request, &response);
 }
 
+// gRPC tells every layer that it passed through ("failed to connect to all
+// addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote
+// host: Connection refused"); the last of it is what happened.
+std::string WhatHappened(const std::string& text) {
+  const size_t colon = text.rfind(": ");
+  return colon == std::string::npos || colon + 2 == text.size()
+             ? text
+             : text.substr(colon + 2);
+}
+
 }  // namespace
 
 Connection::Connection(const std::string& server)
@@ -89,11 +100,14 @@ absl::Status Connection::Connect(double timeout_seconds) {
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE ||
         state == GRPC_CHANNEL_SHUTDOWN) {
       const grpc::Status failure = ConnectionFailure(stub_.get());
-      if (failure.error_code() != grpc::StatusCode::UNAVAILABLE) break;
+      // Any other answer is that of a server which was reached.
+      if (ReasonOf(FromGrpcStatus(failure, server_)) != kReasonConnectionLost) {
+        break;
+      }
       return WithReason(
           MakeStatus(absl::StatusCode::kUnavailable,
                      absl::StrCat("cannot reach qstored at ", server_, " (",
-                                  failure.error_message(), ")")),
+                                  WhatHappened(failure.error_message()), ")")),
           kReasonUnreachable);
     }
     if (!channel_->WaitForStateChange(state, deadline)) {

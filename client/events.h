@@ -31,6 +31,9 @@ class Events {
   virtual void Add(uint64_t /*bytes*/) {}
   // That much of it has been done in all, of that total.
   virtual void Set(uint64_t /*done_bytes*/, uint64_t /*total_bytes*/) {}
+  // The same where not the bytes are known, but so many parts of all of it.
+  virtual void SetParts(uint64_t /*done_bytes*/, uint64_t /*done_parts*/,
+                        uint64_t /*total_parts*/) {}
   virtual void End() {}
 
   // What a person should know although nothing failed: one sentence.

@@ -78,7 +78,8 @@ DeleteResult FromWire(const v1::DeleteResponse& response) {
           .removed_tags = {response.removed_tags().begin(),
                            response.removed_tags().end()},
           .revision_deleted = response.revision_deleted(),
-          .reclaimed_bytes = response.reclaimed_bytes()};
+          .reclaimed_bytes = response.reclaimed_bytes(),
+          .stored_bytes = response.stored_bytes()};
 }
 
 VerifyResult FromWire(const v1::VerifyResponse& response) {

@@ -17,6 +17,12 @@ struct ModelListing {
   std::vector<std::string> revisions;  // newest first
 };
 
+struct RevisionSummary {
+  int64_t created_unix_seconds = 0;
+  uint64_t original_bytes = 0;  // of all files
+  uint64_t stored_bytes = 0;
+};
+
 struct TensorListing {
   std::string name;
   Dtype dtype = Dtype::kF32;  // of the original

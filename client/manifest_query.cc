@@ -1,5 +1,6 @@
 #include "client/manifest_query.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string_view>
@@ -9,11 +10,13 @@
 #include "absl/strings/str_join.h"
 #include "base/error_reason.h"
 #include "base/hash.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
+#include "client/server_faults.h"
 #include "client/unary_call.h"
 #include "codec/layers.h"
 #include "model/reserved_names.h"
+#include "wire/layer_bytes.h"
 
 namespace qstore::client {
 namespace {
@@ -21,8 +24,8 @@ namespace {
 // INTERNAL: what the server sent cannot be true.
 absl::Status AsContradiction(const absl::Status& status) {
   if (status.ok()) return status;
-  return absl::InternalError(absl::StrCat("the server contradicts itself: ",
-                                          std::string(status.message())));
+  return ContradictionError(absl::StrCat("the server contradicts itself: ",
+                                         std::string(status.message())));
 }
 
 const std::map<std::string, Dtype, std::less<>>& PrecisionDtypes() {
@@ -31,17 +34,31 @@ const std::map<std::string, Dtype, std::less<>>& PrecisionDtypes() {
   return *dtypes;
 }
 
-// Types of the quantized tensors or, where nothing is quantized, of all
-// floating-point tensors.
+// What the weights are: the types of the quantized tensors; where nothing is
+// quantized those of all floating-point tensors, or the one type of which there
+// is more than of these (FP8, packed integers: then floats are only scales).
 std::set<Dtype> WeightDtypes(const model::Manifest& manifest) {
   std::set<Dtype> quantized;
   std::set<Dtype> floating;
+  std::map<Dtype, uint64_t> bytes;
   for (const model::Object& object : manifest.objects) {
     if (!object.is_tensor()) continue;
     if (object.quantized()) quantized.insert(*object.dtype);
     if (IsQuantizable(*object.dtype)) floating.insert(*object.dtype);
+    bytes[*object.dtype] += object.raw_bytes;
   }
-  return quantized.empty() ? floating : quantized;
+  if (!quantized.empty()) return quantized;
+  const auto most = std::max_element(
+      bytes.begin(), bytes.end(),
+      [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most != bytes.end() && !IsQuantizable(most->first)) return {most->first};
+  return floating;
+}
+
+bool HasQuantized(const model::Manifest& manifest) {
+  return std::any_of(
+      manifest.objects.begin(), manifest.objects.end(),
+      [](const model::Object& object) { return object.quantized(); });
 }
 
 // That the server speaks of what it was asked for.
@@ -52,7 +69,7 @@ absl::Status CheckAnswers(const ModelReference& reference,
       revision.starts_with(reference.revision_prefix)) {
     return absl::OkStatus();
   }
-  return absl::InternalError(
+  return ContradictionError(
       absl::StrCat("the server answered with ", Quoted(model), "@",
                    Quoted(revision), " when asked for ", reference.ToString()));
 }
@@ -81,12 +98,12 @@ void ToProto(const ModelReference& reference, v1::Reference* proto) {
 absl::Status ParseManifestPage(const v1::Checked& checked,
                                v1::ManifestPage* page) {
   if (Xxh3(AsBytes(checked.serialized())) != checked.xxh3()) {
-    return absl::DataLossError(
+    return DamagedInTransitError(
         "a page of the manifest does not have the checksum sent with it: "
         "download it again");
   }
   if (!page->ParseFromString(checked.serialized())) {
-    return absl::InternalError("a page of the manifest cannot be parsed");
+    return ContradictionError("a page of the manifest cannot be parsed");
   }
   return absl::OkStatus();
 }
@@ -113,13 +130,15 @@ absl::StatusOr<model::Manifest> TakeManifest(
 
 absl::StatusOr<model::Manifest> FetchManifest(Connection* connection,
                                               const ModelReference& reference,
-                                              Cancellation* cancellation) {
+                                              Cancellation* cancellation,
+                                              uint64_t* received_bytes) {
   v1::GetRevisionRequest request;
   ToProto(reference, request.mutable_reference());
   wire::ManifestAssembler assembler;
   while (true) {
     QSTORE_ASSIGN_OR_RETURN(const v1::GetRevisionResponse response,
                             GetPage(connection, request, cancellation));
+    if (received_bytes != nullptr) *received_bytes += response.ByteSizeLong();
     v1::ManifestPage page;
     QSTORE_RETURN_IF_ERROR(ParseManifestPage(response.page(), &page));
     QSTORE_RETURN_IF_ERROR(AddPage(page, &assembler));
@@ -144,6 +163,12 @@ absl::StatusOr<ResolvedRevision> ResolveRevision(
   ResolvedRevision resolved;
   resolved.model = page.head().model();
   resolved.revision = page.head().revision();
+  QSTORE_ASSIGN_OR_RETURN(const model::LayerBytes stored,
+                          wire::FromWire(page.head().stored()));
+  resolved.summary = {
+      .created_unix_seconds = page.head().created_unix_seconds(),
+      .original_bytes = page.head().original_bytes(),
+      .stored_bytes = stored.total()};
   resolved.bytes_sent = request.ByteSizeLong();
   resolved.bytes_received = response.ByteSizeLong();
   QSTORE_RETURN_IF_ERROR(
@@ -187,14 +212,13 @@ absl::Status CheckPrecision(const std::string& precision,
           stored.empty()
               ? std::string(": it has no floating-point weights")
               : absl::StrCat(": its weights were uploaded as ", stored_names),
-          "; ask for the original or int8")),
+          HasQuantized(manifest) ? "; ask for the original or int8"
+                                 : "; ask for the original")),
       kReasonOtherPrecision);
 }
 
 absl::Status CheckHasInt8(const model::Manifest& manifest) {
-  for (const model::Object& object : manifest.objects) {
-    if (object.quantized()) return absl::OkStatus();
-  }
+  if (HasQuantized(manifest)) return absl::OkStatus();
   return WithReason(
       absl::FailedPreconditionError(absl::StrCat(
           "model ", manifest.model,
@@ -205,7 +229,7 @@ absl::Status CheckHasInt8(const model::Manifest& manifest) {
 
 absl::Status CheckNotReserved(const model::Manifest& manifest) {
   for (const model::File& file : manifest.files) {
-    const std::string_view part = ReservedPart(file.path);
+    const std::string_view part = OwnPart(file.path);
     if (part.empty()) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "the revision has the file ", Quoted(file.path),

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "client/cancellation.h"
 #include "client/connection.h"
+#include "client/listing.h"
 #include "model/manifest.h"
 #include "model/names.h"
 #include "model/selection.h"
@@ -27,10 +28,11 @@ absl::Status AddPage(const v1::ManifestPage& page,
 absl::StatusOr<model::Manifest> TakeManifest(
     wire::ManifestAssembler* assembler);
 
-// All pages, in as many calls of GetRevision.
-absl::StatusOr<model::Manifest> FetchManifest(Connection* connection,
-                                              const ModelReference& reference,
-                                              Cancellation* cancellation);
+// All pages, in as many calls of GetRevision. `received_bytes`: of messages;
+// may be null.
+absl::StatusOr<model::Manifest> FetchManifest(
+    Connection* connection, const ModelReference& reference,
+    Cancellation* cancellation, uint64_t* received_bytes = nullptr);
 
 // Only which revision the reference means: "org/name@revision", in one call.
 struct ResolvedRevision {
@@ -38,6 +40,7 @@ struct ResolvedRevision {
   std::string revision;
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
+  RevisionSummary summary;
 };
 absl::StatusOr<ResolvedRevision> ResolveRevision(
     Connection* connection, const ModelReference& reference,

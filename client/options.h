@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,16 +19,21 @@ struct SessionOptions {
   // How long to go on trying, without getting further, while the server is away
   // or busy; 0: not at all.
   double retry_seconds = 60;
+  // The same while the server has never been reached by the call, if that is
+  // less.
+  double first_contact_seconds = std::numeric_limits<double>::infinity();
 };
 
 struct UploadOptions {
   std::filesystem::path source;  // a model directory or a .safetensors file
   std::string model;
   std::string tag = "latest";
-  // How linear weights are quantized, by name; "none": everything is stored
-  // losslessly, without INT8.
-  std::string quantizer = "absmax";
-  std::string int8_coder = "zstd";
+  // How linear weights are quantized, by name (codec/quantizer.h); empty: the
+  // default; "none": everything is stored losslessly, without INT8.
+  std::string quantizer;
+  // How INT8 codes are compressed, by name (codec/int8/int8_coder.h); empty:
+  // the default.
+  std::string int8_coder;
   // Globs (`*`, `?`) on names of tensors: quantize only those that fit, and not
   // those.
   std::vector<std::string> include;
@@ -37,6 +43,8 @@ struct UploadOptions {
   // Quantize also weights that no Transformers config.json governs.
   bool quantize = false;
   bool force = false;  // upload also what looks like an accident
+  // Upload also what is no part of a model (directory_walk.h).
+  bool all_files = false;
 };
 
 struct DownloadOptions {

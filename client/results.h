@@ -27,8 +27,9 @@ struct UploadResult {
   std::string model;
   std::string tag;
   std::string revision;
-  bool created = false;   // false: this very content was stored already
-  std::string quantizer;  // "none" when nothing was quantized
+  bool created = false;    // false: this very content was stored already
+  std::string moved_from;  // what the tag named before; empty: nothing else
+  std::string quantizer;   // "none" when nothing was quantized
   uint64_t quantized_tensors = 0;
   uint64_t file_count = 0;
   uint64_t file_bytes = 0;
@@ -44,6 +45,8 @@ struct DownloadResult {
   std::string precision;  // "original" or "int8"
   // Of INT8 files; empty when the files are those that were uploaded.
   std::string format;
+  // All of it was there already, which was verified; nothing was written.
+  bool up_to_date = false;
   uint64_t file_count = 0;
   uint64_t file_bytes = 0;
   Transfer transfer;
@@ -53,7 +56,8 @@ struct DeleteResult {
   std::string revision;
   std::vector<std::string> removed_tags;
   bool revision_deleted = false;  // false: other tags still name it
-  uint64_t reclaimed_bytes = 0;
+  uint64_t reclaimed_bytes = 0;   // nobody needs them any more
+  uint64_t stored_bytes = 0;      // what the revision took
 };
 
 struct VerifyResult {

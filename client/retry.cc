@@ -71,12 +71,21 @@ absl::Status Retrier::RunOnce(const std::function<absl::Status()>& connect,
 
 void Retrier::Progressed() { waits_ = 0; }
 
+absl::Status Retrier::Connect(Connection* connection) {
+  absl::Status status = connection->Connect(options_.connect_timeout_seconds);
+  reached_ = reached_ || status.ok();
+  return status;
+}
+
 bool Retrier::WaitAfter(const absl::Status& error) {
-  if (options_.retry_seconds <= 0 || cancellation_->cancelled()) return false;
+  const double retry_seconds =
+      reached_
+          ? options_.retry_seconds
+          : std::min(options_.retry_seconds, options_.first_contact_seconds);
+  if (retry_seconds <= 0 || cancellation_->cancelled()) return false;
   const auto now = clock_();
   if (waits_ == 0) failing_since_ = now;
-  const double left_seconds =
-      options_.retry_seconds - Seconds(now - failing_since_);
+  const double left_seconds = retry_seconds - Seconds(now - failing_since_);
   const milliseconds wait = NextWait(error);
   if (Seconds(wait) >= left_seconds) return false;
   events_->Retry({.error = error,

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <random>
 #include <string>
 
@@ -17,6 +18,8 @@ struct RetryOptions {
   double connect_timeout_seconds = 10;
   // How long to go on trying without getting further; 0: not at all.
   double retry_seconds = 0;
+  // The same while the server has not been reached, if that is less.
+  double first_contact_seconds = std::numeric_limits<double>::infinity();
 };
 
 // Of one call of the library. One thread at a time.
@@ -43,9 +46,7 @@ class Retrier {
 
   // The work got further: the time begins anew, and waits are short again.
   void Progressed();
-  absl::Status Connect(Connection* connection) const {
-    return connection->Connect(options_.connect_timeout_seconds);
-  }
+  absl::Status Connect(Connection* connection);
   // How often something was tried that had failed before, and the first time.
   int attempts() const { return attempts_; }
 
@@ -61,7 +62,8 @@ class Retrier {
   const Sleep sleep_;
   std::mt19937 random_;
   int attempts_ = 1;
-  int waits_ = 0;  // since the last progress
+  bool reached_ = false;  // the server, once
+  int waits_ = 0;         // since the last progress
   // Of the first failure since the last progress.
   std::chrono::steady_clock::time_point failing_since_;
 };

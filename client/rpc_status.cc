@@ -4,6 +4,8 @@
 #include <google/protobuf/unknown_field_set.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -49,53 +51,91 @@ bool IsReason(const std::string& text) {
          });
 }
 
-// Keeps google.rpc.RetryInfo and the reason of google.rpc.ErrorInfo (1 reason),
-// details (Any: 1 type_url, 2 value) of google.rpc.Status (3 details).
-void KeepDetails(const grpc::Status& from, absl::Status* status) {
-  for (const std::string& any : BytesFields(from.error_details(), 3)) {
+// What the server says of an error beside code and sentence.
+struct Details {
+  std::string reason;      // of google.rpc.ErrorInfo; empty: none
+  std::string retry_info;  // google.rpc.RetryInfo, serialized; empty: none
+};
+
+// Out of google.rpc.Status (3 details), Any (1 type_url, 2 value) and
+// google.rpc.ErrorInfo (1 reason).
+Details DetailsOf(const grpc::Status& status) {
+  Details details;
+  for (const std::string& any : BytesFields(status.error_details(), 3)) {
     const std::vector<std::string> url = BytesFields(any, 1);
     const std::vector<std::string> value = BytesFields(any, 2);
     if (url.size() != 1 || value.size() != 1) continue;
     if (url[0] == kRetryInfoUrl) {
-      status->SetPayload(kRetryInfoUrl, absl::Cord(value[0]));
+      details.retry_info = value[0];
     } else if (url[0] == kErrorInfoUrl) {
       const std::vector<std::string> reason = BytesFields(value[0], 1);
-      if (reason.size() == 1 && IsReason(reason[0])) {
-        *status = WithReason(*status, reason[0]);
-      }
+      if (reason.size() == 1 && IsReason(reason[0])) details.reason = reason[0];
     }
   }
+  return details;
 }
 
-absl::Status Translate(const grpc::Status& status, const std::string& server) {
+absl::StatusCode CodeOf(const grpc::Status& status) {
   // absl took over gRPC's numbers; what is out of range becomes UNKNOWN.
   const int number = static_cast<int>(status.error_code());
-  const auto code =
-      number > 0 &&
-              number <= static_cast<int>(absl::StatusCode::kUnauthenticated)
-          ? static_cast<absl::StatusCode>(number)
-          : absl::StatusCode::kUnknown;
-  const std::string& text = status.error_message();
-  switch (code) {
-    case absl::StatusCode::kUnavailable:
-      return MakeStatus(
-          code,
-          absl::StrCat("qstored at ", server, " does not answer any more (",
-                       text, "): see whether it still runs, then try again"));
-    case absl::StatusCode::kUnimplemented:
-      return MakeStatus(
-          code,
-          absl::StrCat("the server at ", server, " does not know this call (",
-                       text, "): is it qstored, and of this version?"));
-    default:
-      break;
+  return number > 0 &&
+                 number <= static_cast<int>(absl::StatusCode::kUnauthenticated)
+             ? static_cast<absl::StatusCode>(number)
+             : absl::StatusCode::kUnknown;
+}
+
+// Where a stream is reset, there is no room for details: a server that cuts a
+// client off puts its reason before its sentence, "SLOW_CLIENT: the client...".
+// Takes it from `sentence`; empty: there is none.
+std::string TakeReason(absl::StatusCode code, std::string* sentence) {
+  const size_t colon = sentence->find(": ");
+  if (colon == std::string::npos) return "";
+  std::string word = sentence->substr(0, colon);
+  const ErrorReason* const reason = FindErrorReason(word);
+  if (reason == nullptr || reason->code != code) return "";
+  sentence->erase(0, colon + 2);
+  return word;
+}
+
+// gRPC's words for a stream that a proxy or a dying server reset; it gives
+// nothing else to tell that by.
+bool IsReset(absl::StatusCode code, const std::string& text) {
+  // RESOURCE_EXHAUSTED: the server's gRPC had no memory for more.
+  return (code == absl::StatusCode::kInternal ||
+          code == absl::StatusCode::kUnknown ||
+          code == absl::StatusCode::kResourceExhausted) &&
+         (absl::StrContains(text, "RST_STREAM") ||
+          absl::StrContains(text, "Stream removed"));
+}
+
+// An error that the server's own code did not answer with: gRPC's, a proxy's,
+// or that of a stream which the server has reset.
+absl::Status WithoutDetails(absl::StatusCode code, std::string text,
+                            const std::string& server) {
+  if (code == absl::StatusCode::kUnavailable || IsReset(code, text)) {
+    return WithReason(
+        MakeStatus(absl::StatusCode::kUnavailable,
+                   absl::StrCat("qstored at ", server,
+                                " does not answer any more (", text,
+                                "): see whether it still runs, then try "
+                                "again")),
+        kReasonConnectionLost);
   }
-  if (text.empty()) {
-    return MakeStatus(code, absl::StrCat("qstored at ", server, " answered ",
-                                         StatusCodeName(code),
-                                         " and gave no reason: see its log"));
+  if (code == absl::StatusCode::kUnimplemented) {
+    text = absl::StrCat("the server at ", server, " does not know this call (",
+                        text, "): is it qstored, and of this version?");
+  } else if (const std::string reason = TakeReason(code, &text);
+             !reason.empty()) {
+    return WithReason(
+        MakeStatus(code, absl::StrCat("qstored at ", server,
+                                      " has cut this call off: ", text)),
+        reason);
+  } else if (text.empty()) {
+    text =
+        absl::StrCat("qstored at ", server, " answered ", StatusCodeName(code),
+                     " and gave no reason: see its log");
   }
-  return MakeStatus(code, text);
+  return WithDefaultReason(MakeStatus(code, text));
 }
 
 }  // namespace
@@ -103,8 +143,22 @@ absl::Status Translate(const grpc::Status& status, const std::string& server) {
 absl::Status FromGrpcStatus(const grpc::Status& status,
                             const std::string& server) {
   if (status.ok()) return absl::OkStatus();
-  absl::Status translated = Translate(status, server);
-  KeepDetails(status, &translated);
+  const absl::StatusCode code = CodeOf(status);
+  const Details details = DetailsOf(status);
+  std::string text = status.error_message();
+  absl::Status translated;
+  if (details.reason.empty()) {
+    translated = WithoutDetails(code, std::move(text), server);
+  } else {
+    if (details.reason == kReasonDraining) {
+      text = absl::StrCat("qstored at ", server, " is being stopped (", text,
+                          "): try again when it runs again");
+    }
+    translated = WithReason(MakeStatus(code, text), details.reason);
+  }
+  if (!details.retry_info.empty()) {
+    translated.SetPayload(kRetryInfoUrl, absl::Cord(details.retry_info));
+  }
   return translated;
 }
 
@@ -121,23 +175,15 @@ std::optional<absl::Duration> RetryDelay(const absl::Status& status) {
 }
 
 bool IsTransient(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kUnavailable:
-    // Not by us, whoever asks knows: the server gave the call up.
-    case absl::StatusCode::kCancelled:
-      return true;
-    case absl::StatusCode::kResourceExhausted:
-      // Without a sentence of the server's: its gRPC had no memory for more.
-      return RetryDelay(status).has_value() ||
-             absl::StrContains(status.message(), "RST_STREAM");
-    // gRPC's words for a stream that a proxy or a dying server reset.
-    case absl::StatusCode::kInternal:
-    case absl::StatusCode::kUnknown:
-      return absl::StrContains(status.message(), "RST_STREAM") ||
-             absl::StrContains(status.message(), "Stream removed");
-    default:
-      return false;
-  }
+  static constexpr const char* kPassing[] = {
+      kReasonUnreachable, kReasonConnectionLost, kReasonDraining,
+      kReasonUnavailable,
+      // Not by us, whoever asks knows: the server gave the call up.
+      kReasonCancelled, kReasonSlowClient};
+  if (RetryDelay(status).has_value()) return true;
+  const std::string reason = EffectiveReasonOf(status);
+  return std::find(std::begin(kPassing), std::end(kPassing), reason) !=
+         std::end(kPassing);
 }
 
 std::string StatusCodeName(absl::StatusCode code) {

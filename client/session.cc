@@ -12,6 +12,7 @@
 #include "client/manifest_query.h"
 #include "client/retry.h"
 #include "client/rpc_status.h"
+#include "client/server_faults.h"
 #include "client/unary_call.h"
 #include "client/upload/upload.h"
 #include "client/upload/upload_plan.h"
@@ -27,10 +28,12 @@ class Session::Frame {
         cancellation_(options.cancellation != nullptr ? options.cancellation
                                                       : &never_),
         connection_(session->connection_.get()),
-        retrier_({.connect_timeout_seconds =
-                      session->options_.connect_timeout_seconds,
-                  .retry_seconds = session->options_.retry_seconds},
-                 events_, cancellation_) {}
+        retrier_(
+            {.connect_timeout_seconds =
+                 session->options_.connect_timeout_seconds,
+             .retry_seconds = session->options_.retry_seconds,
+             .first_contact_seconds = session->options_.first_contact_seconds},
+            events_, cancellation_) {}
   Frame(const Frame&) = delete;
   Frame& operator=(const Frame&) = delete;
 
@@ -128,6 +131,19 @@ absl::StatusOr<std::vector<ModelListing>> Session::ListModels(
   return models;
 }
 
+absl::StatusOr<RevisionSummary> Session::GetRevisionSummary(
+    const ModelReference& reference, const CallOptions& call) {
+  Frame frame(this, call);
+  ResolvedRevision revision;
+  QSTORE_RETURN_IF_ERROR(frame.Run([&]() -> absl::Status {
+    QSTORE_ASSIGN_OR_RETURN(
+        revision,
+        ResolveRevision(&frame.connection(), reference, frame.cancellation()));
+    return absl::OkStatus();
+  }));
+  return revision.summary;
+}
+
 absl::StatusOr<RevisionListing> Session::GetRevision(
     const ModelReference& reference, const CallOptions& call) {
   Frame frame(this, call);
@@ -186,7 +202,9 @@ absl::StatusOr<VerifyResult> Session::Verify(const ModelReference& reference,
         frame.connection().stub().Verify(&context, request);
     v1::VerifyResponse response;
     while (reader->Read(&response)) {
-      frame.events().Set(response.checked_bytes(), 0);
+      frame.events().SetParts(response.checked_bytes(),
+                              response.checked_objects(),
+                              response.total_objects());
       last.Swap(&response);
     }
     const grpc::Status status = reader->Finish();
@@ -194,7 +212,7 @@ absl::StatusOr<VerifyResult> Session::Verify(const ModelReference& reference,
     return FromGrpcStatus(status, frame.connection().server());
   }));
   if (last.done()) return FromWire(last);
-  return absl::InternalError(
+  return ContradictionError(
       absl::StrCat(action, ": the server ended before it was done; try again"));
 }
 

@@ -81,6 +81,9 @@ class Session {
   // Models whose names start with `prefix`.
   absl::StatusOr<std::vector<ModelListing>> ListModels(
       const std::string& prefix, const CallOptions& call = {});
+  // Size and time of a revision.
+  absl::StatusOr<RevisionSummary> GetRevisionSummary(
+      const ModelReference& reference, const CallOptions& call = {});
   // What a revision holds, by file and tensor. Reads no weights.
   absl::StatusOr<RevisionListing> GetRevision(const ModelReference& reference,
                                               const CallOptions& call = {});

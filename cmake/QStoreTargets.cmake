@@ -58,6 +58,12 @@ target_compile_options(qstore_flags INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
   -Wimplicit-fallthrough "$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-dangling-reference>" -ffp-contract=off -fno-omit-frame-pointer)
 target_include_directories(qstore_flags INTERFACE ${PROJECT_SOURCE_DIR})
+# gcc built the libraries. Debian 13's does not write the type of a template
+# argument into a symbol yet, and clang does since 18: absl::Cord(std::string&&)
+# would not be found.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 18)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fclang-abi-compat=17>)
+endif()
 if(QSTORE_SANITIZE)
   add_compile_options(-fsanitize=${QSTORE_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${QSTORE_SANITIZE})

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "absl/base/config.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
@@ -50,13 +51,6 @@ void* FindInMutex(const std::string& method, const std::string& arguments) {
 
 template <typename Result>
 using Plain = Result (*)(absl::Mutex*);
-template <typename Result>
-using WithCondition = Result (*)(absl::Mutex*, const absl::Condition&);
-using WithTimeout = bool (*)(absl::Mutex*, const absl::Condition&,
-                             absl::Duration);
-
-constexpr char kCondition[] = "RKNS0_9ConditionE";
-constexpr char kConditionAndTimeout[] = "RKNS0_9ConditionENS0_8DurationE";
 
 class IgnoringReads {
  public:
@@ -116,6 +110,20 @@ bool Mutex::TryLock() {
   return Taking(this, [this] { return real(this); });
 }
 
+#if ABSL_LTS_RELEASE_VERSION < 20240722
+
+namespace {
+
+template <typename Result>
+using WithCondition = Result (*)(absl::Mutex*, const absl::Condition&);
+using WithTimeout = bool (*)(absl::Mutex*, const absl::Condition&,
+                             absl::Duration);
+
+constexpr char kCondition[] = "RKNS0_9ConditionE";
+constexpr char kConditionAndTimeout[] = "RKNS0_9ConditionENS0_8DurationE";
+
+}  // namespace
+
 void Mutex::LockWhen(const Condition& cond) {
   static const auto real = reinterpret_cast<WithCondition<void>>(
       FindInMutex("LockWhen", kCondition));
@@ -141,6 +149,35 @@ bool Mutex::AwaitWithTimeout(const Condition& cond, Duration timeout) {
   __tsan_release(this);
   return Taking(this, [&] { return real(this, cond, timeout); });
 }
+
+#else  // Await, LockWhen and the like are inline, and call these two.
+
+namespace {
+
+using synchronization_internal::KernelTimeout;
+
+constexpr char kCondition[] =
+    "RKNS0_9ConditionENS0_24synchronization_internal13KernelTimeoutE";
+
+}  // namespace
+
+bool Mutex::LockWhenCommon(const Condition& cond, KernelTimeout timeout,
+                           bool write) {
+  static const auto real =
+      reinterpret_cast<bool (*)(Mutex*, const Condition&, KernelTimeout, bool)>(
+          FindInMutex("LockWhenCommon", std::string(kCondition) + "b"));
+  return Taking(this, [&] { return real(this, cond, timeout, write); });
+}
+
+bool Mutex::AwaitCommon(const Condition& cond, KernelTimeout timeout) {
+  static const auto real =
+      reinterpret_cast<bool (*)(Mutex*, const Condition&, KernelTimeout)>(
+          FindInMutex("AwaitCommon", kCondition));
+  __tsan_release(this);
+  return Taking(this, [&] { return real(this, cond, timeout); });
+}
+
+#endif
 
 void Notification::Notify() {
   static const auto real = reinterpret_cast<void (*)(Notification*)>(

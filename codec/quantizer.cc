@@ -22,6 +22,10 @@ const Quantizer* FindQuantizer(std::string_view name) {
   return nullptr;
 }
 
+std::string QuantizerNameOr(std::string_view name) {
+  return std::string(name.empty() ? DefaultQuantizer().name : name);
+}
+
 std::string QuantizerNames() {
   return absl::StrJoin(Quantizers(), ", ",
                        [](std::string* out, const Quantizer* quantizer) {

@@ -47,6 +47,10 @@ inline const Quantizer& QuantizerOr(const Quantizer* quantizer) {
 // nullptr when the name is unknown.
 const Quantizer* FindQuantizer(std::string_view name);
 
+// The name of a quantizer or kNoQuantizer for what a user says: the default for
+// nothing, and any other name as it is.
+std::string QuantizerNameOr(std::string_view name);
+
 // For messages: absmax.
 std::string QuantizerNames();
 

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/glob.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/glob.h"
+#include "base/text/quote.h"
 #include "model/json_text.h"
 
 namespace qstore::model {

@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/error_reason.h"
-#include "base/glob.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/glob.h"
+#include "base/text/quote.h"
 
 namespace qstore::model {
 namespace {
@@ -46,6 +46,13 @@ absl::StatusOr<ByteRange> BytesOfRows(const Object& object,
   }
   const uint64_t row_bytes = object.raw_bytes / row_count;
   return ByteRange{rows.first * row_bytes, rows.end * row_bytes};
+}
+
+// A range that is the whole tensor is no range: then it is the same as asked
+// for without one.
+bool HasAllRows(const Object& object, const RowRange& rows) {
+  return object.is_tensor() && !object.shape.empty() &&
+         rows == RowRange{0, object.shape[0]};
 }
 
 class Planner {
@@ -136,7 +143,8 @@ class Planner {
       PlannedSegment wanted;
       wanted.segment_index = static_cast<uint32_t>(i);
       ByteRange bytes = {0, object.raw_bytes};
-      if (!planned->whole && pattern->rows.has_value()) {
+      if (!planned->whole && pattern->rows.has_value() &&
+          !HasAllRows(object, *pattern->rows)) {
         wanted.rows = pattern->rows;
         absl::StatusOr<ByteRange> rows = BytesOfRows(object, *pattern->rows);
         if (!rows.ok()) {

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 
 namespace qstore::model {
 namespace {

@@ -22,7 +22,7 @@ struct RowRange {
 };
 
 struct TensorPattern {
-  std::string pattern;           // as base/glob.h has it, on the tensor's name
+  std::string pattern;  // as base/text/glob.h has it, on the tensor's name
   std::optional<RowRange> rows;  // nothing: all
 
   bool operator==(const TensorPattern&) const = default;

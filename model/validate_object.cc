@@ -3,7 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "codec/layers.h"
 #include "codec/quantizer.h"
 #include "model/chunk_description.h"

@@ -5,7 +5,7 @@
 #   scripts/setup-debian.sh demo      that, and what scripts/demo.sh needs
 #   scripts/setup-debian.sh bench     that, and what scripts/bench-codec.sh needs
 #   scripts/setup-debian.sh test      that, and what scripts/test.sh needs
-#   scripts/setup-debian.sh torture   that, and what scripts/torture.sh and the fuzz preset need
+#   scripts/setup-debian.sh torture   the same: what scripts/torture.sh and the fuzz preset need
 #
 # Calls apt-get only when something is missing, with sudo when not root.
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
@@ -20,19 +20,18 @@ build_packages=(
 demo_packages=("${build_packages[@]}" python3 python3-numpy python3-venv python3-pip ca-certificates)
 bench_packages=("${demo_packages[@]}" libbenchmark-dev liblz4-dev python3-dev)
 test_packages=("${bench_packages[@]}" python3-grpcio python3-yaml python3-zstandard util-linux
-  g++-aarch64-linux-gnu)
+  g++-aarch64-linux-gnu clang libclang-rt-dev)
 # Formatting and clang-tidy's findings depend on the version: Debian 12 has this one.
 if [ "$(debian_release)" = 12 ]; then
   test_packages+=(clang-format-14 clang-tidy-14)
 fi
-torture_packages=("${test_packages[@]}" clang libclang-rt-dev)
 
 case "${1:-test}" in
   build) wanted=("${build_packages[@]}") ;;
   demo) wanted=("${demo_packages[@]}") ;;
   bench) wanted=("${bench_packages[@]}") ;;
   test) wanted=("${test_packages[@]}") ;;
-  torture) wanted=("${torture_packages[@]}") ;;
+  torture) wanted=("${test_packages[@]}") ;;
   *) die "usage: $0 [build|demo|bench|test|torture]" ;;
 esac
 

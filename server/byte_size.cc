@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 
 namespace qstore::server {
 

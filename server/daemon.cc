@@ -13,18 +13,22 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "server/engines.h"
 #include "server/limits/memory_plan.h"
+#include "server/listen_address.h"
 #include "server/sweep_log.h"
 #include "server/upload/chunk_work.h"
+#include "server/upload/restore_uploads.h"
 #include "server/upload/upload_session.h"
 
 namespace qstore::server {
 namespace {
 
 constexpr char kServiceName[] = "qstore.v1.ModelStore";
+// Not a service of the API: what changes the store.
+constexpr char kWritesName[] = "qstore.v1.ModelStore.writes";
 
 // An upload message: its payload and what protobuf adds.
 constexpr int kMaxReceivedMessageBytes =
@@ -35,6 +39,10 @@ constexpr int kKeepaliveMilliseconds = 60'000;
 // For what a client says first, before there are calls.
 constexpr int kHandshakeTimeoutMilliseconds = 20'000;
 constexpr int kMinClientPingIntervalMilliseconds = 10'000;
+
+// Of the memory for lists of tensors, what those may have that wait for their
+// clients to ask for the next page.
+constexpr uint64_t kKeptListingsShare = 8;
 
 // Encode tasks wait here beyond those that run; more only hold memory.
 constexpr size_t kQueuedTasksPerThread = 4;
@@ -120,18 +128,33 @@ void SetChannelArguments(const ServerOptions& options,
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
     const ServerOptions& options) {
   QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
-  auto engine = OpenEngine(options);
+  // Before a directory is made for nothing.
+  QSTORE_RETURN_IF_ERROR(CheckCanListen(options.listen));
+  auto write_watch = std::make_shared<WriteWatch>();
+  auto engine = OpenEngine(options, [write_watch](const absl::Status&) {
+    write_watch->NoteFailure();
+  });
   if (!engine.ok()) {
     return Annotate(engine.status(),
                     "cannot open the store in " + Quoted(options.data_dir));
   }
-  return StartWithEngine(options, *std::move(engine));
+  return StartWatched(options, *std::move(engine), std::move(write_watch));
 }
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     const ServerOptions& options, storage::Engine engine) {
   QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
-  auto store = storage::ModelStore::Open(std::move(engine),
+  return StartWatched(options, std::move(engine),
+                      std::make_shared<WriteWatch>());
+}
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWatched(
+    const ServerOptions& options, storage::Engine engine,
+    std::shared_ptr<WriteWatch> write_watch) {
+  storage::Engine watched = storage::WithWatchedWrites(
+      std::move(engine),
+      [write_watch](const absl::Status&) { write_watch->NoteFailure(); });
+  auto store = storage::ModelStore::Open(std::move(watched),
                                          {.report_collection = LogCollection});
   if (!store.ok()) {
     return Annotate(store.status(),
@@ -143,24 +166,30 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     QSTORE_ASSIGN_OR_RETURN(
         backups, BackupDirectory::Open(options.backup_dir, options.data_dir));
   }
-  std::unique_ptr<Daemon> daemon(
-      new Daemon(options, *std::move(store), std::move(backups)));
+  std::unique_ptr<Daemon> daemon(new Daemon(
+      options, std::move(write_watch), *std::move(store), std::move(backups)));
   QSTORE_RETURN_IF_ERROR(daemon->quotas_.Load(daemon->store_.get()));
+  RestoreUploads(daemon->store_.get(), daemon->Ingest(), &daemon->upload_park_);
   QSTORE_RETURN_IF_ERROR(daemon->Serve());
   return daemon;
 }
 
 Daemon::Daemon(const ServerOptions& options,
+               std::shared_ptr<WriteWatch> write_watch,
                std::unique_ptr<storage::ModelStore> store,
                std::unique_ptr<BackupDirectory> backups)
     : options_(options),
+      write_watch_(std::move(write_watch)),
       store_(std::move(store)),
       backups_(std::move(backups)),
       cancellations_(&timer_),
       ingest_budget_(options.ingest_memory_bytes, &cancellations_),
       metadata_budget_(options.metadata_memory_bytes),
       verify_budget_(VerifyBytes(options), &cancellations_),
-      disk_reserve_(DiskSpaceOf(options), options.disk_reserve_bytes),
+      disk_reserve_(DiskSpaceOf(options), options.disk_reserve_bytes,
+                    [store = store_.get()](absl::Duration timeout) {
+                      store->WaitForCollection(timeout).IgnoreError();
+                    }),
       quotas_(options.quotas),
       stalls_(std::chrono::seconds(options.stall_timeout_seconds), &timer_),
       open_calls_(options.answer_memory_bytes),
@@ -168,8 +197,9 @@ Daemon::Daemon(const ServerOptions& options,
       admission_(options.calls, &timer_),
       encode_pool_(EncodeThreadCount(options),
                    kQueuedTasksPerThread * EncodeThreadCount(options)),
-      // And the park's task.
-      read_pool_(ReadThreadCount(options), options.calls.downloads + 1),
+      // And the tasks of the park, of the watch on writes, and of listings.
+      read_pool_(ReadThreadCount(options),
+                 options.calls.downloads + 2 + KeptListings::kMaxListings),
       // A call leaves its place a moment before its thread.
       short_call_threads_(options.calls.short_calls, options.calls.short_calls),
       upload_threads_(options.calls.uploads, options.calls.uploads),
@@ -179,21 +209,13 @@ Daemon::Daemon(const ServerOptions& options,
           {.window = std::chrono::seconds(options.resume_window_seconds),
            .uploads = options.max_parked_uploads},
           &timer_, &read_pool_),
+      listings_(options.metadata_memory_bytes / kKeptListingsShare, &timer_,
+                &read_pool_),
       service_(store_.get(), Environment(),
-               UploadResources{
-                   .store = store_.get(),
-                   .ingest = IngestResources{.encode_pool = &encode_pool_,
-                                             .codecs = &codecs_,
-                                             .budget = &ingest_budget_,
-                                             .verify = options.verify_ingest,
-                                             .limits = options.ingest_limits,
-                                             .metadata = &metadata_budget_,
-                                             .disk_reserve = &disk_reserve_,
-                                             .quotas = &quotas_,
-                                             .cancelled = {},
-                                             .cancellations = &cancellations_},
-                   .park = &upload_park_,
-                   .threads = &upload_threads_},
+               UploadResources{.store = store_.get(),
+                               .ingest = Ingest(),
+                               .park = &upload_park_,
+                               .threads = &upload_threads_},
                DownloadResources{.store = store_.get(),
                                  .read_pool = &read_pool_,
                                  .gauge = pinned_bytes_,
@@ -205,10 +227,27 @@ Daemon::Daemon(const ServerOptions& options,
                                .codecs = &codecs_,
                                .budget = &verify_budget_,
                                .metadata = &metadata_budget_,
-                               .threads = &verify_threads_}),
+                               .threads = &verify_threads_},
+               &listings_),
       admin_service_(store_.get(), Environment(), backups_.get(),
                      scrubber_.get()),
       reflection_service_(Environment()) {}
+
+IngestResources Daemon::Ingest() {
+  return {.encode_pool = &encode_pool_,
+          .codecs = &codecs_,
+          .budget = &ingest_budget_,
+          .verify = options_.verify_ingest,
+          .limits = options_.ingest_limits,
+          .metadata = &metadata_budget_,
+          .disk_reserve = &disk_reserve_,
+          .quotas = &quotas_,
+          .checkpoints = {.window = std::chrono::seconds(
+                              options_.resume_window_seconds),
+                          .every_bytes = options_.checkpoint_bytes},
+          .cancelled = {},
+          .cancellations = &cancellations_};
+}
 
 CallEnvironment Daemon::Environment() {
   return {.admission = &admission_,
@@ -216,7 +255,8 @@ CallEnvironment Daemon::Environment() {
           .counts = &call_counts_,
           .stalls = &stalls_,
           .open_calls = &open_calls_,
-          .short_calls = &short_call_threads_};
+          .short_calls = &short_call_threads_,
+          .data_dir = &options_.data_dir};
 }
 
 absl::Status Daemon::Serve() {
@@ -245,6 +285,14 @@ absl::Status Daemon::Serve() {
   }
   server_->GetHealthCheckService()->SetServingStatus("", true);
   server_->GetHealthCheckService()->SetServingStatus(kServiceName, true);
+  server_->GetHealthCheckService()->SetServingStatus(kWritesName, true);
+  write_watch_->Start([this] { return store_->TryWriting(); },
+                      [this](const absl::Status& status) {
+                        LogWriting(status);
+                        server_->GetHealthCheckService()->SetServingStatus(
+                            kWritesName, status.ok());
+                      },
+                      &timer_, &read_pool_);
   listener_ = std::make_unique<ConnectionListener>(
       std::move(sockets), options_.max_connections,
       [this](int listener, int connection) {
@@ -266,6 +314,7 @@ void Daemon::Shutdown(std::chrono::milliseconds grace) {
   // The port stays open while calls finish, so that probes can read the state
   // and new calls get a clear answer.
   server_->GetHealthCheckService()->Shutdown();
+  write_watch_->Stop();
   admission_.StopAdmitting();
   if (scrubber_ != nullptr) scrubber_->Stop();
   upload_park_.Close();

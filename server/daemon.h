@@ -29,7 +29,9 @@
 #include "server/limits/open_calls.h"
 #include "server/limits/quotas.h"
 #include "server/limits/stall_watch.h"
+#include "server/limits/write_watch.h"
 #include "server/options.h"
+#include "server/upload/ingest_resources.h"
 #include "server/upload/upload_park.h"
 #include "storage/engine.h"
 #include "storage/model_store.h"
@@ -68,16 +70,24 @@ class Daemon {
   const UploadPark& upload_park() const { return upload_park_; }
   const ConnectionListener& connections() const { return *listener_; }
   const PinnedBytesGauge& pinned_bytes() const { return *pinned_bytes_; }
+  // Why the store takes no writes; OK when it does.
+  absl::Status writing_status() const { return write_watch_->status(); }
 
  private:
-  Daemon(const ServerOptions& options,
+  Daemon(const ServerOptions& options, std::shared_ptr<WriteWatch> write_watch,
          std::unique_ptr<storage::ModelStore> store,
          std::unique_ptr<BackupDirectory> backups);
+  static absl::StatusOr<std::unique_ptr<Daemon>> StartWatched(
+      const ServerOptions& options, storage::Engine engine,
+      std::shared_ptr<WriteWatch> write_watch);
   absl::Status Serve();
   CallEnvironment Environment();
+  IngestResources Ingest();
 
   const ServerOptions options_;
   std::string address_;
+  // The store's engine has it too.
+  const std::shared_ptr<WriteWatch> write_watch_;
   // Destroyed from the last to the first: nothing may outlive what it uses.
   std::unique_ptr<storage::ModelStore> store_;
   const std::unique_ptr<BackupDirectory> backups_;  // null: off
@@ -102,6 +112,7 @@ class Daemon {
   ThreadPool verify_threads_;
   std::unique_ptr<Scrubber> scrubber_;  // null: off
   UploadPark upload_park_;
+  KeptListings listings_;
   ModelStoreService service_;
   AdminService admin_service_;
   ReflectionService reflection_service_;

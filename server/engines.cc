@@ -1,44 +1,40 @@
 #include "server/engines.h"
 
-#include <spdlog/spdlog.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 #include "storage/memory/engine.h"
 #include "storage/rocksdb/engine.h"
+#include "storage/rocksdb/foreign_files.h"
 
 namespace qstore::server {
 namespace {
 
 using EngineOrError = absl::StatusOr<storage::Engine>;
 
-void LogWriting(const absl::Status& status) {
-  if (status.ok()) {
-    spdlog::warn("the store takes writes again");
-  } else {
-    spdlog::error(
-        "the store takes no writes, and tries again several times a second; "
-        "reads go on, and what was acknowledged is there; see to the disk: {}",
-        status.ToString());
-  }
-}
-
-EngineOrError OpenRocksDb(const ServerOptions& options) {
+EngineOrError OpenRocksDb(const ServerOptions& options,
+                          const storage::FailedWrite& report_failed_write) {
+  const absl::Status empty = storage::CheckNoForeignFiles(options.data_dir);
+  if (!empty.ok()) return empty;
   storage::RocksDbOptions engine_options;
   engine_options.block_cache_bytes = options.block_cache_bytes;
   engine_options.max_open_files = options.max_open_tables;
-  engine_options.report_writing = LogWriting;
+  engine_options.report_writing =
+      [report_failed_write](const absl::Status& status) {
+        if (!status.ok()) report_failed_write(status);
+      };
   return storage::OpenRocksDbEngine(options.data_dir, engine_options);
 }
 
-EngineOrError OpenMemory(const ServerOptions& /*options*/) {
+EngineOrError OpenMemory(const ServerOptions& /*options*/,
+                         const storage::FailedWrite& /*report_failed_write*/) {
   return storage::NewMemoryEngine();
 }
 
 struct EngineEntry {
   const char* name;
-  EngineOrError (*open)(const ServerOptions& options);
+  EngineOrError (*open)(const ServerOptions& options,
+                        const storage::FailedWrite& report_failed_write);
 };
 
 constexpr EngineEntry kEngines[] = {
@@ -55,9 +51,12 @@ std::string EngineNames() {
                        });
 }
 
-EngineOrError OpenEngine(const ServerOptions& options) {
+EngineOrError OpenEngine(const ServerOptions& options,
+                         const storage::FailedWrite& report_failed_write) {
   for (const EngineEntry& entry : kEngines) {
-    if (options.engine == entry.name) return entry.open(options);
+    if (options.engine == entry.name) {
+      return entry.open(options, report_failed_write);
+    }
   }
   return absl::InvalidArgumentError(
       absl::StrCat("unknown engine ", Quoted(options.engine), "; use one of ",

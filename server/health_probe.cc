@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,10 @@ constexpr char kCheckMethod[] = "/grpc.health.v1.Health/Check";
 // HealthCheckResponse{status = SERVING}: field 1, varint 1. The messages are
 // too small to carry their generated code along.
 constexpr char kServingResponse[] = "\x08\x01";
+// HealthCheckRequest{service = "qstore.v1.ModelStore.writes"}: field 1, 27
+// bytes.
+constexpr char kWritesRequest[] = "\x0a\x1bqstore.v1.ModelStore.writes";
+static_assert(sizeof(kWritesRequest) == 2 + 27 + 1);
 constexpr auto kTimeout = std::chrono::seconds(5);
 
 std::string ToString(const grpc::ByteBuffer& buffer) {
@@ -38,30 +43,45 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
                                    arguments);
 }
 
-}  // namespace
-
-absl::Status ProbeHealth(const std::string& address) {
-  grpc::GenericStub stub(OpenChannel(address));
+std::pair<grpc::Status, std::string> Check(
+    const std::shared_ptr<grpc::Channel>& channel, const std::string& request) {
+  grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kTimeout);
-  const grpc::Slice empty_request{std::string()};
-  const grpc::ByteBuffer request(&empty_request, 1);
+  const grpc::Slice slice{request};
+  const grpc::ByteBuffer message(&slice, 1);
   grpc::ByteBuffer response;
   grpc::Status status;
   grpc::CompletionQueue queue;
-  auto call = stub.PrepareUnaryCall(&context, kCheckMethod, request, &queue);
+  auto call = stub.PrepareUnaryCall(&context, kCheckMethod, message, &queue);
   call->StartCall();
   call->Finish(&response, &status, nullptr);
   void* tag = nullptr;
   bool ok = false;
   queue.Next(&tag, &ok);
+  return {status, ToString(response)};
+}
+
+}  // namespace
+
+absl::Status ProbeHealth(const std::string& address) {
+  const std::shared_ptr<grpc::Channel> channel = OpenChannel(address);
+  const auto [status, response] = Check(channel, "");
   if (!status.ok()) {
     return absl::UnavailableError(absl::StrCat("no daemon answers at ", address,
                                                ": ", status.error_message()));
   }
-  if (ToString(response) != kServingResponse) {
+  if (response != kServingResponse) {
     return absl::UnavailableError(
         absl::StrCat("the daemon at ", address, " is not serving"));
+  }
+  // Whoever does not know the name has nothing to say about writes.
+  const auto [writes_status, writes] = Check(channel, kWritesRequest);
+  if (writes_status.ok() && writes != kServingResponse) {
+    return absl::UnavailableError(absl::StrCat(
+        "the daemon at ", address,
+        " serves reads and takes no writes: its log says why; make room on its "
+        "disk or see to it"));
   }
   return absl::OkStatus();
 }

@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "base/refused_variables.h"
 #include "server/byte_size.h"
 #include "server/engines.h"
 #include "server/limits/memory_plan.h"
@@ -77,6 +80,12 @@ class FlagParser {
   CLI::App* app_;
 };
 
+// "90", "90s", "5m", "2h": of seconds.
+CLI::AsNumberWithUnit AsSeconds() {
+  return CLI::AsNumberWithUnit(
+      std::map<std::string, uint32_t>{{"s", 1}, {"m", 60}, {"h", 3600}});
+}
+
 void AddServingFlags(FlagParser& flags, ServerOptions* options) {
   flags.Add("--listen", &options->listen,
             "HOST:PORT to serve on; port 0 takes a free one");
@@ -88,12 +97,17 @@ void AddServingFlags(FlagParser& flags, ServerOptions* options) {
   flags
       .Add("--grace", &options->grace_seconds,
            "Seconds that running calls get to finish after SIGTERM")
+      ->transform(AsSeconds())
       ->check(CLI::Range(0, 86'400));
   flags
       .Add("--log-level", &options->log_level,
            "trace, debug, info, warning, error or off")
       ->check(
           CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}));
+  flags
+      .Add("--log-format", &options->log_format,
+           "text, or json: one document a line")
+      ->check(CLI::IsMember({"text", "json"}));
 }
 
 void AddWorkFlags(FlagParser& flags, ServerOptions* options) {
@@ -128,11 +142,13 @@ void AddWaitingFlags(FlagParser& flags, ServerOptions* options,
   flags
       .Add("--queue-timeout", queue_timeout_seconds,
            "Seconds that a call waits for a place")
+      ->transform(AsSeconds())
       ->check(CLI::Range(0, 86'400));
   flags
       .Add("--stall-timeout", &options->stall_timeout_seconds,
            "Seconds after which a call is cancelled whose client neither sends "
            "nor takes anything; 0: never")
+      ->transform(AsSeconds())
       ->check(CLI::Range(0, 86'400));
 }
 
@@ -140,11 +156,15 @@ void AddResumeFlags(FlagParser& flags, ServerOptions* options) {
   flags
       .Add("--resume-window", &options->resume_window_seconds,
            "Seconds for which an interrupted upload is kept; 0: not at all")
+      ->transform(AsSeconds())
       ->check(CLI::Range(0, 7 * 86'400));
   flags
       .Add("--max-parked", &options->max_parked_uploads,
            "Interrupted uploads that are kept; past it the oldest goes")
       ->check(CLI::Range(1, 1024));
+  flags.AddSize("--checkpoint-every", &options->checkpoint_bytes, kMemoryRange,
+                "Of an upload, what is received between two of the points at "
+                "which it can go on when the server has ended meanwhile");
 }
 
 void AddMemoryFlags(FlagParser& flags, ServerOptions* options,
@@ -162,7 +182,8 @@ void AddMemoryFlags(FlagParser& flags, ServerOptions* options,
                 "What gRPC may hold of all connections; past it calls are cut "
                 "off");
   flags.AddSize("--block-cache", &options->block_cache_bytes, kMemoryRange,
-                "RocksDB's cache");
+                "Stored values that are kept for the next read (RocksDB's "
+                "cache); default: an eighth of the memory, 64MiB to 512MiB");
   flags.AddSize("--max-header",
                 &options->ingest_limits.max_safetensors_header_bytes,
                 kHeaderRange, "What a safetensors header may have");
@@ -201,7 +222,12 @@ absl::Status LimitMemory(const CLI::App& app, uint64_t given_limit_bytes,
   // Not asked for, so nothing is refused for it. An eighth is left for what
   // the kernel counts beside a process: page cache in use, sockets.
   const std::optional<uint64_t> cgroup_bytes = CgroupMemoryLimit();
-  if (!cgroup_bytes.has_value()) return absl::OkStatus();
+  if (!cgroup_bytes.has_value()) {
+    if (!given("--block-cache")) {
+      options.block_cache_bytes = DefaultBlockCacheBytes(MachineMemoryBytes());
+    }
+    return absl::OkStatus();
+  }
   ShareMemory(*cgroup_bytes - *cgroup_bytes / 8, given, &options);
   command->notes.push_back(
       absl::StrCat("the cgroup allows ", *cgroup_bytes / kMebibyte,
@@ -222,11 +248,61 @@ void AddScrubFlags(FlagParser& flags, ServerOptions* options) {
                 "What the check reads a second at most");
 }
 
+// As programs of the shell do, and qstore-client.
+constexpr int kExitUsage = 2;
+
 ExitCommand Fail(const std::string& sentence) {
-  return {1, absl::StrCat("qstored: ", sentence)};
+  return {kExitUsage, absl::StrCat("qstored: ", sentence)};
+}
+
+// Nobody who set a variable has given a flag: the sentence names what was set.
+std::string NameVariable(const CLI::App& app, int argc, const char* const* argv,
+                         std::string sentence) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string flag = option->get_name();
+    const std::string variable = option->get_envname();
+    const bool given =
+        std::any_of(argv + 1, argv + argc, [&](const char* argument) {
+          const std::string_view word(argument);
+          return word == flag || word.starts_with(flag + "=");
+        });
+    const size_t at = sentence.find(flag + ":");
+    if (given || variable.empty() || at == std::string::npos) continue;
+    sentence.replace(at, flag.size(), "the variable " + variable);
+  }
+  return sentence;
 }
 
 }  // namespace
+
+std::string DescribeOptions(const ServerOptions& options) {
+  std::string text = absl::StrCat(
+      "--listen ", options.listen, " --data-dir ", options.data_dir,
+      " --engine ", options.engine, " --threads ", options.threads,
+      " --max-uploads ", options.calls.uploads, " --max-downloads ",
+      options.calls.downloads, " --max-verifies ", options.calls.verifies,
+      " --max-queued ", options.calls.queued);
+  absl::StrAppend(
+      &text, " --memory-limit ", ByteSizeText(options.memory_limit_bytes),
+      " --ingest-memory ", ByteSizeText(options.ingest_memory_bytes),
+      " --metadata-memory ", ByteSizeText(options.metadata_memory_bytes),
+      " --download-buffer ", ByteSizeText(options.download_buffer_bytes),
+      " --block-cache ", ByteSizeText(options.block_cache_bytes));
+  absl::StrAppend(&text, " --stall-timeout ", options.stall_timeout_seconds,
+                  " --resume-window ", options.resume_window_seconds,
+                  " --max-parked ", options.max_parked_uploads,
+                  " --scrub-interval ", options.scrub_interval_hours,
+                  " --grace ", options.grace_seconds, " --verify-ingest ",
+                  options.verify_ingest ? "on" : "off");
+  if (!options.backup_dir.empty()) {
+    absl::StrAppend(&text, " --backup-dir ", options.backup_dir);
+  }
+  for (const QuotaLimit& quota : options.quotas) {
+    absl::StrAppend(&text, " --quota ", quota.prefix, "=",
+                    ByteSizeText(quota.max_bytes));
+  }
+  return text;
+}
 
 Command ParseCommandLine(int argc, const char* const* argv) {
   CLI::App app("QStore daemon: stores models once, serves both precisions",
@@ -257,15 +333,17 @@ Command ParseCommandLine(int argc, const char* const* argv) {
 
   try {
     app.parse(argc, argv);
+    ParseRefusedVariables(app.get_options());
   } catch (const CLI::Success& success) {  // help or version
     std::ostringstream text;
     app.exit(success, text, text);
     return ExitCommand{0, text.str()};
   } catch (const CLI::ParseError& error) {
-    return Fail(absl::StrCat(error.what(), " (see qstored --help)"));
+    return Fail(absl::StrCat(NameVariable(app, argc, argv, error.what()),
+                             " (see qstored --help)"));
   }
   if (!health_check.empty()) return HealthCheckCommand{health_check};
-  if (options.data_dir.empty()) {
+  if (options.data_dir.empty() && options.engine != "memory") {
     return Fail("--data-dir is missing: name the directory of the store");
   }
   options.verify_ingest = verify_ingest == "on";

@@ -43,7 +43,9 @@ struct ServerOptions {
   std::vector<QuotaLimit> quotas;
   uint32_t resume_window_seconds = 3600;  // 0: no upload can be gone on with
   size_t max_parked_uploads = 8;
+  uint64_t checkpoint_bytes = 64ull << 20;  // of an upload, between two
   std::string log_level = "info";
+  std::string log_format = "text";
   bool verify_ingest = true;
   IngestLimits ingest_limits;
 };
@@ -63,6 +65,9 @@ struct ExitCommand {
   std::string text;
 };
 using Command = std::variant<ServeCommand, HealthCheckCommand, ExitCommand>;
+
+// The settings that are in effect, for the first line of the log.
+std::string DescribeOptions(const ServerOptions& options);
 
 // Every flag --some-name can be given as QSTORE_SOME_NAME; flags win.
 Command ParseCommandLine(int argc, const char* const* argv);

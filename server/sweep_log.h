@@ -1,5 +1,5 @@
-// What the store found when it was opened, and how it deletes what nobody uses
-// any more, for the operator.
+// What the store found when it was opened, how it deletes what nobody uses any
+// more, and whether it takes writes, for the operator.
 #pragma once
 
 #include <string>
@@ -18,5 +18,8 @@ void LogSweep(const storage::SweepReport& report);
 
 // ModelStoreOptions::report_collection.
 void LogCollection(const absl::Status& status);
+
+// Whether the store takes writes, when that changes.
+void LogWriting(const absl::Status& status);
 
 }  // namespace qstore::server

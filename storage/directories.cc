@@ -19,9 +19,15 @@ absl::Status MakeDirectory(const fs::path& directory) {
     // before this; but then the parent may be somebody else's.
     return made ? synced : absl::OkStatus();
   }
+  const char* advice =
+      error == std::errc::permission_denied
+          ? "let this user write to its parent, or name another"
+      : error == std::errc::file_exists || error == std::errc::not_a_directory
+          ? "a file is in the way: name another"
+          : "make its parent or name another";
   return absl::FailedPreconditionError(
       absl::StrCat("cannot make directory ", directory.string(), ": ",
-                   error.message(), "; make its parent or name another"));
+                   error.message(), "; ", advice));
 }
 
 absl::Status MakeEmptyDirectory(const fs::path& directory) {

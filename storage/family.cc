@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 #include "codec/layers.h"
 #include "storage/records/keys.h"
 

@@ -8,16 +8,17 @@
 #include "absl/synchronization/mutex.h"
 #include "base/error_reason.h"
 #include "base/failpoints/failpoint.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "storage/collector.h"
 #include "storage/objects/object_pins.h"
 #include "storage/objects/object_reader.h"
 #include "storage/records/keys.h"
 #include "storage/records/records.h"
-#include "storage/revision_reader.h"
+#include "storage/revisions/revision_reader.h"
 #include "storage/store_state.h"
 #include "storage/sweep.h"
+#include "storage/unfinished_uploads.h"
 #include "storage/upload.h"
 
 namespace qstore::storage {
@@ -75,13 +76,18 @@ class ModelStoreImpl final : public ModelStore {
   ModelStoreImpl(Engine engine, uint64_t next_id,
                  const ModelStoreOptions& options)
       : state_(std::move(engine), next_id),
-        sweep_report_(Sweep(&state_)),
+        sweep_report_(Sweep(&state_, &unfinished_)),
         collector_(&state_, options.report_collection) {}
+  ~ModelStoreImpl() override { LeaveAll(unfinished_); }
 
   absl::StatusOr<std::unique_ptr<Upload>> BeginUpload(
       const std::string& model) override {
     QSTORE_RETURN_IF_ERROR(ValidateModelName(model));
     return std::make_unique<UploadImpl>(&state_, model);
+  }
+
+  std::vector<UnfinishedUpload> TakeUnfinishedUploads() override {
+    return std::exchange(unfinished_, {});
   }
 
   absl::StatusOr<std::unique_ptr<RevisionReader>> OpenRevision(
@@ -155,6 +161,13 @@ class ModelStoreImpl final : public ModelStore {
     return state_.engine.checkpoint(directory);
   }
 
+  absl::Status TryWriting() override {
+    const absl::MutexLock lock(&state_.mutex);
+    RecordBatch batch;
+    batch.PutNextId(state_.objects.next_id());
+    return Annotate(state_.records.Commit(batch), "trying to write");
+  }
+
   absl::Status WaitForCollection(absl::Duration timeout) override {
     return collector_.WaitUntilCollected(timeout);
   }
@@ -192,6 +205,8 @@ class ModelStoreImpl final : public ModelStore {
   uint64_t BytesOfUnused(const ObjectPins& pins);
 
   StoreState state_;
+  // Until they are taken.
+  std::vector<UnfinishedUpload> unfinished_;
   const SweepReport sweep_report_;
   Collector collector_;
 };

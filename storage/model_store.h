@@ -26,7 +26,7 @@
 #include "model/object.h"
 #include "model/read_plan.h"
 #include "storage/engine.h"
-#include "storage/revision.h"
+#include "storage/revisions/revision.h"
 
 namespace qstore::storage {
 
@@ -72,7 +72,9 @@ struct ModelStoreOptions {
 // What was found and deleted when the store was opened: leftovers of a process
 // that was killed.
 struct SweepReport {
-  uint64_t object_count = 0;      // objects that no revision names
+  uint64_t object_count = 0;  // objects that nobody names
+  // Unfinished uploads that had expired or cannot be gone on with.
+  uint64_t upload_count = 0;
   uint64_t data_range_count = 0;  // runs of data that no object names
   uint64_t unfinished_bytes = 0;  // files that were being written
   uint64_t reclaimed_bytes = 0;   // by deleting objects and data
@@ -106,7 +108,8 @@ class ObjectWriter {
 
 class Upload {
  public:
-  // Without Commit: deletes what this upload added and nobody else uses.
+  // Without Commit: deletes what this upload added and nobody else uses, and
+  // its checkpoint.
   virtual ~Upload() = default;
 
   // An object with this content hash, if the store has one; it stays while the
@@ -130,12 +133,35 @@ class Upload {
     // Created in place of the same revision, some objects of which were
     // damaged.
     bool replaced = false;
+    // What the tag named before; empty: nothing, or this revision.
+    std::string moved_from;
   };
+  // Remembers durably what was added so far, with `payload`, from which its
+  // caller can go on after the process has ended: objects that the upload holds
+  // now stay until then (ModelStore::TakeUnfinishedUploads). Replaces the
+  // checkpoint before. No writer exists. After an error the upload is of no
+  // use.
+  virtual absl::Status Checkpoint(const std::string& payload,
+                                  int64_t expires_unix_seconds) = 0;
+  // The last checkpoint, if any, stays until then instead.
+  virtual absl::Status ExtendCheckpoint(int64_t expires_unix_seconds) = 0;
+  // The process is about to end: destroying this leaves the last checkpoint,
+  // and what it holds, for the next Open. False: there is none.
+  virtual bool LeaveCheckpoint() = 0;
+
   // Commits the revision and moves `tag` (unless empty) to it, durably and at
   // once. `draft` holds model, files and quantizer; the rest is filled in
   // here, the revision id from the content. Call at most once.
   virtual absl::StatusOr<CommitResult> Commit(StoredRevision draft,
                                               const std::string& tag) = 0;
+};
+
+// What Upload::Checkpoint remembered of an upload whose process has ended.
+struct UnfinishedUpload {
+  std::unique_ptr<Upload> upload;  // holds the objects again
+  std::string model;
+  std::string payload;
+  int64_t expires_unix_seconds = 0;
 };
 
 // A revision held for reading: its objects stay while this lives, also when it
@@ -176,8 +202,8 @@ struct ObjectUse {
 class ModelStore {
  public:
   // Checks the store's format version (FAILED_PRECONDITION when it is not one
-  // that this build reads) and deletes data that no revision names, of which
-  // sweep_report() tells.
+  // that this build reads) and deletes data that neither a revision nor an
+  // unfinished upload names, of which sweep_report() tells.
   static absl::StatusOr<std::unique_ptr<ModelStore>> Open(
       Engine engine, const ModelStoreOptions& options = {});
   // Ends the collection with the step that it is at: what remains is swept by
@@ -186,6 +212,10 @@ class ModelStore {
 
   virtual absl::StatusOr<std::unique_ptr<Upload>> BeginUpload(
       const std::string& model) = 0;
+
+  // Uploads that Open found unfinished and not expired, the first to expire
+  // first; once. Those that nobody takes stay for the next Open.
+  virtual std::vector<UnfinishedUpload> TakeUnfinishedUploads() = 0;
 
   // NOT_FOUND names model and tag or revision; a revision prefix that fits
   // several revisions is INVALID_ARGUMENT.
@@ -215,9 +245,13 @@ class ModelStore {
 
   // Copies the store as it is at one moment, as Engine::checkpoint says;
   // UNIMPLEMENTED when the engine keeps no files.
-  // Uploads that run are not part of the copy; Open sweeps what they had added
-  // so far.
+  // Of uploads that run, their checkpoints are part of the copy; Open sweeps
+  // what else they had added so far.
   virtual absl::Status Checkpoint(const std::filesystem::path& directory) = 0;
+
+  // Writes a little, durably, which changes nothing: whether the store takes
+  // writes.
+  virtual absl::Status TryWriting() = 0;
 
   // Waits until everything that nobody uses now has been deleted, or has been
   // tried: then the error says why it is still there. DEADLINE_EXCEEDED when

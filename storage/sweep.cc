@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "storage/collector.h"
 #include "storage/records/keys.h"
+#include "storage/unfinished_uploads.h"
 
 namespace qstore::storage {
 namespace {
@@ -79,26 +80,39 @@ absl::Status SweepObjects(StoreState* state, SweepReport* report) {
   QSTORE_ASSIGN_OR_RETURN(const std::vector<uint64_t> referenced,
                           state->records.ReferencedIds());
   std::vector<uint64_t> unreferenced;
+  uint64_t count = 0;  // of those that no unfinished upload holds
   std::set_difference(objects.begin(), objects.end(), referenced.begin(),
                       referenced.end(), std::back_inserter(unreferenced));
   {
     const absl::MutexLock lock(&state->mutex);
-    for (const uint64_t id : unreferenced) state->objects.MarkUnreferenced(id);
+    for (const uint64_t id : unreferenced) {
+      state->objects.MarkUnreferenced(id);
+      if (state->objects.pin_count(id) == 0) ++count;
+    }
   }
   QSTORE_FAILPOINT("sweep.objects");
   QSTORE_RETURN_IF_ERROR(
       CollectGarbage(state, /*stopping=*/[] { return false; }));
-  report->object_count = unreferenced.size();
+  report->object_count = count;
   return absl::OkStatus();
 }
 
 }  // namespace
 
-SweepReport Sweep(StoreState* state) {
+SweepReport Sweep(StoreState* state,
+                  std::vector<UnfinishedUpload>* unfinished) {
   SweepReport report;
   report.unfinished_bytes = state->blobs().ClearedBytes();
   const uint64_t before_bytes = state->blobs().DiskBytes();
-  report.problem = SweepObjects(state, &report);
+  // First: what cannot be told from garbage now must not be swept.
+  absl::StatusOr<std::vector<UnfinishedUpload>> held =
+      HoldUnfinishedUploads(state, &report);
+  if (!held.ok()) {
+    report.problem = held.status();
+    return report;
+  }
+  *unfinished = *std::move(held);
+  report.problem.Update(SweepObjects(state, &report));
   if (report.problem.ok()) report.problem.Update(SweepData(state, &report));
   const uint64_t after_bytes = state->blobs().DiskBytes();
   report.reclaimed_bytes =

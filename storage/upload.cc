@@ -10,7 +10,7 @@
 #include "model/names.h"
 #include "storage/objects/object_ingest.h"
 #include "storage/records/records.h"
-#include "storage/revision_draft.h"
+#include "storage/revisions/revision_draft.h"
 
 namespace qstore::storage {
 namespace {
@@ -19,7 +19,12 @@ constexpr uint64_t kLargeIdBlock = 256;
 
 }  // namespace
 
-UploadImpl::~UploadImpl() { ReleaseAll(); }
+UploadImpl::~UploadImpl() {
+  // Whoever unpinned now would let the collector have what is left.
+  if (left_) return;
+  DropCheckpoint();
+  ReleaseAll();
+}
 
 void UploadImpl::ReleaseAll() {
   const absl::MutexLock lock(&state_.mutex);
@@ -194,13 +199,20 @@ absl::StatusOr<Upload::CommitResult> UploadImpl::CommitRecords(
   } else {
     return stored.status();
   }
-  if (!tag.empty()) batch.PutTag(model_, tag, revision_id);
+  if (!tag.empty()) {
+    // A record that cannot be read is told of by whoever needs it.
+    const absl::StatusOr<std::string> named = state_.records.Tag(model_, tag);
+    if (named.ok() && *named != revision_id) result.moved_from = *named;
+    batch.PutTag(model_, tag, revision_id);
+  }
+  if (checkpoint_id_ != 0) batch.DeleteUnfinished(checkpoint_id_);
   if (!batch.empty()) {
     QSTORE_FAILPOINT("commit.records");
     QSTORE_RETURN_IF_ERROR(
         Annotate(state_.records.Commit(batch),
                  absl::StrCat("committing ", model_, "@", revision_id)));
     QSTORE_FAILPOINT("commit.written");
+    checkpoint_id_ = 0;
   }
   if (result.created) {
     for (const uint64_t id : complete.object_ids) {

@@ -27,8 +27,17 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
   void set_commit_check(CommitCheck check) override {
     commit_check_ = std::move(check);
   }
+  absl::Status Checkpoint(const std::string& payload,
+                          int64_t expires_unix_seconds) override;
+  absl::Status ExtendCheckpoint(int64_t expires_unix_seconds) override;
+  bool LeaveCheckpoint() override;
   absl::StatusOr<CommitResult> Commit(StoredRevision draft,
                                       const std::string& tag) override;
+
+  // Holds again what the checkpoint does. False, and then nothing is held: an
+  // object is gone or was found to be damaged.
+  absl::StatusOr<bool> Restore(uint64_t checkpoint_id,
+                               const v2::UnfinishedUpload& checkpoint);
 
  private:
   // WrittenObjectSink:
@@ -43,6 +52,8 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
                                              const std::string& tag);
   absl::Status CheckNoneDamaged(const std::set<uint64_t>& object_ids) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex);
+  absl::Status PutCheckpoint(const v2::UnfinishedUpload& checkpoint);
+  void DropCheckpoint();
   // Takes over one pin of the object.
   void Hold(const ObjectSummary& object);
   void ReleaseAll();
@@ -59,6 +70,8 @@ class UploadImpl final : public Upload, private WrittenObjectSink {
   // Ids that were given out for small objects which another upload stored
   // first, to the ids of those.
   std::unordered_map<uint64_t, uint64_t> replaced_;
+  uint64_t checkpoint_id_ = 0;  // 0: there is none
+  bool left_ = false;
   bool writing_ = false;
   // Why the upload cannot be committed any more.
   absl::Status failure_;

@@ -2,11 +2,13 @@
 
     base <- codec <- model <- storage <- server      proto/qstore/storage/v2 <- storage
             model <- wire <- server, client          proto/qstore/v1 <- wire, server, client
-            client <- cli                            proto/qstore/scrub/v1 <- server
+            client <- cli                            proto/qstore/{scrub,upload}/v1 <- server
 
 Also: only storage/rocksdb/ knows RocksDB, only server, client
 and cli know gRPC, base, model and codec use no library but those listed here, headers are named
-from the repository root, and no file is longer than MAX_LINES.
+from the repository root, and no file is longer than MAX_LINES. Programs of clients decide by an
+error's reason (docs/decisions/error-details.md), not by its code or sentence, and a quantizer is
+named in its own file and in the table alone.
 """
 
 import pathlib
@@ -26,7 +28,7 @@ ALLOWED_LAYERS = {
     "storage": {"base", "model", "codec", "storage", "qstore/storage/v2"},
     "wire": {"base", "model", "codec", "wire", "qstore/v1"},
     "server": {"base", "model", "codec", "storage", "wire", "server", "qstore/v1",
-               "qstore/scrub/v1"},
+               "qstore/scrub/v1", "qstore/upload/v1"},
     "client": {"base", "model", "codec", "wire", "client", "qstore/v1"},
     "cli": {"base", "model", "codec", "client", "cli", "qstore/v1"},
 }
@@ -46,6 +48,21 @@ RESTRICTED_LIBRARIES = {
 POSIX_HEADERS = {"fcntl.h", "unistd.h", "dirent.h", "poll.h", "pthread.h", "signal.h", "sys"}
 # Words that say nothing about what a file is for.
 EMPTY_WORDS = {"data", "info", "helper", "helpers", "util", "utils", "manager", "common", "misc"}
+
+# Decisions by an error's code or sentence, and the one file that makes reasons of both.
+REASON_LAYERS = {"client", "cli"}
+REASON_MAKERS = {"client/rpc_status.cc"}
+BY_CODE_OR_SENTENCE = re.compile(
+    r"absl::Is(?:Cancelled|Unknown|InvalidArgument|DeadlineExceeded|NotFound|AlreadyExists|"
+    r"PermissionDenied|ResourceExhausted|FailedPrecondition|Aborted|OutOfRange|Unimplemented|"
+    r"Internal|Unavailable|DataLoss|Unauthenticated)\s*\("
+    r"|code\(\)\s*[!=]=|[!=]=\s*(?:absl|grpc)::StatusCode::|switch\s*\([^;{]*code\(\)"
+    r"|message\(\)\s*(?:[!=]=|\.\s*(?:find|compare|starts_with|ends_with|contains)\b)"
+    r"|\b(?:StrContains|StartsWith|EndsWith|GlobMatch|RE2::\w+)\([^;]*message\(\)")
+
+# Quantizers are named in their own files and in the table.
+QUANTIZER_TABLE = {"codec/quantizer.h", "codec/quantizer.cc"}
+QUANTIZER = re.compile(r'\bQuantizer (k\w+) = \{\s*\.name = "(\w+)"')
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 
@@ -88,14 +105,39 @@ def include_problems(path, text):
             yield f"{path}: {layer} may not use the library of <{included}>"
 
 
+def reason_problems(path, text):
+    """Decisions in the file `path` that are not by an error's reason."""
+    if path.parts[0] not in REASON_LAYERS or str(path) in REASON_MAKERS:
+        return
+    for found in BY_CODE_OR_SENTENCE.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield f"{path}:{line}: decide by the error's reason (ReasonOf), not by `{found[0]}`"
+
+
+def quantizer_problems(root):
+    """Files that name a quantizer and are neither its own nor the table."""
+    sources = {}
+    for directory in [*ALLOWED_LAYERS, "benchmarks", "proto"]:
+        for path in sorted((root / directory).rglob("*")):
+            if path.suffix in (".h", ".cc", ".proto"):
+                sources[str(path.relative_to(root))] = path.read_text(encoding="utf-8")
+    for own, text in sources.items():
+        for symbol, name in QUANTIZER.findall(text):
+            named = re.compile(rf'"{name}"|\b{symbol}\b')
+            for path in sources.keys() - {own} - QUANTIZER_TABLE:
+                if named.search(sources[path]):
+                    yield f'{path}: ask the table of quantizers instead of naming "{name}"'
+
+
 def problems(root):
-    found = []
+    found = list(quantizer_problems(root))
     for layer in ALLOWED_LAYERS:
         for path in sorted((root / layer).rglob("*")):
             if path.suffix not in (".h", ".cc"):
                 continue
             text = path.read_text(encoding="utf-8")
             found += include_problems(path.relative_to(root), text)
+            found += reason_problems(path.relative_to(root), text)
     for directory in [*ALLOWED_LAYERS, "tests", "benchmarks"]:
         for path in sorted((root / directory).rglob("*")):
             if path.suffix not in (".h", ".cc", ".py"):
@@ -145,6 +187,12 @@ class CheckerTest(unittest.TestCase):
             "client/c.cc": '#include "../base/bytes.h"\n',
             "client/d.cc": '#include "progress.h"\n',
             "client/e.cc": "#include <base/bytes.h>\n",
+            "client/f.cc": "if (absl::IsAborted(status)) Again();\n",
+            "client/g.cc": "if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {}\n",
+            "client/h.cc": "switch (status.code()) {}\n",
+            "cli/a.cc": 'if (absl::StrContains(status.message(), "RST_STREAM")) {}\n',
+            "cli/b.cc": 'if (status.message() == "gone") {}\n',
+            "cli/c.cc": "if (code == absl::StatusCode::kNotFound) {}\n",
             "base/string_util.h": "#pragma once\n",
             "server/long.cc": "\n" * (MAX_LINES + 1),
             "tests/base/long.py": "\n" * (MAX_LINES + 1),
@@ -155,6 +203,21 @@ class CheckerTest(unittest.TestCase):
                 self.assertEqual(len(found), 1, found)
                 self.assertIn(path, found[0])
 
+    def test_finds_named_quantizers(self):
+        with tempfile.TemporaryDirectory() as directory:
+            root = pathlib.Path(directory)
+            for path, text in {
+                    "codec/sum_quantizer.cc": 'const Quantizer kSum = {\n    .name = "sum",\n};\n',
+                    "codec/quantizer.cc": "&kSum,\n",
+                    "client/options.h": 'std::string quantizer = "sum";\n',
+                    "server/a.cc": "Use(codec::kSum);\n",
+                    "proto/p.proto": '// Such as "sum".\n',
+                    "server/b.cc": "// The sum of all.\n"}.items():
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_text(text, encoding="utf-8")
+            self.assertEqual([problem.partition(":")[0] for problem in sorted(problems(root))],
+                             ["client/options.h", "proto/p.proto", "server/a.cc"])
+
     def test_accepts_what_is_allowed(self):
         allowed = {
             "base/a.cc": "#include <sys/stat.h>\n#include <vector>\n#include <openssl/evp.h>\n",
@@ -163,6 +226,9 @@ class CheckerTest(unittest.TestCase):
             "storage/a.cc": '#include "qstore/storage/v2/manifest.pb.h"\n#include "codec/chunk.h"\n',
             "server/a.cc": '#include <grpcpp/grpcpp.h>\n#include "qstore/v1/model_store.grpc.pb.h"\n',
             "client/a.cc": '#include "qstore/v1/model_store.pb.h"\n#include <CLI/CLI.hpp>\n',
+            "client/rpc_status.cc": "switch (status.code()) {}\n",
+            "client/b.cc": "Note(status.message());\nreturn static_cast<int>(error.code());\n",
+            "storage/b.cc": "if (absl::IsNotFound(status)) return none;\n",
             "server/exact.cc": "\n" * MAX_LINES,
             "base/b.cc": '// #include "codec/chunk.h" is not included\n',
         }

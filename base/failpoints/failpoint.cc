@@ -21,7 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 
 namespace qstore::failpoint {
 namespace {

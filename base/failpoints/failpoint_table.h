@@ -1,6 +1,6 @@
-// The names of all failpoints (base/failpoints/failpoint.h), one line each. The build
-// refuses a name that is not here; tests/e2e/test_failpoints.py shows that
-// every one of them is reached.
+// The names of all failpoints (base/failpoints/failpoint.h), one line each. The
+// build refuses a name that is not here; tests/e2e/test_failpoints.py shows
+// that every one of them is reached.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,13 @@ namespace qstore::failpoint {
 
 inline constexpr std::string_view kNames[] = {
     // Opening.
-    "engine.opened",   // the database is open, its staging is not empty yet
-    "engine.cleared",  // the staging directory has been emptied
-    "open.version",    // before the format version of a new store is written
-    "open.next_id",    // before the next id is looked for
-    "sweep.objects",   // before objects without references are collected
-    "sweep.data",      // before data without objects is deleted
+    "engine.opened",      // the database is open, its staging is not empty yet
+    "engine.cleared",     // the staging directory has been emptied
+    "open.version",       // before the format version of a new store is written
+    "open.next_id",       // before the next id is looked for
+    "sweep.checkpoints",  // before unfinished uploads that expired are deleted
+    "sweep.objects",      // before objects without references are collected
+    "sweep.data",         // before data without objects is deleted
     // Table files.
     "table.begin",     // before a table file is made
     "table.put",       // before a value is written to a table file
@@ -33,6 +34,10 @@ inline constexpr std::string_view kNames[] = {
     "commit.records",  // before the revision's records are written
     "commit.written",  // the revision exists, and nobody knows
     "commit.collect",  // before what the upload did not use is collected
+    // How far an upload has come, for after a restart.
+    "checkpoint.begin",    // before its small objects are ingested
+    "checkpoint.records",  // before its record is written
+    "checkpoint.written",  // the record is durable
     // Tags and deletion.
     "tag.records",     // before a tag is written
     "tag.written",     // the tag has moved, and nobody knows

@@ -19,7 +19,7 @@ qstore_code Report(const absl::Status& status, qstore_error** error) noexcept {
   return GuardValue(code, [&] {
     *error = new qstore_error{.code = code,
                               .message = std::string(status.message()),
-                              .reason = ReasonOf(status)};
+                              .reason = ReasonOf(WithDefaultReason(status))};
     return code;
   });
 }

@@ -83,8 +83,8 @@ typedef struct qstore_error qstore_error;
 QSTORE_API qstore_code qstore_error_code(const qstore_error* error);
 /* One sentence, which names the model, file, tensor or chunk. */
 QSTORE_API const char* qstore_error_message(const qstore_error* error);
-/* A word for programs, such as "NO_INT8" (base/error_reason.h lists them); ""
- * where there is none. */
+/* A word for programs, such as "NO_INT8" (base/error_reason.h lists them); the
+ * code's own where nothing more is known. */
 QSTORE_API const char* qstore_error_reason(const qstore_error* error);
 QSTORE_API void qstore_error_free(qstore_error* error);
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "client/server_faults.h"
 
 namespace qstore::client {
 
@@ -17,9 +18,9 @@ std::string DescribeChunk(const model::Manifest& manifest,
 absl::StatusOr<std::optional<StoredChunk>> ChunkAssembler::Add(
     const ValueView& value) {
   if (complete()) {
-    return absl::InternalError(absl::StrCat("the server sent bytes of object ",
-                                            value.object_index,
-                                            " after all that was planned"));
+    return ContradictionError(absl::StrCat("the server sent bytes of object ",
+                                           value.object_index,
+                                           " after all that was planned"));
   }
   if (values_.empty()) OpenChunk();
   QSTORE_RETURN_IF_ERROR(CheckNext(value));
@@ -41,7 +42,7 @@ absl::StatusOr<std::optional<StoredChunk>> ChunkAssembler::Add(
 
 absl::Status ChunkAssembler::CheckComplete() const {
   if (complete()) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(
+  return DamagedInTransitError(absl::StrCat(
       DescribeChunk(manifest_, plan_.chunks[chunk_position_]),
       " did not come whole: the server ended after ", chunk_position_, " of ",
       plan_.chunks.size(), " chunks; download again"));
@@ -54,7 +55,7 @@ absl::Status ChunkAssembler::CheckNext(const ValueView& value) const {
       value.chunk_index != planned.chunk_index ||
       value.layer != address.layer || value.subgroup != address.subgroup ||
       value.value_index != address.value_index) {
-    return absl::InternalError(absl::StrCat(
+    return ContradictionError(absl::StrCat(
         DescribeChunk(manifest_, planned), ": the server sent object ",
         value.object_index, " chunk ", value.chunk_index, " layer ",
         value.layer, " subgroup ", value.subgroup, " value ", value.value_index,
@@ -64,7 +65,7 @@ absl::Status ChunkAssembler::CheckNext(const ValueView& value) const {
   }
   const uint64_t size_bytes = value.payload_bytes();
   if (size_bytes != address.size_bytes) {
-    return absl::InternalError(absl::StrCat(
+    return ContradictionError(absl::StrCat(
         DescribeChunk(manifest_, planned), ": the server sent ", size_bytes,
         " bytes of layer ", address.layer, " subgroup ", address.subgroup,
         " value ", address.value_index, ", but it has ", address.size_bytes));

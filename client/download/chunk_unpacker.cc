@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "client/server_faults.h"
 #include "model/chunk_layers.h"
 #include "model/read_plan.h"
 
@@ -19,7 +20,7 @@ absl::Status CheckValues(const model::Chunk& chunk, uint32_t layer_count,
   for (const model::ValueAddress& value : model::ValuesOf(chunk, layer_count)) {
     const uint64_t found = Xxh3(stored.first(value.size_bytes));
     if (found != value.xxh3) {
-      return absl::DataLossError(absl::StrFormat(
+      return DamagedInTransitError(absl::StrFormat(
           "the stored bytes of layer %d subgroup %d value %d have the checksum "
           "%016x, but %016x was expected: %s",
           value.layer, value.subgroup, value.value_index, found, value.xxh3,
@@ -46,8 +47,8 @@ absl::Status ChunkUnpacker::Unpack(const model::Object& object,
   const absl::Status decoded =
       model::DecodeLayers(object, chunk, layers, &decoder_, &values_);
   if (!decoded.ok()) {
-    return absl::Status(decoded.code(),
-                        absl::StrFormat("%s: %s", decoded.message(), kAdvice));
+    return DamagedInTransitError(
+        absl::StrFormat("%s: %s", decoded.message(), kAdvice));
   }
   if (original) {
     out->raw = raw_;

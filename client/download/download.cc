@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <utility>
@@ -10,9 +12,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "base/error_reason.h"
 #include "base/hash.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
+#include "client/download/comparable_objects.h"
 #include "client/download/download_job.h"
 #include "client/download/download_layout.h"
 #include "client/download/download_stream.h"
@@ -20,6 +26,7 @@
 #include "client/export/documents.h"
 #include "client/manifest_query.h"
 #include "client/rpc_status.h"
+#include "client/server_faults.h"
 #include "client/sinks/download_journal.h"
 #include "wire/read_request.h"
 
@@ -40,12 +47,12 @@ absl::StatusOr<model::Manifest> ReceiveManifest(
     DownloadEvent event;
     QSTORE_ASSIGN_OR_RETURN(const bool received, stream->Next(&event));
     if (!received) {
-      return absl::DataLossError(
+      return DamagedInTransitError(
           "the download ended before the last page of its manifest: try again");
     }
     const auto* page = std::get_if<v1::ManifestPage>(&event.event);
     if (page == nullptr) {
-      return absl::InternalError(
+      return ContradictionError(
           "the server did not begin the download with a whole manifest");
     }
     *message_bytes += event.message_bytes;
@@ -54,7 +61,7 @@ absl::StatusOr<model::Manifest> ReceiveManifest(
   QSTORE_ASSIGN_OR_RETURN(model::Manifest manifest, TakeManifest(&assembler));
   if (manifest.revision != revision.revision ||
       manifest.model != revision.model) {
-    return absl::InternalError(absl::StrCat(
+    return ContradictionError(absl::StrCat(
         "the server sent revision ", Quoted(manifest.name()), " instead of ",
         Quoted(revision.model), "@", Quoted(revision.revision)));
   }
@@ -68,6 +75,23 @@ std::string DescribeSelection(const model::Selection& selection) {
   wire::ToWire(selection, &message);
   return absl::StrCat(" part ",
                       absl::Hex(Xxh3(AsBytes(message.SerializeAsString()))));
+}
+
+// Whether there is no INT8 to be had, as against what may be mended.
+bool LacksInt8(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == kReasonNoInt8 || reason == kReasonInt8NotExportable;
+}
+
+// While another process writes the same. Not in step with others that wait.
+bool WaitABit(Cancellation* cancellation) {
+  thread_local std::minstd_rand random{std::random_device()()};
+  const int milliseconds = std::uniform_int_distribution<int>(100, 300)(random);
+  absl::Notification cancelled;
+  const Cancellation::Scope scope(cancellation,
+                                  [&cancelled] { cancelled.Notify(); });
+  return !cancelled.WaitForNotificationWithTimeout(
+      absl::Milliseconds(milliseconds));
 }
 
 // Works with one revision, whatever happens to its tag meanwhile, in as many
@@ -92,14 +116,22 @@ class Downloader {
  private:
   absl::Status RunAs(const model::Representation& representation);
   absl::Status Attempt();
+  // Begins to write, unless everything is there already (true).
+  absl::StatusOr<bool> OpenUnlessPresent();
   absl::Status OpenSink();
+  // Whether the files lie where they would be written, byte for byte. Only what
+  // the client cannot know is received: documents and headers that an export
+  // format changes.
+  absl::StatusOr<bool> IsPresent();
+  absl::StatusOr<bool> ComparePresent(const model::Manifest& manifest);
   void Abandon(bool keep);
   // One call of Download, down to the published files.
   absl::Status Fetch();
   absl::Status CheckManifest(const model::Manifest& manifest) const;
   absl::Status FetchInto(const model::Manifest& manifest,
                          const model::ReadPlan& plan, DownloadLayout* layout,
-                         FileWriter* output, DownloadStream* stream);
+                         FileWriter* output, DownloadJournal* journal,
+                         DownloadStream* stream);
   // Feeds the job until the server has ended the stream.
   absl::Status Receive(DownloadStream* stream, DownloadJob* job);
   // Writes the documents of exported files, which the sink does not have yet.
@@ -107,6 +139,9 @@ class Downloader {
                           HeldDocuments* documents);
   absl::Status Publish(const DownloadLayout& layout,
                        const HeldDocuments& documents);
+  v1::DownloadRequest NewRequest() const;
+  void TellOfFiles(const DownloadLayout& layout,
+                   const HeldDocuments& documents);
   bool cancelled() const { return call_.cancellation->cancelled(); }
 
   const std::string& name_;
@@ -130,8 +165,7 @@ absl::Status Downloader::Run() {
                           ParsePrecision(options_.precision));
   QSTORE_RETURN_IF_ERROR(model::ValidateSelection(options_.selection));
   absl::Status status = RunAs(wanted);
-  if (absl::IsFailedPrecondition(status) && options_.allow_original &&
-      !wanted.original()) {
+  if (LacksInt8(status) && options_.allow_original && !wanted.original()) {
     call_.events->Note(absl::StrCat(std::string(status.message()),
                                     "; writing the original files instead"));
     status = RunAs(model::Representation());
@@ -158,17 +192,21 @@ absl::Status Downloader::RunAs(const model::Representation& representation) {
 
 absl::Status Downloader::Attempt() {
   QSTORE_RETURN_IF_ERROR(call_.retrier->Connect(call_.connection));
-  if (!open_) QSTORE_RETURN_IF_ERROR(OpenSink());
+  if (!open_) {
+    QSTORE_ASSIGN_OR_RETURN(result_.up_to_date, OpenUnlessPresent());
+    if (result_.up_to_date) return absl::OkStatus();
+  }
   absl::Status status = Fetch();
-  if (absl::IsAborted(status)) {
+  if (ReasonOf(status) == kReasonHeldDamaged) {
     // Of what was there, only the damaged chunks.
     call_.events->Note(
         absl::StrCat(std::string(status.message()), ": fetching them again"));
     status = Fetch();
   }
-  // Perhaps the journal says what is not so.
+  // Perhaps the journal says what is not so. Not where the server says what is
+  // wrong with what it stores.
   if (resumed_ && !cancelled() &&
-      (absl::IsDataLoss(status) || absl::IsInternal(status))) {
+      (IsServerFault(status) || ReasonOf(status) == kReasonHeldDamaged)) {
     call_.events->Note(absl::StrCat(std::string(status.message()),
                                     "; not using what was there already"));
     Abandon(/*keep=*/false);
@@ -182,6 +220,108 @@ absl::Status Downloader::Attempt() {
   }
   keep_ = cancelled() || IsTransient(status);
   return status;
+}
+
+absl::StatusOr<bool> Downloader::OpenUnlessPresent() {
+  sink_->SetOrigin({.model = revision_.model,
+                    .revision = revision_.revision,
+                    .whole = options_.selection.all()});
+  bool told = false;
+  while (true) {
+    QSTORE_ASSIGN_OR_RETURN(const bool present, IsPresent());
+    if (present) return true;
+    bool waited = false;
+    absl::Status opened = OpenSink();
+    for (; ReasonOf(opened) == kReasonBeingWritten; opened = OpenSink()) {
+      if (!std::exchange(told, true)) {
+        call_.events->Note(absl::StrCat(std::string(opened.message()),
+                                        ": waiting until it has ended"));
+      }
+      waited = true;
+      if (!WaitABit(call_.cancellation)) {
+        return absl::CancelledError("interrupted");
+      }
+    }
+    QSTORE_RETURN_IF_ERROR(opened);
+    // What the other one left unfinished is gone on with.
+    if (!waited || resumed_) return false;
+    Abandon(/*keep=*/false);
+  }
+}
+
+absl::StatusOr<bool> Downloader::IsPresent() {
+  // Rows of tensors have no checksums of their own.
+  if (!sink_->HasFiles() || !options_.selection.tensors.empty()) return false;
+  ModelReference reference;
+  reference.model = revision_.model;
+  reference.revision_prefix = revision_.revision;
+  uint64_t message_bytes = 0;
+  absl::StatusOr<model::Manifest> manifest = FetchManifest(
+      call_.connection, reference, call_.cancellation, &message_bytes);
+  result_.transfer.bytes_received += message_bytes;
+  if (!manifest.ok()) return manifest.status();
+  QSTORE_RETURN_IF_ERROR(CheckManifest(*manifest));
+  const absl::StatusOr<bool> present = ComparePresent(*manifest);
+  call_.events->End();
+  if (present.ok() || IsTransient(present.status()) || cancelled()) {
+    return present;
+  }
+  // If it was not the files, an ordinary download says what it was.
+  return false;
+}
+
+absl::StatusOr<bool> Downloader::ComparePresent(
+    const model::Manifest& manifest) {
+  ComparableObjects held;
+  std::unique_ptr<FileWriter> present;
+  {
+    QSTORE_ASSIGN_OR_RETURN(
+        const model::ReadPlan plan,
+        model::PlanRead(manifest, options_.selection, representation_));
+    QSTORE_ASSIGN_OR_RETURN(const DownloadLayout layout,
+                            DownloadLayout::Create(&manifest, plan, format_));
+    present = sink_->PresentFilesAt(layout.Paths());
+    if (present == nullptr) return false;
+    for (size_t i = 0; i < layout.files().size(); ++i) {
+      const DownloadLayout::File& file = layout.files()[i];
+      // Looked at first, since it costs least.
+      if (!file.laid_out || IsRewritten(format_, file.path)) continue;
+      QSTORE_RETURN_IF_ERROR(present->DeclareSize(i, file.size_bytes));
+    }
+    held = FindComparableObjects(layout, manifest.objects.size(), format_);
+  }
+  QSTORE_ASSIGN_OR_RETURN(const model::ReadPlan plan,
+                          model::PlanRead(manifest, options_.selection,
+                                          representation_, held.chunks));
+  QSTORE_ASSIGN_OR_RETURN(DownloadLayout layout,
+                          DownloadLayout::Create(&manifest, plan, format_));
+  call_.events->Begin(absl::StrCat("comparing what is there of ", name_),
+                      plan.to_read.total() + plan.held.total());
+  HeldDocuments documents(
+      format_ == nullptr ? std::vector<std::string>() : layout.Paths(),
+      present.get());
+  DownloadJournal journal;
+  std::optional<DownloadStream> stream;
+  if (!plan.chunks.empty()) {
+    v1::DownloadRequest request = NewRequest();
+    *request.mutable_held() = held.named;
+    request.mutable_held()->set_revision(revision_.revision);
+    stream.emplace(call_.connection, request, call_.cancellation);
+    result_.transfer.bytes_sent += stream->bytes_sent();
+    uint64_t message_bytes = 0;
+    const auto again = ReceiveManifest(&*stream, revision_, &message_bytes);
+    result_.transfer.bytes_received += message_bytes;
+    QSTORE_RETURN_IF_ERROR(again.status());
+  }
+  QSTORE_RETURN_IF_ERROR(FetchInto(manifest, plan, &layout, &documents,
+                                   &journal, stream ? &*stream : nullptr));
+  if (cancelled()) return absl::CancelledError("interrupted");
+  if (format_ != nullptr) {
+    QSTORE_RETURN_IF_ERROR(ExportInto(manifest, &documents));
+  }
+  sink_->KeepPresent(layout.Paths());
+  TellOfFiles(layout, documents);
+  return true;
 }
 
 absl::Status Downloader::OpenSink() {
@@ -207,12 +347,17 @@ absl::Status Downloader::CheckManifest(const model::Manifest& manifest) const {
   return CheckPrecision(options_.precision, manifest);
 }
 
-absl::Status Downloader::Fetch() {
+v1::DownloadRequest Downloader::NewRequest() const {
   v1::DownloadRequest request;
   request.mutable_reference()->set_model(revision_.model);
   request.mutable_reference()->set_revision(revision_.revision);
   request.set_precision(wire::ToWire(representation_));
   wire::ToWire(options_.selection, request.mutable_selection());
+  return request;
+}
+
+absl::Status Downloader::Fetch() {
+  v1::DownloadRequest request = NewRequest();
   model::HeldChunks held;
   if (sink_->journal() != nullptr) {
     held = sink_->journal()->NameIn(request.mutable_held());
@@ -237,8 +382,8 @@ absl::Status Downloader::Fetch() {
   QSTORE_RETURN_IF_ERROR(sink_->Expect(layout.Paths()));
   HeldDocuments documents(
       format_ == nullptr ? std::vector<std::string>() : layout.Paths(), sink_);
-  QSTORE_RETURN_IF_ERROR(
-      FetchInto(*manifest, plan, &layout, &documents, &stream));
+  QSTORE_RETURN_IF_ERROR(FetchInto(*manifest, plan, &layout, &documents,
+                                   sink_->journal(), &stream));
   if (cancelled()) return absl::CancelledError("interrupted");
   if (format_ != nullptr) {
     QSTORE_RETURN_IF_ERROR(ExportInto(*manifest, &documents));
@@ -249,13 +394,18 @@ absl::Status Downloader::Fetch() {
 absl::Status Downloader::FetchInto(const model::Manifest& manifest,
                                    const model::ReadPlan& plan,
                                    DownloadLayout* layout, FileWriter* output,
+                                   DownloadJournal* journal,
                                    DownloadStream* stream) {
   DownloadJob job({.thread_count = ThreadCount(options_.threads),
-                   .memory_bytes = options_.memory_bytes},
-                  &manifest, &plan, layout, output, sink_->journal(),
-                  call_.events);
+                   .memory_bytes = options_.memory_bytes,
+                   .stop_at_damage = journal != sink_->journal()},
+                  &manifest, &plan, layout, output, journal, call_.events);
   absl::Status status = job.Begin();
-  if (status.ok()) status = Receive(stream, &job);
+  if (stream == nullptr) {
+    job.ExpectNothing();
+  } else if (status.ok()) {
+    status = Receive(stream, &job);
+  }
   if (status.ok()) status = job.Finish();
   result_.transfer.received += job.received();
   result_.transfer.resumed_bytes = plan.held.total();
@@ -288,8 +438,22 @@ absl::Status Downloader::ExportInto(const model::Manifest& manifest,
 
 absl::Status Downloader::Publish(const DownloadLayout& layout,
                                  const HeldDocuments& documents) {
-  QSTORE_RETURN_IF_ERROR(sink_->Publish());
+  const absl::Status status = sink_->Publish();
+  if (ReasonOf(status) == kReasonAlreadyExists) {
+    // All is well if the other one has written the same.
+    Abandon(/*keep=*/false);
+    QSTORE_ASSIGN_OR_RETURN(const bool present, IsPresent());
+    return present ? absl::OkStatus() : status;
+  }
+  QSTORE_RETURN_IF_ERROR(status);
   open_ = false;
+  TellOfFiles(layout, documents);
+  return absl::OkStatus();
+}
+
+void Downloader::TellOfFiles(const DownloadLayout& layout,
+                             const HeldDocuments& documents) {
+  for (const std::string& note : sink_->TakeNotes()) call_.events->Note(note);
   result_.file_count = layout.files().size();
   result_.file_bytes = document_bytes_;
   for (size_t i = 0; i < layout.files().size(); ++i) {
@@ -299,7 +463,6 @@ absl::Status Downloader::Publish(const DownloadLayout& layout,
       if (tensor.quantized) result_.format = options_.format;
     }
   }
-  return absl::OkStatus();
 }
 
 }  // namespace

@@ -6,10 +6,12 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/hash.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "client/export/scale_types.h"
+#include "client/server_faults.h"
 #include "model/dtype.h"
 #include "wire/layer_bytes.h"
 
@@ -18,12 +20,6 @@ namespace {
 
 // The budget bounds the chunks in flight; this only has to be out of its way.
 constexpr size_t kMaxQueuedChunks = 4096;
-
-// Whether what is written can be compared with the server's checksums, so that
-// an interrupted download can be resumed.
-bool CanBeChecked(const TensorPlace& place) {
-  return !place.quantized || place.scales_dtype == Dtype::kF32;
-}
 
 std::string DescribeBytes(const model::LayerBytes& bytes) {
   std::string text;
@@ -66,6 +62,11 @@ DownloadJob::DownloadJob(const Options& options,
 
 DownloadJob::~DownloadJob() = default;
 
+bool DownloadJob::CanBeChecked(const TensorPlace& place) {
+  // Of scales of another type there is no checksum.
+  return !place.quantized || place.scales_dtype == Dtype::kF32;
+}
+
 absl::Status DownloadJob::Begin() {
   for (size_t i = 0; i < layout_->files().size(); ++i) {
     const DownloadLayout::File& file = layout_->files()[i];
@@ -90,7 +91,7 @@ absl::Status DownloadJob::DeclareFile(
 absl::Status DownloadJob::Handle(const DownloadEvent& event) {
   QSTORE_RETURN_IF_ERROR(FirstFailure());
   if (end_seen_) {
-    return absl::InternalError("the server sent more after the end");
+    return ContradictionError("the server sent more after the end");
   }
   if (const auto* value = std::get_if<ValueView>(&event.event)) {
     return AddValue(*value);
@@ -98,7 +99,7 @@ absl::Status DownloadJob::Handle(const DownloadEvent& event) {
   if (const auto* end = std::get_if<v1::DownloadEnd>(&event.event)) {
     return CheckEnd(*end);
   }
-  return absl::InternalError(
+  return ContradictionError(
       "the server sent a page of the manifest after the last one");
 }
 
@@ -114,7 +115,7 @@ absl::Status DownloadJob::AddValue(const ValueView& value) {
   const DownloadLayout::Use& use =
       layout_->uses(chunk->planned.object_index).front();
   if (!layout_->files()[use.file_index].laid_out) {
-    return absl::InternalError(absl::StrCat(
+    return ContradictionError(absl::StrCat(
         layout_->Describe(use), " came before the header of its file"));
   }
   Submit(*std::move(chunk));
@@ -125,7 +126,7 @@ absl::Status DownloadJob::CheckEnd(const v1::DownloadEnd& end) {
   QSTORE_RETURN_IF_ERROR(assembler_.CheckComplete());
   const absl::StatusOr<model::LayerBytes> sent = wire::FromWire(end.sent());
   if (!sent.ok() || *sent != received()) {
-    return absl::DataLossError(absl::StrCat(
+    return DamagedInTransitError(absl::StrCat(
         "the server says that it sent bytes of ",
         sent.ok() ? DescribeBytes(*sent) : std::string("unknown layers"),
         ", but received were ", DescribeBytes(received()), ": download again"));
@@ -274,8 +275,13 @@ absl::Status DownloadJob::KeepIfGood(const model::PlannedChunk& planned,
                    chunk.raw_xxh3);
   }
   if (good) return output_->KeepEarlier(target.file_index, kept_bytes);
-  journal_->Forget(planned.object_index, static_cast<int>(planned.chunk_index));
+  journal_->Forget(planned.object_index, static_cast<int>(planned.chunk_index),
+                   static_cast<int>(object.chunks.size()));
   ++damaged_count_;
+  if (options_.stop_at_damage) {
+    return absl::AbortedError(
+        absl::StrCat(DescribeChunk(manifest_, planned), " is not there"));
+  }
   return absl::OkStatus();
 }
 
@@ -355,19 +361,21 @@ absl::Status DownloadJob::WriteLowPrecision(const StoredChunk& chunk,
 
 absl::Status DownloadJob::Finish() {
   if (!end_seen_) {
-    return absl::DataLossError(
+    return DamagedInTransitError(
         "the download ended before its last message: try again");
   }
   pool_.reset();
   QSTORE_RETURN_IF_ERROR(FirstFailure());
   if (damaged_count_ > 0) {
-    return absl::AbortedError(
-        absl::StrCat(damaged_count_.load(),
-                     " chunks that an interrupted download left are damaged"));
+    return WithReason(
+        absl::AbortedError(absl::StrCat(
+            damaged_count_.load(),
+            " chunks that an interrupted download left are damaged")),
+        kReasonHeldDamaged);
   }
   for (const DownloadLayout::File& file : layout_->files()) {
     if (file.laid_out) continue;
-    return absl::InternalError(
+    return ContradictionError(
         absl::StrCat("the server contradicts itself: file ", Quoted(file.path),
                      " has no header"));
   }
@@ -398,7 +406,7 @@ absl::Status DownloadJob::CopyToOtherPlaces() {
     for (size_t j = 1; j < uses.size(); ++j) {
       const TensorPlace& to = layout_->segment(uses[j]).place;
       if (to.scales_dtype != from.place.scales_dtype) {
-        return absl::FailedPreconditionError(absl::StrCat(
+        return NotExportableError(absl::StrCat(
             layout_->Describe(uses[j]), " has the same weights as ",
             layout_->Describe(uses.front()),
             ", but this format wants its scales in another type: use another "

@@ -31,7 +31,12 @@ class DownloadJob {
   struct Options {
     size_t thread_count = 1;
     uint64_t memory_bytes = 0;
+    // Fails at the first chunk that is held and not what it should be.
+    bool stop_at_damage = false;
   };
+
+  // Whether what is written there can be compared with the server's checksums.
+  static bool CanBeChecked(const TensorPlace& place);
 
   // All must outlive this. `journal`, which may be null, is told of chunks that
   // are written; those that the plan takes for held are in `output` already.
@@ -50,6 +55,9 @@ class DownloadJob {
   // Takes an event that came after the manifest. Reports failures of the pool
   // too, so that a download ends soon after the first.
   absl::Status Handle(const DownloadEvent& event);
+
+  // In place of all events, when the plan reads nothing.
+  void ExpectNothing() { end_seen_ = true; }
 
   // After the last event: waits for the pool, checks that nothing is missing,
   // writes objects that several files share to their other places. ABORTED when

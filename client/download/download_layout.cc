@@ -6,8 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
+#include "client/server_faults.h"
 #include "model/model_files.h"
 #include "model/safetensors.h"
 
@@ -44,7 +45,7 @@ ExportTensor TensorOf(const model::Segment& segment,
 }
 
 absl::Status HeaderContradiction(const std::string& text) {
-  return absl::InternalError(
+  return ContradictionError(
       absl::StrCat("the server contradicts itself: ", text));
 }
 

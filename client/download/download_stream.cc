@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "client/manifest_query.h"
 #include "client/rpc_status.h"
+#include "client/server_faults.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
 #include "grpcpp/support/proto_buffer_reader.h"
@@ -75,7 +76,7 @@ bool ParseValue(CodedInputStream* input, ValueView* value) {
 }
 
 absl::Status Malformed() {
-  return absl::InternalError("the server sent a message that cannot be parsed");
+  return ContradictionError("the server sent a message that cannot be parsed");
 }
 
 // Parses the one event of a message; `input` is limited to it.

@@ -3,8 +3,10 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
+#include "client/export/export_format.h"
+#include "client/server_faults.h"
 #include "model/model_files.h"
 
 namespace qstore::client {
@@ -51,7 +53,7 @@ absl::Status HeldDocuments::DeclareSize(size_t file_index,
     return inner_->DeclareSize(file_index, size_bytes);
   }
   if (size_bytes > kMaxDocumentBytes) {
-    return absl::FailedPreconditionError(absl::StrCat(
+    return NotExportableError(absl::StrCat(
         "file ", Quoted(document->second.path), " has ", size_bytes,
         " bytes, more than the ", kMaxDocumentBytes,
         " of a document that INT8 needs to read: fetch the original"));
@@ -68,7 +70,7 @@ absl::Status HeldDocuments::Write(size_t file_index, uint64_t offset_bytes,
   }
   std::string& text = document->second.text;
   if (offset_bytes > text.size() || bytes.size() > text.size() - offset_bytes) {
-    return absl::InternalError(absl::StrCat(
+    return ContradictionError(absl::StrCat(
         "file ", Quoted(document->second.path), " has ", text.size(),
         " bytes, not ", bytes.size(), " from byte ", offset_bytes, " on"));
   }

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "client/export/ignored_modules.h"
 #include "model/json_text.h"
 #include "model/quantization/directory_rules.h"

@@ -6,8 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
+#include "base/error_reason.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "client/export/compressed_tensors_config.h"
 #include "model/model_files.h"
 
@@ -58,8 +59,10 @@ absl::StatusOr<std::vector<std::string>> ExportDocuments(
     absl::StatusOr<std::string> text =
         RewriteConfig(format, model.documents.at(path), governed[directory]);
     if (!text.ok()) {
-      return Annotate(text.status(),
-                      absl::StrCat("preparing ", Quoted(path), " for INT8"));
+      return WithReason(
+          Annotate(text.status(),
+                   absl::StrCat("preparing ", Quoted(path), " for INT8")),
+          kReasonInt8NotExportable);
     }
     (*documents)[path] = *std::move(text);
   }

@@ -3,7 +3,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/quote.h"
+#include "base/error_reason.h"
+#include "base/text/quote.h"
 #include "client/export/int_quantized.h"
 #include "client/export/pack_quantized.h"
 
@@ -51,6 +52,11 @@ absl::StatusOr<const ExportFormat*> FindExportFormat(const std::string& name) {
                    absl::StrJoin(ExportFormatNames(), ", ")));
 }
 
+absl::Status NotExportableError(const std::string& sentence) {
+  return WithReason(absl::FailedPreconditionError(sentence),
+                    kReasonInt8NotExportable);
+}
+
 absl::StatusOr<std::vector<uint64_t>> ScaleShape(const ExportTensor& tensor) {
   switch (tensor.strategy) {
     case codec::ScaleStrategy::kTensor:
@@ -61,7 +67,7 @@ absl::StatusOr<std::vector<uint64_t>> ScaleShape(const ExportTensor& tensor) {
       break;
   }
   if (tensor.group_size == 0 || tensor.shape[1] % tensor.group_size != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
+    return NotExportableError(absl::StrCat(
         "tensor ", Quoted(tensor.name), " has groups of ", tensor.group_size,
         " columns, which do not divide its ", tensor.shape[1],
         ": compressed-tensors cannot hold it; download the original"));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/export/code_layout.h"
 #include "codec/chunk.h"
@@ -62,7 +63,11 @@ std::vector<std::string> ExportFormatNames();
 // lives as long as the process.
 absl::StatusOr<const ExportFormat*> FindExportFormat(const std::string& name);
 
-// [1], [rows, 1] or [rows, columns / group]. FAILED_PRECONDITION when groups do
+// FAILED_PRECONDITION, INT8_NOT_EXPORTABLE: the sentence says what the format
+// cannot hold, and what to do instead.
+absl::Status NotExportableError(const std::string& sentence);
+
+// [1], [rows, 1] or [rows, columns / group]. NotExportableError when groups do
 // not divide the columns, which no format can hold.
 absl::StatusOr<std::vector<uint64_t>> ScaleShape(const ExportTensor& tensor);
 

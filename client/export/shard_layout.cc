@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 
 namespace qstore::client {
 namespace {
@@ -28,7 +28,7 @@ absl::StatusOr<std::vector<Entry>> ListEntries(
   const auto add = [&](TensorEntry tensor, size_t index,
                        std::optional<ExportedPart::Role> role) {
     if (!names.insert(tensor.name).second) {
-      return absl::FailedPreconditionError(absl::StrCat(
+      return NotExportableError(absl::StrCat(
           "the model has a tensor ", Quoted(tensor.name),
           " of its own, where this format puts parts of a quantized one: "
           "download the original"));

@@ -1,10 +1,13 @@
 #include "client/sinks/directory_sink.h"
 
+#include <system_error>
 #include <utility>
 
 #include "base/status.h"
 #include "client/sinks/download_journal.h"
+#include "client/sinks/leftovers.h"
 #include "client/sinks/output_files.h"
+#include "client/sinks/present_files.h"
 #include "client/sinks/staging.h"
 
 namespace qstore::client {
@@ -14,9 +17,33 @@ DirectorySink::DirectorySink(std::filesystem::path directory)
 
 DirectorySink::~DirectorySink() = default;
 
+bool DirectorySink::HasFiles() const {
+  std::error_code ignored;
+  return std::filesystem::is_directory(directory_, ignored) &&
+         !std::filesystem::is_empty(directory_, ignored);
+}
+
+std::unique_ptr<FileWriter> DirectorySink::PresentFilesAt(
+    const std::vector<std::string>& paths) const {
+  return std::make_unique<PresentFiles>(directory_, paths);
+}
+
+void DirectorySink::KeepPresent(const std::vector<std::string>& paths) {
+  notes_ = ClearLeftovers(directory_, paths, origin_);
+}
+
+std::vector<std::string> DirectorySink::TakeNotes() {
+  return std::exchange(notes_, {});
+}
+
 absl::StatusOr<bool> DirectorySink::Open(const std::string& identity) {
   QSTORE_ASSIGN_OR_RETURN(staging_, Staging::Create(directory_, identity));
   journal_ = std::make_unique<DownloadJournal>(staging_->path(), identity);
+  if (staging_->HasRival(identity)) {
+    // Both may see each other and step back: whoever asks again waits a moment.
+    Abandon(/*keep=*/false);
+    return Staging::BeingWritten(directory_);
+  }
   return staging_->taken_over();
 }
 
@@ -29,7 +56,7 @@ absl::Status DirectorySink::Expect(const std::vector<std::string>& paths) {
 absl::Status DirectorySink::Publish() {
   QSTORE_RETURN_IF_ERROR(output_->Finish());
   journal_->Remove();
-  QSTORE_RETURN_IF_ERROR(staging_->Publish());
+  QSTORE_ASSIGN_OR_RETURN(notes_, staging_->Publish(origin_));
   Abandon(/*keep=*/false);
   return absl::OkStatus();
 }

@@ -23,6 +23,12 @@ class DirectorySink final : public Sink {
   DirectorySink(const DirectorySink&) = delete;
   DirectorySink& operator=(const DirectorySink&) = delete;
 
+  void SetOrigin(const DownloadOrigin& origin) override { origin_ = origin; }
+  bool HasFiles() const override;
+  std::unique_ptr<FileWriter> PresentFilesAt(
+      const std::vector<std::string>& paths) const override;
+  void KeepPresent(const std::vector<std::string>& paths) override;
+  std::vector<std::string> TakeNotes() override;
   absl::StatusOr<bool> Open(const std::string& identity) override;
   absl::Status Expect(const std::vector<std::string>& paths) override;
   absl::Status Publish() override;
@@ -42,6 +48,8 @@ class DirectorySink final : public Sink {
 
  private:
   const std::filesystem::path directory_;
+  DownloadOrigin origin_;
+  std::vector<std::string> notes_;
   std::unique_ptr<Staging> staging_;
   std::unique_ptr<DownloadJournal> journal_;
   std::unique_ptr<OutputFiles> output_;

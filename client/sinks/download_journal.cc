@@ -81,9 +81,12 @@ void DownloadJournal::Add(uint64_t object_index, int chunk_index,
   file_.flush();
 }
 
-void DownloadJournal::Forget(uint64_t object_index, int chunk_index) {
+void DownloadJournal::Forget(uint64_t object_index, int chunk_index,
+                             int chunk_count) {
   const absl::MutexLock lock(&mutex_);
-  objects_[object_index].chunks.erase(chunk_index);
+  Object& object = objects_[object_index];
+  object.Expect(chunk_count);
+  object.chunks.erase(chunk_index);
 }
 
 std::set<int> DownloadJournal::Chunks(uint64_t object_index,

@@ -38,8 +38,9 @@ class DownloadJournal {
 
   // `chunk_count`: of the object.
   void Add(uint64_t object_index, int chunk_index, int chunk_count);
-  // The chunk is not what it should be.
-  void Forget(uint64_t object_index, int chunk_index);
+  // The chunk is not what it should be; nor is any other of the object when the
+  // object was said to have another number of them.
+  void Forget(uint64_t object_index, int chunk_index, int chunk_count);
 
   // The chunks of an object that are there; none when it has another number of
   // chunks than it had.

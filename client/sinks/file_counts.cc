@@ -1,7 +1,8 @@
 #include "client/sinks/file_counts.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
+#include "client/server_faults.h"
 
 namespace qstore::client {
 
@@ -21,7 +22,7 @@ void FileCounts::Add(size_t file_index, uint64_t size_bytes) {
 absl::Status FileCounts::CheckComplete() const {
   for (const File& file : files_) {
     if (file.written_bytes == file.size_bytes) continue;
-    return absl::InternalError(absl::StrCat(
+    return ContradictionError(absl::StrCat(
         "file ", Quoted(file.path), " has ", file.written_bytes.load(),
         " of its ", file.size_bytes, " bytes"));
   }

@@ -9,8 +9,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
+#include "client/server_faults.h"
 
 namespace qstore::client {
 namespace {
@@ -116,7 +117,7 @@ absl::Status OutputFiles::Finish() {
     OutputFile* const output = file.get();
     const absl::MutexLock lock(&output->mutex);
     if (output->written_bytes != output->size_bytes) {
-      return absl::InternalError(absl::StrCat(
+      return ContradictionError(absl::StrCat(
           "file ", Quoted(output->path.native()), " has ",
           output->written_bytes, " of its ", output->size_bytes, " bytes"));
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -39,15 +40,36 @@ class FileWriter {
   virtual absl::Status KeepEarlier(size_t file_index, uint64_t size_bytes) = 0;
 };
 
+// What a download writes.
+struct DownloadOrigin {
+  std::string model;
+  std::string revision;
+  bool whole = false;  // every file of the revision
+};
+
 // Of one download after another. A download calls Open, then for each attempt
 // Expect and what FileWriter has, and at its end either Publish or Abandon;
 // these by one thread at a time, while nothing writes.
 class Sink : public FileWriter {
  public:
+  // Before Open.
+  virtual void SetOrigin(const DownloadOrigin& /*origin*/) {}
+
+  // Before Open: what lies already where the files would be written, to compare
+  // with; null: nothing does.
+  virtual bool HasFiles() const { return false; }
+  virtual std::unique_ptr<FileWriter> PresentFilesAt(
+      const std::vector<std::string>& /*paths*/) const {
+    return nullptr;
+  }
+  // In place of Open, when all of them are what they should be.
+  virtual void KeepPresent(const std::vector<std::string>& /*paths*/) {}
+
   // Begins a download. `identity`: one line, equal for downloads that write the
   // same bytes to the same places. True: the sink holds what an earlier one
   // with this identity left, and its journal says what; anything else that was
-  // left is gone.
+  // left is gone. ALREADY_EXISTS: another process is writing the very same;
+  // wait and look at what it has written.
   virtual absl::StatusOr<bool> Open(const std::string& identity) = 0;
 
   // The files, as relative paths that have been validated (model/names.h), for
@@ -57,10 +79,15 @@ class Sink : public FileWriter {
   virtual absl::Status Expect(const std::vector<std::string>& paths) = 0;
 
   // Makes all files appear, now that they are whole; INTERNAL when one is not.
+  // ALREADY_EXISTS: somebody else's have come to their place meanwhile, perhaps
+  // the same.
   virtual absl::Status Publish() = 0;
 
   // Ends a download that failed; `keep`: another may go on with what is there.
   virtual void Abandon(bool keep) = 0;
+
+  // What a person should know of what Publish or KeepPresent did, once.
+  virtual std::vector<std::string> TakeNotes() { return {}; }
 
   // Which chunks the sink holds, from Open to Publish or Abandon; null when it
   // cannot read what was written, so that every attempt begins anew.

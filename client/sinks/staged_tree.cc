@@ -3,13 +3,15 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <map>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 
 namespace qstore::client {
 namespace {
@@ -82,12 +84,25 @@ absl::Status RemoveAllBut(const fs::path& root,
 
 absl::Status CheckAreSoleFiles(const fs::path& root,
                                const std::vector<std::string>& files) {
+  // A file system may take names for one that differ in their case alone, or in
+  // how their accents are written; then one file has overwritten the other.
+  std::map<std::pair<dev_t, ino_t>, std::string> seen;
   for (const std::string& file : files) {
-    if (IsSoleFile(root / file)) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat(Quoted((root / file).native()),
-                     " was changed by somebody else while it was prepared: "
-                     "download again"));
+    struct stat status = {};
+    if (lstat((root / file).c_str(), &status) != 0 || !IsSole(status)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(Quoted((root / file).native()),
+                       " was changed by somebody else while it was prepared: "
+                       "download again"));
+    }
+    const auto [other, is_new] =
+        seen.try_emplace({status.st_dev, status.st_ino}, file);
+    if (!is_new) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the file system at ", Quoted(root.native()), " takes the names ",
+          Quoted(other->second), " and ", Quoted(file),
+          " for one: download to another file system"));
+    }
   }
   return absl::OkStatus();
 }

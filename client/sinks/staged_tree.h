@@ -20,7 +20,8 @@ bool IsSoleFile(const std::filesystem::path& path);
 absl::Status RemoveAllBut(const std::filesystem::path& root,
                           const std::vector<std::string>& files);
 
-// FAILED_PRECONDITION unless each of `files` is there as such a file.
+// FAILED_PRECONDITION unless each of `files` is there as such a file, and no
+// two of them are the same one.
 absl::Status CheckAreSoleFiles(const std::filesystem::path& root,
                                const std::vector<std::string>& files);
 

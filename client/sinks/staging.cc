@@ -16,10 +16,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/error_reason.h"
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "client/sinks/download_journal.h"
+#include "client/sinks/file_origin.h"
+#include "client/sinks/leftovers.h"
 #include "client/sinks/staged_tree.h"
 #include "model/reserved_names.h"
 
@@ -42,16 +45,30 @@ std::string UniqueSuffix() {
   return absl::StrFormat("%d-%08x", getpid(), random());
 }
 
-// Locks a directory if nobody else has; -1 when somebody has, or when the file
-// system knows no locks.
-int LockDirectory(const fs::path& directory) {
+struct LockAttempt {
+  int descriptor = -1;  // -1: not locked; the file system may know no locks
+  bool busy = false;    // somebody else has it locked
+};
+
+LockAttempt LockDirectory(const fs::path& directory) {
+  LockAttempt attempt;
   const int descriptor =
       open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
-    return descriptor;
+  if (descriptor < 0) return attempt;
+  if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+    attempt.descriptor = descriptor;
+    return attempt;
   }
-  if (descriptor >= 0) close(descriptor);
-  return -1;
+  attempt.busy = errno == EWOULDBLOCK;
+  close(descriptor);
+  return attempt;
+}
+
+// Whether `entry` may be a staging directory for the same place.
+bool IsStaging(const fs::path& entry, const std::string& prefix) {
+  std::error_code ignored;
+  return absl::StartsWith(entry.filename().native(), prefix) &&
+         fs::is_directory(fs::symlink_status(entry, ignored));
 }
 
 // Whether `path` still is what `descriptor` has open.
@@ -68,10 +85,20 @@ bool IsOurs(int descriptor) {
   return fstat(descriptor, &opened) == 0 && opened.st_uid == geteuid();
 }
 
+// Whether a process of this user that lives prepares the same there. Others
+// could make us wait for ever.
+bool IsLiveRival(const fs::path& path, const std::string& identity) {
+  struct stat named = {};
+  return lstat(path.c_str(), &named) == 0 && named.st_uid == geteuid() &&
+         IsJournalOf(path, identity);
+}
+
+constexpr int kConfigRank = 2;
+
 // Readers that wait for config.json then find the rest in place.
 int PublishRank(const std::string& path) {
   if (absl::EndsWith(path, ".safetensors")) return 0;
-  return path == "config.json" ? 2 : 1;
+  return path == "config.json" ? kConfigRank : 1;
 }
 
 absl::Status SyncTree(const fs::path& root) {
@@ -101,17 +128,39 @@ absl::StatusOr<std::unique_ptr<Staging>> Staging::Create(
   std::unique_ptr<Staging> staging(new Staging(std::move(absolute)));
   QSTORE_RETURN_IF_ERROR(staging->CheckDirectory());
   fs::path parent = staging->directory_;
-  std::string prefix(kStagingMarker);
+  staging->prefix_ = kStagingMarker;
   if (!staging->directory_exists_) {
     QSTORE_RETURN_IF_ERROR(staging->CreateParents());
     parent = staging->directory_.parent_path();
-    prefix = absl::StrCat(".", staging->directory_.filename().native(), prefix);
+    staging->prefix_ = absl::StrCat(
+        ".", staging->directory_.filename().native(), staging->prefix_);
   }
-  staging->TakeOver(parent, prefix, identity);
+  if (staging->TakeOver(parent, identity)) return BeingWritten(directory);
   if (!staging->taken_over_) {
-    QSTORE_RETURN_IF_ERROR(staging->CreateLocked(parent, prefix));
+    QSTORE_RETURN_IF_ERROR(staging->CreateLocked(parent));
   }
   return staging;
+}
+
+absl::Status Staging::BeingWritten(const fs::path& directory) {
+  return WithReason(absl::AlreadyExistsError(absl::StrCat(
+                        "another process is downloading the same to ",
+                        StagedName(directory))),
+                    kReasonBeingWritten);
+}
+
+bool Staging::HasRival(const std::string& identity) const {
+  std::error_code error;
+  for (fs::directory_iterator entries(path_.parent_path(), error);
+       !error && entries != fs::directory_iterator();
+       entries.increment(error)) {
+    const fs::path& path = entries->path();
+    if (path == path_ || !IsStaging(path, prefix_)) continue;
+    const LockAttempt lock = LockDirectory(path);
+    if (lock.descriptor >= 0) close(lock.descriptor);
+    if (lock.busy && IsLiveRival(path, identity)) return true;
+  }
+  return false;
 }
 
 Staging::~Staging() {
@@ -131,7 +180,16 @@ Staging::~Staging() {
 absl::Status Staging::CheckDirectory() {
   std::error_code error;
   const fs::file_status status = fs::status(directory_, error);
-  if (status.type() == fs::file_type::not_found) return absl::OkStatus();
+  if (status.type() == fs::file_type::not_found) {
+    std::error_code ignored;
+    if (fs::is_symlink(fs::symlink_status(directory_, ignored))) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(StagedName(directory_),
+                       " is a symbolic link to what does not exist: mend or "
+                       "remove it, or name another directory"));
+    }
+    return CheckParents();
+  }
   if (error)
     return FileError(error, absl::StrCat("reading ", StagedName(directory_)));
   if (status.type() != fs::file_type::directory) {
@@ -144,6 +202,21 @@ absl::Status Staging::CheckDirectory() {
   return absl::OkStatus();
 }
 
+absl::Status Staging::CheckParents() const {
+  for (fs::path parent = directory_.parent_path();;
+       parent = parent.parent_path()) {
+    std::error_code ignored;
+    const fs::file_type type = fs::status(parent, ignored).type();
+    if (type == fs::file_type::directory) return absl::OkStatus();
+    if (type != fs::file_type::not_found) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          StagedName(directory_), " cannot be made, since ", StagedName(parent),
+          " is not a directory: name another place"));
+    }
+    if (!parent.has_relative_path()) return absl::OkStatus();
+  }
+}
+
 absl::Status Staging::Expect(std::vector<std::string> files) {
   files_ = std::move(files);
   std::stable_sort(files_.begin(), files_.end(),
@@ -151,7 +224,10 @@ absl::Status Staging::Expect(std::vector<std::string> files) {
                      return PublishRank(a) < PublishRank(b);
                    });
   QSTORE_RETURN_IF_ERROR(RemoveUnexpected());
-  if (!directory_exists_) return absl::OkStatus();
+  return directory_exists_ ? CheckTargets() : absl::OkStatus();
+}
+
+absl::Status Staging::CheckTargets() const {
   std::error_code error;
   std::set<fs::path> checked;
   for (const std::string& file : files_) {
@@ -206,17 +282,19 @@ absl::Status Staging::CreateParents() {
   return absl::OkStatus();
 }
 
-void Staging::TakeOver(const fs::path& parent, const std::string& prefix,
-                       const std::string& identity) {
+bool Staging::TakeOver(const fs::path& parent, const std::string& identity) {
+  bool being_written = false;
   std::error_code error;
   for (fs::directory_iterator entries(parent, error);
        !error && entries != fs::directory_iterator();
        entries.increment(error)) {
     const fs::path path = entries->path();
-    if (!absl::StartsWith(path.filename().native(), prefix)) continue;
-    std::error_code ignored;
-    if (!fs::is_directory(fs::symlink_status(path, ignored))) continue;
-    const int descriptor = LockDirectory(path);
+    if (!IsStaging(path, prefix_)) continue;
+    const LockAttempt lock = LockDirectory(path);
+    if (lock.busy && !identity.empty() && IsLiveRival(path, identity)) {
+      being_written = true;
+    }
+    const int descriptor = lock.descriptor;
     if (descriptor < 0) continue;
     if (!taken_over_ && !identity.empty() && IsOurs(descriptor) &&
         IsSameDirectory(descriptor, path) && IsJournalOf(path, identity)) {
@@ -226,21 +304,24 @@ void Staging::TakeOver(const fs::path& parent, const std::string& prefix,
       continue;
     }
     // A failure is no harm: it only takes space.
+    std::error_code ignored;
     fs::remove_all(path, ignored);
     close(descriptor);
   }
+  return being_written && !taken_over_;
 }
 
-absl::Status Staging::CreateLocked(const fs::path& parent,
-                                   const std::string& prefix) {
+absl::Status Staging::CreateLocked(const fs::path& parent) {
   for (int attempt = 0; attempt < kMaxNameAttempts; ++attempt) {
-    fs::path path = parent / absl::StrCat(prefix, UniqueSuffix());
+    fs::path path = parent / absl::StrCat(prefix_, UniqueSuffix());
     if (mkdir(path.c_str(), 0777) != 0) {
       if (errno == EEXIST) continue;
       return ErrnoStatus(errno, absl::StrCat("creating ", StagedName(path)));
     }
-    lock_descriptor_ = LockDirectory(path);
+    const LockAttempt lock = LockDirectory(path);
+    lock_descriptor_ = lock.descriptor;
     // Another process may have taken it for abandoned before it was locked.
+    if (lock.busy) continue;
     if (lock_descriptor_ >= 0 && !IsSameDirectory(lock_descriptor_, path)) {
       close(std::exchange(lock_descriptor_, -1));
       continue;
@@ -253,30 +334,45 @@ absl::Status Staging::CreateLocked(const fs::path& parent,
                    StagedName(parent), ": try again"));
 }
 
-absl::Status Staging::Publish() {
+absl::StatusOr<std::vector<std::string>> Staging::Publish(
+    const DownloadOrigin& origin) {
   // Nothing but what the revision lists appears, whatever came since.
   QSTORE_RETURN_IF_ERROR(RemoveAllBut(path_, files_));
   QSTORE_RETURN_IF_ERROR(CheckAreSoleFiles(path_, files_));
+  if (!origin.model.empty()) {
+    const std::string revision =
+        absl::StrCat(origin.model, "@", origin.revision);
+    for (const std::string& file : files_) {
+      RememberOrigin(path_, file, revision);
+    }
+  }
   QSTORE_RETURN_IF_ERROR(SyncTree(path_));
-  QSTORE_RETURN_IF_ERROR(directory_exists_ ? PublishByFile() : PublishWhole());
+  QSTORE_RETURN_IF_ERROR(directory_exists_ ? PublishByFile(origin)
+                                           : PublishWhole());
   published_ = true;
-  return absl::OkStatus();
+  return std::move(notes_);
 }
 
 absl::Status Staging::PublishWhole() {
   // Fails rather than replace what somebody else has made meanwhile.
-  if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, directory_.c_str(),
-                RENAME_NOREPLACE) != 0) {
-    if (errno != EINVAL && errno != ENOSYS) {
-      return ErrnoStatus(errno, absl::StrCat("renaming ", StagedName(path_),
-                                             " to ", StagedName(directory_)));
-    }
+  int error = renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, directory_.c_str(),
+                        RENAME_NOREPLACE) == 0
+                  ? 0
+                  : errno;
+  if (error == EINVAL || error == ENOSYS) {
     // Some network file systems know only the plain rename, which at least
     // replaces nothing but an empty directory.
-    if (std::rename(path_.c_str(), directory_.c_str()) != 0) {
-      return ErrnoStatus(errno, absl::StrCat("renaming ", StagedName(path_),
-                                             " to ", StagedName(directory_)));
-    }
+    error = std::rename(path_.c_str(), directory_.c_str()) == 0 ? 0 : errno;
+  }
+  if (error == EEXIST || error == ENOTEMPTY) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        StagedName(directory_),
+        " was made by somebody else meanwhile: download again, into it or to "
+        "another place"));
+  }
+  if (error != 0) {
+    return ErrnoStatus(error, absl::StrCat("renaming ", StagedName(path_),
+                                           " to ", StagedName(directory_)));
   }
   QSTORE_RETURN_IF_ERROR(SyncDirectory(directory_.parent_path()));
   for (const fs::path& parent : created_parents_) {
@@ -285,24 +381,36 @@ absl::Status Staging::PublishWhole() {
   return absl::OkStatus();
 }
 
-absl::Status Staging::PublishByFile() {
-  std::set<fs::path> directories = {directory_};
-  for (const std::string& file : files_) {
-    const fs::path target = directory_ / file;
-    std::error_code error;
-    fs::create_directories(target.parent_path(), error);
-    if (error) {
-      return FileError(
-          error, absl::StrCat("creating ", StagedName(target.parent_path())));
-    }
-    if (std::rename((path_ / file).c_str(), target.c_str()) != 0) {
-      return ErrnoStatus(errno, absl::StrCat("replacing ", StagedName(target)));
-    }
-    for (fs::path parent = target.parent_path(); parent != directory_;
-         parent = parent.parent_path()) {
-      directories.insert(parent);
-    }
+absl::Status Staging::PublishFile(const std::string& file,
+                                  std::set<fs::path>* directories) {
+  const fs::path target = directory_ / file;
+  std::error_code error;
+  fs::create_directories(target.parent_path(), error);
+  if (error) {
+    return FileError(
+        error, absl::StrCat("creating ", StagedName(target.parent_path())));
   }
+  if (std::rename((path_ / file).c_str(), target.c_str()) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("replacing ", StagedName(target)));
+  }
+  for (fs::path parent = target.parent_path(); parent != directory_;
+       parent = parent.parent_path()) {
+    directories->insert(parent);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Staging::PublishByFile(const DownloadOrigin& origin) {
+  std::set<fs::path> directories = {directory_};
+  // Old weights go before the config.json that is not theirs comes.
+  bool cleared = false;
+  for (const std::string& file : files_) {
+    if (PublishRank(file) == kConfigRank && !std::exchange(cleared, true)) {
+      notes_ = ClearLeftovers(directory_, files_, origin);
+    }
+    QSTORE_RETURN_IF_ERROR(PublishFile(file, &directories));
+  }
+  if (!cleared) notes_ = ClearLeftovers(directory_, files_, origin);
   for (const fs::path& directory : directories) {
     QSTORE_RETURN_IF_ERROR(SyncDirectory(directory));
   }

@@ -16,6 +16,7 @@ struct SourceFile {
   std::string path;  // relative to the model directory, '/' between segments
   std::filesystem::path location;
   uint64_t size_bytes = 0;
+  int64_t modified_nanoseconds = 0;  // since 1970, when it was found
   // Stored as it is although its name says that it can be taken apart.
   bool as_bytes = false;
 };
@@ -29,13 +30,21 @@ bool IsSafetensorsPath(const std::string& path);
 //    Hugging Face cache is made of such links);
 //  - a link to a directory is refused, so there are no loops and no strays;
 //  - `.git` is skipped; empty sub-directories leave no trace;
+//  - what is no part of a model is left out unless it is asked for: `.env` and
+//    `.env.*`, which hold secrets, `__pycache__`, `.ipynb_checkpoints` and
+//    `.cache/huggingface`;
 //  - a socket, pipe or device, a dangling link, a name that the store does not
 //    take, and a directory without any file are errors that name the path.
+struct WalkOptions {
+  bool all_files = false;  // also what is no part of a model
+};
+// `left_out`, which may be null: paths of what was left out, but `.git`.
 absl::StatusOr<std::vector<SourceFile>> ListModelFiles(
-    const std::filesystem::path& source);
+    const std::filesystem::path& source, const WalkOptions& options = {},
+    std::vector<std::string>* left_out = nullptr);
 
-// Reads and checks the header of a safetensors file. INVALID_ARGUMENT: it
-// cannot be taken apart into tensors.
+// Reads and checks the header of a safetensors file. INVALID_SAFETENSORS:
+// it cannot be taken apart into tensors; any other error is one of reading it.
 absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(const SourceFile& file);
 
 }  // namespace qstore::client

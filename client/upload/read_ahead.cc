@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
+#include "client/upload/file_stamp.h"
 
 namespace qstore::client {
 namespace {
@@ -21,12 +23,20 @@ absl::Status Changed(const SourceFile& file, const std::string& how) {
 
 absl::Status CheckSize(const File& opened, const SourceFile& file) {
   QSTORE_ASSIGN_OR_RETURN(const uint64_t size_bytes, opened.SizeBytes());
-  if (size_bytes == file.size_bytes) return absl::OkStatus();
+  if (size_bytes == file.size_bytes) return CheckUnchanged(file);
   return Changed(file, absl::StrCat("went from ", file.size_bytes, " to ",
                                     size_bytes, " bytes"));
 }
 
 }  // namespace
+
+absl::Status CheckUnchanged(const SourceFile& file) {
+  QSTORE_ASSIGN_OR_RETURN(const FileStamp stamp, StampOf(file.location));
+  const FileStamp found = {.size_bytes = file.size_bytes,
+                           .modified_nanoseconds = file.modified_nanoseconds};
+  if (stamp == found) return absl::OkStatus();
+  return Changed(file, "was written to");
+}
 
 ReadAhead::ReadAhead(const std::vector<SourceFile>& files, const Start& start)
     : files_(files), start_(start), thread_([this] { Run(); }) {}
@@ -73,7 +83,7 @@ absl::Status ReadAhead::ReadFile(size_t file_index, uint64_t offset_bytes) {
     const absl::Status read = opened.ReadAt(
         offset,
         {reinterpret_cast<uint8_t*>(block.bytes.data()), block.bytes.size()});
-    if (absl::IsOutOfRange(read)) return Changed(file, "shrank");
+    if (ReasonOf(read) == kReasonOutOfRange) return Changed(file, "shrank");
     QSTORE_RETURN_IF_ERROR(read);
     block.xxh3 = Xxh3(AsBytes(block.bytes));
     if (!Push(std::move(block))) return absl::CancelledError("stopped");

@@ -20,6 +20,10 @@ namespace qstore::client {
 inline constexpr uint64_t kUploadBlockBytes = 1u << 20;
 inline constexpr size_t kMaxBlocksAhead = 16;
 
+// FAILED_PRECONDITION: somebody has written to the file, or put another one in
+// its place, since the walk found it.
+absl::Status CheckUnchanged(const SourceFile& file);
+
 class ReadAhead {
  public:
   struct Block {
@@ -44,8 +48,8 @@ class ReadAhead {
   ReadAhead& operator=(const ReadAhead&) = delete;
 
   // The next block, in the order of the files; nullopt after the last. Empty
-  // files have no blocks. Fails when a file cannot be read or its size is not
-  // what the walk found.
+  // files have no blocks. Fails when a file cannot be read or is not what
+  // the walk found, before and after it is read (CheckUnchanged).
   absl::StatusOr<std::optional<Block>> Next();
 
  private:

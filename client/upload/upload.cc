@@ -10,12 +10,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/error_reason.h"
 #include "base/status.h"
 #include "client/rpc_status.h"
+#include "client/server_faults.h"
+#include "client/unary_call.h"
 #include "client/upload/directory_walk.h"
 #include "client/upload/read_ahead.h"
 #include "client/upload/upload_checks.h"
 #include "client/upload/upload_point.h"
+#include "codec/int8/int8_coder.h"
+#include "codec/quantizer.h"
 #include "wire/layer_bytes.h"
 
 namespace qstore::client {
@@ -69,7 +74,9 @@ v1::UploadBegin BeginOf(const UploadOptions& options,
   begin.set_tag(options.tag);
   v1::QuantizationOptions* quantization = begin.mutable_quantization();
   quantization->set_quantizer(quantizer);
-  quantization->set_int8_coder(options.int8_coder);
+  quantization->set_int8_coder(options.int8_coder.empty()
+                                   ? std::string(codec::DefaultInt8Coder().name)
+                                   : options.int8_coder);
   for (const std::string& glob : options.include) {
     quantization->add_include(glob);
   }
@@ -130,12 +137,12 @@ absl::StatusOr<bool> SendFiles(const std::vector<SourceFile>& files,
 absl::Status CheckResponse(const v1::UploadResponse& response,
                            const UploadOptions& options, uint64_t file_bytes) {
   if (response.revision().empty()) {
-    return absl::InternalError(absl::StrCat(
+    return ContradictionError(absl::StrCat(
         "uploading ", options.model,
         ": the server confirmed the upload without naming a revision"));
   }
   if (response.received_bytes() != file_bytes) {
-    return absl::DataLossError(
+    return DamagedInTransitError(
         absl::StrCat("uploading ", options.model, ": the server received ",
                      response.received_bytes(), " bytes, but ", file_bytes,
                      " were sent: delete revision ", response.revision(),
@@ -191,7 +198,7 @@ absl::Status Uploader::Attempt() {
   QSTORE_RETURN_IF_ERROR(retrier_.Connect(connection_));
   QSTORE_RETURN_IF_ERROR(FindPoint());
   absl::Status status = SendAll();
-  if (absl::IsAborted(status) && begin_.has_resume()) {
+  if (ReasonOf(status) == kReasonUploadNotResumable && begin_.has_resume()) {
     events_->Note(std::string(status.message()));
     begin_.clear_resume();
     result_.transfer.resumed_bytes = 0;
@@ -207,18 +214,12 @@ absl::Status Uploader::FindPoint() {
   request.set_upload_key(begin_.upload_key());
   request.set_client_id(begin_.client_id());
   v1::GetUploadStateResponse state;
-  {
-    grpc::ClientContext context;
-    const Cancellation::Scope cancel(cancellation_,
-                                     [&context] { context.TryCancel(); });
-    const grpc::Status status =
-        connection_->stub().GetUploadState(&context, request, &state);
-    // A server of an earlier version keeps nothing.
-    if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
-      return absl::OkStatus();
-    }
-    QSTORE_RETURN_IF_ERROR(FromGrpcStatus(status, connection_->server()));
-  }
+  const absl::Status asked = CallOnce(*connection_, &connection_->stub(),
+                                      &v1::ModelStore::Stub::GetUploadState,
+                                      request, cancellation_, &state);
+  // A server of an earlier version keeps nothing.
+  if (ReasonOf(asked) == kReasonUnsupported) return absl::OkStatus();
+  QSTORE_RETURN_IF_ERROR(asked);
   result_.transfer.bytes_sent += request.ByteSizeLong();
   result_.transfer.bytes_received += state.ByteSizeLong();
   if (!state.has_point() || !IsPointOf(files_, state.point())) {
@@ -252,6 +253,17 @@ absl::Status Uploader::SendAll() {
   absl::StatusOr<bool> open = stream.Send(begin);
   if (*open)
     open = SendFiles(files_, selections_, begin_.resume(), &stream, events_);
+  // What was read first may have been written to since: then this is no state
+  // that the model was in.
+  if (open.ok() && *open) {
+    for (const SourceFile& file : files_) {
+      if (const absl::Status unchanged = CheckUnchanged(file);
+          !unchanged.ok()) {
+        open = unchanged;
+        break;
+      }
+    }
+  }
   if (open.ok() && *open) {
     v1::UploadRequest end;
     end.mutable_end()->set_file_count(files_.size());
@@ -270,6 +282,7 @@ absl::Status Uploader::SendAll() {
   result_.tag = response->tag();
   result_.revision = response->revision();
   result_.created = response->created();
+  result_.moved_from = response->moved_from();
   QSTORE_ASSIGN_OR_RETURN(result_.stored, wire::FromWire(response->stored()));
   result_.two_copies_bytes = response->two_copies_bytes();
   return absl::OkStatus();
@@ -286,7 +299,9 @@ absl::StatusOr<UploadResult> Upload(const UploadOptions& options,
     result.file_bytes += file.size_bytes;
   }
   result.quantized_tensors = plan.quantization.quantized_count;
-  result.quantizer = result.quantized_tensors == 0 ? "none" : options.quantizer;
+  result.quantizer = result.quantized_tensors == 0
+                         ? std::string(codec::kNoQuantizer)
+                         : codec::QuantizerNameOr(options.quantizer);
   QSTORE_RETURN_IF_ERROR(Uploader(options, plan, call, &result).Run());
   Transfer& transfer = result.transfer;
   transfer.received.AddOther(transfer.bytes_received);

@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "model/model_files.h"
 
 namespace qstore::client {
@@ -34,26 +34,33 @@ absl::StatusOr<bool> IsLfsPointer(const SourceFile& file) {
   return absl::StartsWith(text, kPointerBegin);
 }
 
-// Why an index cannot be understood; or OK and the shards that it names and
-// that are not among `paths`.
-absl::Status FindMissingShards(const SourceFile& index,
-                               const std::set<std::string>& paths,
-                               std::set<std::string>* missing) {
+struct IndexShards {
+  std::string malformed;          // why it cannot be understood; empty: it can
+  std::set<std::string> missing;  // shards that it names
+};
+
+// The shards of an index that are not among `paths`. Errors are those of
+// reading it.
+absl::StatusOr<IndexShards> FindMissingShards(
+    const SourceFile& index, const std::set<std::string>& paths) {
+  IndexShards shards;
   if (index.size_bytes > kMaxIndexBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("is longer than ", kMaxIndexBytes, " bytes"));
+    shards.malformed =
+        absl::StrCat("is longer than ", kMaxIndexBytes, " bytes");
+    return shards;
   }
   QSTORE_ASSIGN_OR_RETURN(const std::string text,
                           ReadWholeFile(index.location, kMaxIndexBytes));
   const auto weight_map = model::ReadWeightMap(index.path, text);
   if (!weight_map.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "cannot be read (", std::string(weight_map.status().message()), ")"));
+    shards.malformed = absl::StrCat(
+        "cannot be read (", std::string(weight_map.status().message()), ")");
+    return shards;
   }
   for (const auto& [tensor, shard] : *weight_map) {
-    if (!paths.contains(shard)) missing->insert(shard);
+    if (!paths.contains(shard)) shards.missing.insert(shard);
   }
-  return absl::OkStatus();
+  return shards;
 }
 
 std::string DescribeMissing(const std::set<std::string>& missing) {
@@ -108,7 +115,9 @@ class Checker {
       result_.headers[file->path] = *std::move(header);
       return absl::OkStatus();
     }
-    if (!absl::IsInvalidArgument(header.status())) return header.status();
+    if (ReasonOf(header.status()) != kReasonInvalidSafetensors) {
+      return header.status();
+    }
     file->as_bytes = true;
     result_.notes.push_back(
         absl::StrCat(std::string(header.status().message()),
@@ -118,19 +127,19 @@ class Checker {
   }
 
   absl::Status CheckIndex(const SourceFile& file) {
-    std::set<std::string> missing;
-    const absl::Status status = FindMissingShards(file, paths_, &missing);
+    QSTORE_ASSIGN_OR_RETURN(const IndexShards shards,
+                            FindMissingShards(file, paths_));
     const std::string name =
         absl::StrCat("index ", Quoted(file.location.native()), " ");
-    if (absl::IsInvalidArgument(status)) {
-      result_.notes.push_back(absl::StrCat(name, std::string(status.message()),
-                                           "; storing it as it is"));
+    if (!shards.malformed.empty()) {
+      result_.notes.push_back(
+          absl::StrCat(name, shards.malformed, "; storing it as it is"));
       return absl::OkStatus();
     }
-    QSTORE_RETURN_IF_ERROR(status);
-    if (missing.empty()) return absl::OkStatus();
-    const std::string accident = absl::StrCat(
-        name, "names files that are not there, ", DescribeMissing(missing));
+    if (shards.missing.empty()) return absl::OkStatus();
+    const std::string accident =
+        absl::StrCat(name, "names files that are not there, ",
+                     DescribeMissing(shards.missing));
     // What is left of a download of one format alone.
     if (!model::IsShardIndex(file.path) &&
         HasSafetensors(model::DirectoryOf(file.path))) {

@@ -5,9 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
+#include "client/upload/hub_cache.h"
 #include "client/upload/upload_checks.h"
+#include "codec/quantizer.h"
 #include "model/quantization/tensor_rules.h"
 
 namespace qstore::client {
@@ -34,17 +36,36 @@ absl::StatusOr<model::ModelFiles> ReadModelFiles(
   return model;
 }
 
+std::string DescribeLeftOut(const std::vector<std::string>& paths) {
+  constexpr size_t kNamedPaths = 4;
+  std::string text = "not uploading ";
+  for (size_t i = 0; i < std::min(kNamedPaths, paths.size()); ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : ", ", Quoted(paths[i]));
+  }
+  if (paths.size() > kNamedPaths) {
+    absl::StrAppend(&text, " and ", paths.size() - kNamedPaths, " more");
+  }
+  return absl::StrCat(text, ": no part of a model");
+}
+
 }  // namespace
 
 absl::StatusOr<UploadPlan> PlanUpload(const UploadOptions& options) {
   UploadPlan plan;
-  QSTORE_ASSIGN_OR_RETURN(plan.files, ListModelFiles(options.source));
+  if (!options.force) {
+    QSTORE_RETURN_IF_ERROR(CheckIsNoHubCache(options.source));
+  }
+  std::vector<std::string> left_out;
+  QSTORE_ASSIGN_OR_RETURN(
+      plan.files, ListModelFiles(options.source,
+                                 {.all_files = options.all_files}, &left_out));
   QSTORE_ASSIGN_OR_RETURN(UploadChecks checks,
                           CheckUploadFiles(options.force, &plan.files));
   plan.notes = std::move(checks.notes);
+  if (!left_out.empty()) plan.notes.push_back(DescribeLeftOut(left_out));
   QSTORE_ASSIGN_OR_RETURN(plan.model,
                           ReadModelFiles(plan.files, &checks.headers));
-  if (options.quantizer == "none") return plan;
+  if (options.quantizer == codec::kNoQuantizer) return plan;
   plan.quantization = model::PlanQuantization(
       plan.model, {.ask = options.quantize,
                    .include = options.include,

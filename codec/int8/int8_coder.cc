@@ -33,6 +33,10 @@ const Int8CoderEntry* FindInt8Coder(std::string_view name) {
   return nullptr;
 }
 
+const Int8CoderEntry& DefaultInt8Coder() {
+  return *FindInt8Coder(static_cast<uint8_t>(EncodeOptions{}.coder));
+}
+
 std::string Int8CoderNames() {
   std::string names;
   for (const Int8CoderEntry* entry : kCoders) {

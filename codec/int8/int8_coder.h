@@ -57,6 +57,9 @@ std::span<const Int8CoderEntry* const> Int8Coders();
 const Int8CoderEntry* FindInt8Coder(uint8_t number);
 const Int8CoderEntry* FindInt8Coder(std::string_view name);
 
+// What is used where nobody asks for another.
+const Int8CoderEntry& DefaultInt8Coder();
+
 // For messages: zstd, sliced.
 std::string Int8CoderNames();
 

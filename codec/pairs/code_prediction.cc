@@ -60,7 +60,7 @@ void CodeDifferenceEncoder::TryColumnFactors(ByteView weights,
   own_scales_.resize(scales_.size());
   own_nearest_.resize(codes_.size());
   ForEachRun(shape_, [&](size_t scale, uint64_t first, uint64_t count) {
-    own_scales_[scale] = kAbsmaxQuantizer.quantize(
+    own_scales_[scale] = DefaultQuantizer().quantize(
         kernels, shape_.format,
         weights.data() + first * FloatBytes(shape_.format), count,
         own_nearest_.data() + first);

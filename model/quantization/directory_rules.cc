@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "base/glob.h"
+#include "base/text/glob.h"
 #include "model/dtype.h"
 #include "model/json_text.h"
 

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/glob.h"
-#include "base/quote.h"
+#include "base/text/glob.h"
+#include "base/text/quote.h"
 #include "model/json_text.h"
 #include "model/quantization/directory_rules.h"
 #include "model/quantization/tensor_rules.h"

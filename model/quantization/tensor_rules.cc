@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "base/glob.h"
+#include "base/text/glob.h"
 #include "model/dtype.h"
 
 namespace qstore::model {

@@ -1,7 +1,7 @@
 #include "server/calls/call_counts.h"
 
 #include "absl/strings/str_format.h"
-#include "base/byte_format.h"
+#include "base/text/byte_format.h"
 
 namespace qstore::server {
 

@@ -1,26 +1,34 @@
 #include "server/calls/call_frame.h"
 
-#include <spdlog/spdlog.h>
-
 #include <cassert>
 #include <string_view>
 #include <utility>
 
-#include "base/byte_format.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/error_reason.h"
 #include "base/status.h"
+#include "base/text/byte_format.h"
 #include "server/calls/reference_message.h"
 #include "server/calls/request_id.h"
 #include "server/connections/peer_address.h"
+#include "server/log_format.h"
 
 namespace qstore::server {
 namespace {
 
 // Faults of ours or of the disk, which an operator must see.
-bool IsServerFault(absl::StatusCode code) {
-  return code == absl::StatusCode::kInternal ||
-         code == absl::StatusCode::kDataLoss ||
-         code == absl::StatusCode::kUnknown;
+bool IsFaultOfOurs(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return true;
+    case absl::StatusCode::kDataLoss:
+      // What came damaged is the network's, and is sent again.
+      return ReasonOf(status) != kReasonDamagedInTransit;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -69,22 +77,51 @@ grpc::Status CallFrame::End(const absl::Status& status) {
       method_.advises_on_damage ? AdviseOnDamage(status) : status);
   Log(ended, seconds);
   environment_.counts->Add(method_, ended.code(), payload_bytes_, seconds);
-  return ToGrpcStatus(WithResource(ended, object_), subject_);
+  return ToGrpcStatus(
+      WithResource(environment_.data_dir == nullptr
+                       ? ended
+                       : HideDirectory(ended, *environment_.data_dir),
+                   object_),
+      subject_);
 }
 
 void CallFrame::Log(const absl::Status& status, double seconds) const {
+  const std::string call = absl::StrCat(
+      method_.name, object_.empty() ? "" : " ", object_, " from ", peer_, ": ");
+  const std::string amount =
+      absl::StrFormat("%s, %.3f s", FormatBytes(payload_bytes_), seconds);
+  const std::string request = absl::StrCat(", request ", request_id_);
   if (status.ok()) {
-    spdlog::info("{} {} from {}: OK, {} in {:.3f} s, request {}", method_.name,
-                 object_, peer_, FormatBytes(payload_bytes_), seconds,
-                 request_id_);
+    LogWithFields(spdlog::level::info,
+                  absl::StrCat(call, "OK, ", outcome_,
+                               outcome_.empty() ? "" : ", ", amount, request),
+                  LogFields(status, seconds));
     return;
   }
-  spdlog::log(
-      IsServerFault(status.code()) ? spdlog::level::err : spdlog::level::warn,
-      "{} {} from {}: {} ({}) after {} in {:.3f} s, request {}", method_.name,
-      object_, peer_,
-      status.ToString(absl::StatusToStringMode::kWithNoExtraData),
-      ReasonOf(status), FormatBytes(payload_bytes_), seconds, request_id_);
+  // What belongs to the call stands apart from the sentence, which may end in
+  // advice.
+  LogWithFields(
+      IsFaultOfOurs(status) ? spdlog::level::err : spdlog::level::warn,
+      absl::StrCat(call,
+                   status.ToString(absl::StatusToStringMode::kWithNoExtraData),
+                   " (", ReasonOf(status), ") (", amount, ")", request),
+      LogFields(status, seconds));
+}
+
+nlohmann::ordered_json CallFrame::LogFields(const absl::Status& status,
+                                            double seconds) const {
+  nlohmann::ordered_json fields = {
+      {"method", method_.name},
+      {"object", object_},
+      {"peer", peer_},
+      {"code", absl::StatusCodeToString(status.code())},
+      {"bytes", payload_bytes_},
+      {"seconds", seconds},
+      {"request_id", request_id_}};
+  if (!subject_.revision.empty()) fields["revision"] = subject_.revision;
+  if (!outcome_.empty()) fields["outcome"] = outcome_;
+  if (!status.ok()) fields["reason"] = ReasonOf(status);
+  return fields;
 }
 
 }  // namespace qstore::server

@@ -15,6 +15,7 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
 #include "model/names.h"
+#include "nlohmann/json_fwd.hpp"
 #include "qstore/v1/model_store.pb.h"
 #include "server/calls/call_counts.h"
 #include "server/calls/call_method.h"
@@ -34,6 +35,8 @@ struct CallEnvironment {
   StallWatch* stalls = nullptr;
   OpenCalls* open_calls = nullptr;
   ThreadPool* short_calls = nullptr;  // that do the work of short calls
+  // Whose path clients are not told; null: none.
+  const std::string* data_dir = nullptr;
 };
 
 // Of one call; used by one thread at a time.
@@ -60,6 +63,9 @@ class CallFrame {
   void set_revision(std::string revision) {
     subject_.revision = std::move(revision);
   }
+  // What it did, where the method, object and revision do not say it: "tag prod
+  // -> 5a473e4d80ab". For the log.
+  void set_outcome(std::string outcome) { outcome_ = std::move(outcome); }
   // Payload of the model, sent or received.
   void add_bytes(uint64_t bytes) { payload_bytes_ += bytes; }
 
@@ -74,6 +80,8 @@ class CallFrame {
 
  private:
   void Log(const absl::Status& status, double seconds) const;
+  nlohmann::ordered_json LogFields(const absl::Status& status,
+                                   double seconds) const;
 
   const CallEnvironment environment_;
   const CallMethod& method_;
@@ -84,6 +92,7 @@ class CallFrame {
   const std::chrono::steady_clock::time_point begin_;
   std::string object_;
   ErrorSubject subject_;
+  std::string outcome_;
   uint64_t payload_bytes_ = 0;
   bool authorized_ = false;
 };

@@ -6,8 +6,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "model/names.h"
 #include "wire/manifest_pages.h"
 

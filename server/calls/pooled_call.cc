@@ -11,13 +11,15 @@ namespace qstore::server {
 
 PooledCall::PooledCall(const CallEnvironment& environment,
                        const CallMethod& method,
-                       grpc::CallbackServerContext* context, ThreadPool* pool)
+                       grpc::CallbackServerContext* context, ThreadPool* pool,
+                       const char* client_duty)
     : environment_(environment),
       method_(method),
       context_(context),
       pool_(pool),
+      client_duty_(client_duty),
       frame_(environment, method, context),
-      stall_(environment.stalls, [context] { context->TryCancel(); }),
+      stall_(environment.stalls, [this] { CutOff(context_, ClientGone()); }),
       open_(environment.open_calls, frame_.peer_address(), &stall_) {}
 
 void PooledCall::Begin(const absl::Status& parsed) {
@@ -88,10 +90,10 @@ void PooledCall::End(const absl::Status& status) {
   EndWith(ended);
 }
 
-absl::Status PooledCall::ClientGone(const char* what) const {
+absl::Status PooledCall::ClientGone() const {
   if (!stall_.stalled()) return ClientGoneError();
   if (stall_.expired()) return MadeRoomError();
-  return SlowClientError(what, environment_.stalls->timeout());
+  return SlowClientError(client_duty_, environment_.stalls->timeout());
 }
 
 }  // namespace qstore::server

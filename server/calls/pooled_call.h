@@ -28,10 +28,12 @@ class PooledCall {
   PooledCall& operator=(const PooledCall&) = delete;
 
  protected:
+  // `client_duty`: what a client that stalls has not done, "sent" or "took".
   // `pool`: has a thread for every call that is admitted at once, or room for
   // it in its queue.
   PooledCall(const CallEnvironment& environment, const CallMethod& method,
-             grpc::CallbackServerContext* context, ThreadPool* pool);
+             grpc::CallbackServerContext* context, ThreadPool* pool,
+             const char* client_duty);
   virtual ~PooledCall() = default;
 
   // From the handler, before it returns; everything else follows.
@@ -44,9 +46,8 @@ class PooledCall {
   bool IsCancelled() const { return context_->IsCancelled(); }
   // As by the client.
   void Cancel() { context_->TryCancel(); }
-  // CANCELLED: why the client is not there any more. `what` it did not do:
-  // "sent" or "took".
-  absl::Status ClientGone(const char* what) const;
+  // CANCELLED: why the client is not there any more.
+  absl::Status ClientGone() const;
 
  private:
   // On a thread of the pool, once. The answer is there when it returns OK.
@@ -65,6 +66,7 @@ class PooledCall {
   const CallMethod& method_;
   grpc::CallbackServerContext* const context_;
   ThreadPool* const pool_;
+  const char* const client_duty_;
   CallFrame frame_;
   StallWatch::Call stall_;
   OpenCalls::Call open_;

@@ -1,8 +1,8 @@
 #include "server/calls/reference_message.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 
 namespace qstore::server {
 

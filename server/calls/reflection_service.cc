@@ -86,7 +86,10 @@ class ReflectionStream final
  public:
   ReflectionStream(const CallEnvironment& environment,
                    grpc::CallbackServerContext* context)
-      : stall_(environment.stalls, [context] { context->TryCancel(); }),
+      : stall_(environment.stalls,
+               [context, stalls = environment.stalls] {
+                 CutOff(context, SlowClientError("sent", stalls->timeout()));
+               }),
         open_(environment.open_calls,
               PeerAddressOf(std::string_view(context->peer())), &stall_) {
     absl::Status room = open_.Hold(kOpenCallBytes);

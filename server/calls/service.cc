@@ -15,12 +15,14 @@ ModelStoreService::ModelStoreService(storage::ModelStore* store,
                                      const CallEnvironment& environment,
                                      const UploadResources& upload,
                                      const DownloadResources& download,
-                                     const VerifyResources& verify)
+                                     const VerifyResources& verify,
+                                     KeptListings* listings)
     : store_(store),
       environment_(environment),
       upload_(upload),
       download_(download),
-      verify_(verify) {}
+      verify_(verify),
+      listings_(listings) {}
 
 grpc::ServerReadReactor<grpc::ByteBuffer>* ModelStoreService::Upload(
     grpc::CallbackServerContext* context, grpc::ByteBuffer* answer) {
@@ -57,8 +59,8 @@ grpc::ServerUnaryReactor* ModelStoreService::GetRevision(
       environment_, kGetRevisionMethod, context, request, answer,
       [this](CallFrame* call, const v1::GetRevisionRequest& message,
              v1::GetRevisionResponse* response) {
-        return server::GetRevision(store_, download_.metadata, call, message,
-                                   response);
+        return server::GetRevision(store_, download_.metadata, listings_, call,
+                                   message, response);
       });
 }
 
@@ -80,8 +82,8 @@ grpc::ServerUnaryReactor* ModelStoreService::Delete(
       environment_, kDeleteMethod, context, request, answer,
       [this](CallFrame* call, const v1::DeleteRequest& message,
              v1::DeleteResponse* response) {
-        return server::Delete(store_, upload_.ingest.quotas, call, message,
-                              response);
+        return server::Delete(store_, upload_.ingest.quotas, listings_, call,
+                              message, response);
       });
 }
 

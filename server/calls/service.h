@@ -6,6 +6,7 @@
 #include "grpcpp/server_context.h"
 #include "qstore/v1/model_store.grpc.pb.h"
 #include "server/calls/call_frame.h"
+#include "server/calls/kept_listings.h"
 #include "server/check/verify_call.h"
 #include "server/download/download_call.h"
 #include "server/upload/upload_call.h"
@@ -25,12 +26,13 @@ using RawModelStore = v1::ModelStore::WithRawCallbackMethod_Upload<
 
 class ModelStoreService final : public RawModelStore {
  public:
-  // All outlive the service.
+  // All outlive the service. `listings` null: none are kept.
   ModelStoreService(storage::ModelStore* store,
                     const CallEnvironment& environment,
                     const UploadResources& upload,
                     const DownloadResources& download,
-                    const VerifyResources& verify);
+                    const VerifyResources& verify,
+                    KeptListings* listings = nullptr);
 
   grpc::ServerReadReactor<grpc::ByteBuffer>* Upload(
       grpc::CallbackServerContext* context, grpc::ByteBuffer* answer) override;
@@ -62,6 +64,7 @@ class ModelStoreService final : public RawModelStore {
   const UploadResources upload_;
   const DownloadResources download_;
   const VerifyResources verify_;
+  KeptListings* const listings_;
 };
 
 }  // namespace qstore::server

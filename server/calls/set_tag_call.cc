@@ -1,5 +1,6 @@
 #include "server/calls/set_tag_call.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "model/names.h"
 
@@ -13,6 +14,9 @@ absl::Status SetTag(storage::ModelStore* store, CallFrame* call,
   QSTORE_RETURN_IF_ERROR(ValidateTag(request.tag()));
   QSTORE_ASSIGN_OR_RETURN(*response->mutable_revision(),
                           store->SetTag(reference, request.tag()));
+  call->set_revision(response->revision());
+  call->set_outcome(absl::StrCat("tag ", request.tag(), " names revision ",
+                                 response->revision()));
   return absl::OkStatus();
 }
 

@@ -18,7 +18,7 @@ ShortCall::ShortCall(const CallEnvironment& environment,
                      const CallMethod& method,
                      grpc::CallbackServerContext* context,
                      grpc::ByteBuffer* answer, Function work)
-    : PooledCall(environment, method, context, environment.short_calls),
+    : PooledCall(environment, method, context, environment.short_calls, "took"),
       answer_(answer),
       work_(std::move(work)) {}
 

@@ -6,12 +6,16 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/error_reason.h"
 #include "base/status.h"
-#include "base/utf8.h"
+#include "base/text/printable.h"
+#include "base/text/utf8.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "grpc/grpc.h"
 #include "grpcpp/support/error_details.h"
 
 namespace qstore::server {
@@ -36,17 +40,16 @@ size_t EncodedBytes(std::string_view text) {
 }
 
 std::string MessageToSend(const absl::Status& status) {
-  std::string_view rest(status.message().data(), status.message().size());
+  const std::string printable = Printable(
+      std::string_view(status.message().data(), status.message().size()));
+  std::string_view rest = printable;
   std::string message;
   size_t encoded_bytes = 0;
   while (!rest.empty()) {
     const std::string_view from = rest;
-    std::string_view character = "?";
-    if (TakeCodePoint(&rest).has_value()) {
-      character = from.substr(0, from.size() - rest.size());
-    } else {
-      rest.remove_prefix(1);
-    }
+    TakeCodePoint(&rest);
+    const std::string_view character =
+        from.substr(0, from.size() - rest.size());
     encoded_bytes += EncodedBytes(character);
     if (encoded_bytes > kMaxEncodedMessageBytes) return message + "...";
     message += character;
@@ -69,6 +72,16 @@ google::rpc::ErrorInfo ErrorInfoOf(const std::string& reason,
   if (!subject.model.empty()) metadata["model"] = subject.model;
   if (!subject.revision.empty()) metadata["revision"] = subject.revision;
   return error;
+}
+
+absl::Status WithMessage(const absl::Status& status,
+                         const std::string& message) {
+  absl::Status changed(status.code(), message);
+  status.ForEachPayload(
+      [&changed](absl::string_view type_url, const absl::Cord& payload) {
+        changed.SetPayload(type_url, payload);
+      });
+  return changed;
 }
 
 }  // namespace
@@ -97,6 +110,15 @@ grpc::Status ToGrpcStatus(const absl::Status& status,
   // Fails for want of a place for the result alone.
   (void)grpc::SetErrorDetails(details, &result);
   return result;
+}
+
+void CutOff(grpc::ServerContextBase* context, const absl::Status& why) {
+  const std::string text = absl::StrCat(ReasonOf(why), ": ", why.message());
+  // What TryCancel does, with a sentence of ours. Of a server's cancellation
+  // gRPC sends code and sentence, in trailers that wait for nothing.
+  (void)grpc_call_cancel_with_status(
+      context->c_call(), static_cast<grpc_status_code>(why.raw_code()),
+      text.c_str(), nullptr);
 }
 
 absl::Status ClientGoneError() {
@@ -132,16 +154,22 @@ absl::Status AdviseOnDamage(const absl::Status& status) {
       ReasonOf(status) == kReasonDamagedInTransit) {
     return status;
   }
-  absl::Status advice(
-      status.code(),
-      absl::StrCat(status.message(),
-                   ": upload it again from its source, which stores it anew, "
-                   "or restore a backup"));
-  status.ForEachPayload(
-      [&advice](absl::string_view type_url, const absl::Cord& payload) {
-        advice.SetPayload(type_url, payload);
-      });
-  return advice;
+  return WithMessage(
+      status, absl::StrCat(status.message(),
+                           ": upload it again from its source, which stores it "
+                           "anew, or restore a backup"));
+}
+
+absl::Status HideDirectory(const absl::Status& status,
+                           const std::string& directory) {
+  // What is not absolute tells nothing, and may be part of any word.
+  if (status.ok() || directory.size() < 2 || directory.front() != '/') {
+    return status;
+  }
+  const std::string message(status.message());
+  if (!absl::StrContains(message, directory)) return status;
+  return WithMessage(status,
+                     absl::StrReplaceAll(message, {{directory, "<data-dir>"}}));
 }
 
 absl::Status WithResource(absl::Status status, const std::string& name) {

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
 
 namespace qstore::server {
@@ -22,6 +23,13 @@ struct ErrorSubject {
 // valid UTF-8.
 grpc::Status ToGrpcStatus(const absl::Status& status,
                           const ErrorSubject& subject = {});
+
+// Ends a call at once, whatever its client does not send or take: resets its
+// stream. What goes with that is a code and a sentence alone, so the reason is
+// put before the sentence: "SLOW_CLIENT: the client took nothing for 300s".
+// `why` has a reason and is printable ASCII. For streams that cannot end by
+// themselves; what the handler returns afterwards is for the log.
+void CutOff(grpc::ServerContextBase* context, const absl::Status& why);
 
 // Adds google.rpc.RetryInfo: the client may retry after `delay`.
 absl::Status WithRetryHint(absl::Status status, absl::Duration delay);
@@ -40,6 +48,11 @@ absl::Status MadeRoomError();
 // Says what to do about damage to what is stored, when that is what `status`
 // tells of.
 absl::Status AdviseOnDamage(const absl::Status& status);
+
+// Names the directory by "<data-dir>": where the server keeps it is nobody
+// else's business. Only an absolute one is looked for.
+absl::Status HideDirectory(const absl::Status& status,
+                           const std::string& directory);
 
 // Adds google.rpc.ResourceInfo: what the call was about.
 absl::Status WithResource(absl::Status status, const std::string& name);

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "model/chunk_layers.h"
 #include "server/check/stored_chunk.h"
 

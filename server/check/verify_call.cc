@@ -3,7 +3,9 @@
 #include <chrono>
 #include <string>
 
+#include "base/error_reason.h"
 #include "base/status.h"
+#include "server/calls/status_mapping.h"
 #include "server/check/revision_verifier.h"
 #include "server/limits/metadata_lease.h"
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/error_reason.h"
 #include "base/status.h"
 #include "server/calls/messages.h"
 #include "server/calls/reference_message.h"
@@ -24,7 +25,8 @@ VerifyStream::VerifyStream(const VerifyResources& resources,
                            const CallEnvironment& environment,
                            grpc::CallbackServerContext* context,
                            v1::VerifyRequest request)
-    : PooledCall(environment, kVerifyMethod, context, resources.threads),
+    : PooledCall(environment, kVerifyMethod, context, resources.threads,
+                 "took"),
       resources_(resources),
       request_(std::move(request)) {}
 
@@ -32,7 +34,8 @@ absl::Status VerifyStream::Work() {
   const absl::Status status = VerifyRevision(
       resources_, &frame(), [this] { return IsCancelled(); }, request_,
       [this](const v1::VerifyResponse& response) { return Write(response); });
-  return absl::IsCancelled(status) ? ClientGone("took") : status;
+  const bool cancelled = EffectiveReasonOf(status) == kReasonCancelled;
+  return cancelled ? ClientGone() : status;
 }
 
 bool VerifyStream::Write(const v1::VerifyResponse& response) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/error_reason.h"
 #include "base/failpoints/failpoint.h"
 #include "base/status.h"
@@ -16,6 +18,9 @@ namespace {
 // A client that takes longer for a message is slow.
 constexpr auto kSlowWrite = std::chrono::milliseconds(500);
 
+// Of a download that found the queue of reads full.
+constexpr absl::Duration kReadRetryDelay = absl::Seconds(2);
+
 absl::Status ParseRequest(const grpc::ByteBuffer& bytes,
                           v1::DownloadRequest* request) {
   grpc::ByteBuffer copy = bytes;  // the deserializer consumes its argument
@@ -24,6 +29,14 @@ absl::Status ParseRequest(const grpc::ByteBuffer& bytes,
                                                                   request);
   if (status.ok()) return absl::OkStatus();
   return absl::InvalidArgumentError("the request is not a DownloadRequest");
+}
+
+absl::Status TooManyReadsError() {
+  return WithRetryHint(WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                                      "the queue of reads is full; retry in ",
+                                      absl::FormatDuration(kReadRetryDelay))),
+                                  kReasonTooManyCalls),
+                       kReadRetryDelay);
 }
 
 }  // namespace
@@ -50,7 +63,9 @@ DownloadCall::DownloadCall(const DownloadResources& resources,
     : resources_(resources),
       admission_(environment.admission),
       frame_(environment, kDownloadMethod, context),
-      stall_(resources.stalls, [context] { context->TryCancel(); }) {}
+      stall_(resources.stalls, [context, stalls = resources.stalls] {
+        CutOff(context, SlowClientError("took", stalls->timeout()));
+      }) {}
 
 absl::Status DownloadCall::Parse(const grpc::ByteBuffer& request_bytes) {
   QSTORE_FAILPOINT("download.admit");
@@ -106,9 +121,7 @@ void DownloadCall::Advance() {
     // Never blocks, and never fails while the queue has room for every call.
     producing_ = resources_.read_pool->TrySubmit([this] { Produce(); });
     if (!producing_) {
-      status_ = WithReason(absl::ResourceExhaustedError(
-                               "the queue of reads is full; retry later"),
-                           kReasonTooManyCalls);
+      status_ = TooManyReadsError();
       more = false;
     }
   }

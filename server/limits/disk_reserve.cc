@@ -4,16 +4,26 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/byte_format.h"
 #include "base/error_reason.h"
+#include "base/text/byte_format.h"
 
 namespace qstore::server {
 
 DiskReserve::DiskReserve(std::unique_ptr<storage::DiskSpace> space,
-                         std::optional<uint64_t> reserve_bytes)
-    : space_(std::move(space)), reserve_bytes_(reserve_bytes) {}
+                         std::optional<uint64_t> reserve_bytes,
+                         std::function<void(absl::Duration)> collect)
+    : space_(std::move(space)),
+      reserve_bytes_(reserve_bytes),
+      collect_(std::move(collect)) {}
 
 absl::Status DiskReserve::Check(uint64_t more_bytes) const {
+  absl::Status status = CheckNow(more_bytes);
+  if (status.ok() || !collect_) return status;
+  collect_(kMaxCollection);
+  return CheckNow(more_bytes);
+}
+
+absl::Status DiskReserve::CheckNow(uint64_t more_bytes) const {
   if (space_ == nullptr) return absl::OkStatus();
   const auto reading = space_->Read();
   if (!reading.ok()) return absl::OkStatus();

@@ -1,5 +1,7 @@
 #include "server/limits/memory_plan.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <thread>
@@ -33,6 +35,10 @@ constexpr uint64_t kParkedUploadBytes = 16 * kMemoryUnitBytes;
 // All values of a chunk that did not become smaller.
 constexpr uint64_t kMaxStoredChunkBytes =
     model::kMaxChunkRawBytes + kMemoryUnitBytes;
+// The cache where no limit is set: what a daemon takes beside it stays below
+// the rest of 1 GiB.
+constexpr uint64_t kLeastBlockCacheBytes = 64 * kMemoryUnitBytes;
+constexpr uint64_t kMostBlockCacheBytes = 512 * kMemoryUnitBytes;
 // However little memory there is, so many downloads run at once.
 constexpr uint64_t kLeastDownloads = 16;
 
@@ -148,8 +154,6 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
       limit_bytes > planned_bytes
           ? WholeMebibytes((limit_bytes - planned_bytes) / 4)
           : 0;
-  set("--block-cache", &options->block_cache_bytes,
-      std::clamp(quarter_bytes, kMemoryUnitBytes, defaults.block_cache_bytes));
   set("--metadata-memory", &options->metadata_memory_bytes,
       std::clamp(quarter_bytes, kMemoryUnitBytes,
                  defaults.metadata_memory_bytes));
@@ -158,6 +162,27 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
   set("--ingest-memory", &options->ingest_memory_bytes,
       std::max(least_ingest_bytes, std::min(least_ingest_bytes + quarter_bytes,
                                             defaults.ingest_memory_bytes)));
+  // The cache has no bound of its own, since all of it is of use: what the
+  // others leave. It holds one unit of the sum already.
+  const uint64_t shared_bytes =
+      PlannedBytes(*options) + SlackBytes(limit_bytes);
+  set("--block-cache", &options->block_cache_bytes,
+      kMemoryUnitBytes + (limit_bytes > shared_bytes
+                              ? WholeMebibytes(limit_bytes - shared_bytes)
+                              : 0));
+}
+
+uint64_t DefaultBlockCacheBytes(uint64_t machine_bytes) {
+  return std::clamp(WholeMebibytes(machine_bytes / 8), kLeastBlockCacheBytes,
+                    kMostBlockCacheBytes);
+}
+
+uint64_t MachineMemoryBytes() {
+  const auto pages = sysconf(_SC_PHYS_PAGES);
+  const auto page_bytes = sysconf(_SC_PAGESIZE);
+  return pages <= 0 || page_bytes <= 0
+             ? 0
+             : static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes);
 }
 
 absl::Status CheckMemory(const ServerOptions& options) {

@@ -25,13 +25,20 @@ std::vector<MemoryPart> PlanMemory(const ServerOptions& options);
 uint64_t PlannedBytes(const ServerOptions& options);
 
 // Gives every option that takes memory and was not `given` (asked with the
-// flag, "--threads") its share of `limit_bytes`, never more than its default.
+// flag, "--threads") its share of `limit_bytes`, never more than its default;
+// RocksDB's cache has what is left.
 // Where none was given CheckMemory says OK of the result from
 // kMinMemoryLimitBytes on, for any number of cores.
 inline constexpr uint64_t kMinMemoryLimitBytes = 448u << 20;
 using IsGiven = std::function<bool(const char* flag)>;
 void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
                  ServerOptions* options);
+
+// RocksDB's cache where there is no limit: an eighth of the machine's memory,
+// from 64 to 512 MiB.
+uint64_t DefaultBlockCacheBytes(uint64_t machine_bytes);
+// 0 when the system does not tell.
+uint64_t MachineMemoryBytes();
 
 // INVALID_ARGUMENT when what the options allow does not fit
 // options.memory_limit_bytes (0: anything fits): names the parts, and what to

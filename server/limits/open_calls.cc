@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "base/byte_format.h"
 #include "base/error_reason.h"
+#include "base/text/byte_format.h"
 #include "server/calls/status_mapping.h"
 
 namespace qstore::server {

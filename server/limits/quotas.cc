@@ -4,16 +4,26 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "base/byte_format.h"
 #include "base/error_reason.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/byte_format.h"
+#include "base/text/quote.h"
 #include "server/byte_size.h"
 #include "storage/records/records.h"
 
 namespace qstore::server {
 namespace {
+
+// As whoever set the quota has written it.
+std::string SizeGiven(uint64_t bytes) {
+  std::string text = ByteSizeText(bytes);
+  if (absl::ascii_isdigit(static_cast<unsigned char>(text.back()))) {
+    text += " B";
+  }
+  return text;
+}
 
 // What is used is a signed number, and may be past a quota by an upload.
 constexpr ByteSizeRange kQuotaRange{.least_bytes = 1,
@@ -85,7 +95,7 @@ absl::Status Quotas::Change(const std::string& model, uint64_t from_bytes,
     return WithReason(
         absl::ResourceExhaustedError(absl::StrCat(
             "the quota of models whose names begin with ", Quoted(prefix),
-            " is ", FormatBytes(max_bytes), ": others use ",
+            " is ", SizeGiven(max_bytes), ": others use ",
             FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, others))),
             ", and this upload takes ", FormatBytes(to_bytes),
             " up to here; delete models or have the quota raised")),

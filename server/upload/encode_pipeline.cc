@@ -1,5 +1,6 @@
 #include "server/upload/encode_pipeline.h"
 
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -17,11 +18,21 @@ namespace {
 // budget.
 constexpr size_t kMaxQueuedSlots = 4096;
 
+// How often in a window the time is moved until which a checkpoint stays.
+constexpr int kCheckpointExtensions = 16;
+
 }  // namespace
 
 EncodePipeline::EncodePipeline(storage::Upload* upload,
-                               const IngestResources& resources)
-    : upload_(upload), resources_(resources) {
+                               const IngestResources& resources,
+                               std::vector<StoredObject> stored,
+                               uint64_t stored_bytes)
+    : upload_(upload),
+      resources_(resources),
+      objects_begun_(stored.size()),
+      stored_bytes_(stored_bytes),
+      stored_(std::move(stored)),
+      checkpoint_time_(std::chrono::steady_clock::now()) {
   storing_thread_ = std::thread([this] { StoreInOrder(); });
 }
 
@@ -69,6 +80,14 @@ absl::StatusOr<size_t> EncodePipeline::EndObject(
   slot->encoded = true;
   QSTORE_RETURN_IF_ERROR(Push(std::move(slot)));
   return objects_begun_++;
+}
+
+absl::Status EncodePipeline::SubmitCheckpoint(
+    std::unique_ptr<upload::v1::UploadCheckpoint> checkpoint) {
+  auto slot = std::make_shared<Slot>();
+  slot->checkpoint = std::move(checkpoint);
+  slot->encoded = true;
+  return Push(std::move(slot));
 }
 
 absl::Status EncodePipeline::status() const {
@@ -190,6 +209,7 @@ void EncodePipeline::StoreInOrder() {
 
 absl::Status EncodePipeline::Store(Slot& slot) {
   QSTORE_RETURN_IF_ERROR(slot.status);
+  if (slot.checkpoint != nullptr) return StoreCheckpoint(slot.checkpoint.get());
   QSTORE_FAILPOINT("encode.store");
   if (!open_object_) {
     QSTORE_RETURN_IF_ERROR(
@@ -224,7 +244,7 @@ absl::Status EncodePipeline::StoreChunk(const ChunkWork& work) {
   stored_bytes_ += stored_bytes;
   QSTORE_RETURN_IF_ERROR(open_object_->writer->AddChunk(work.record, layers));
   QSTORE_FAILPOINT("encode.stored");
-  return absl::OkStatus();
+  return KeepCheckpoint();
 }
 
 absl::Status EncodePipeline::FinishObject(const ObjectPlan& plan) {
@@ -237,6 +257,36 @@ absl::Status EncodePipeline::FinishObject(const ObjectPlan& plan) {
   open_object_.reset();
   stored_.push_back(stored);
   return absl::OkStatus();
+}
+
+absl::Status EncodePipeline::StoreCheckpoint(
+    upload::v1::UploadCheckpoint* checkpoint) {
+  QSTORE_DCHECK(!open_object_);
+  checkpoint->set_stored_bytes(stored_bytes_);
+  for (const StoredObject& object : stored_) {
+    checkpoint->add_content_hashes(
+        std::string(AsStringView(object.content_hash)));
+  }
+  const std::string payload = checkpoint->SerializeAsString();
+  QSTORE_RETURN_IF_ERROR(upload_->Checkpoint(payload, CheckpointExpiry()));
+  checkpoint_bytes_ = payload.size();
+  return absl::OkStatus();
+}
+
+absl::Status EncodePipeline::KeepCheckpoint() {
+  const std::chrono::seconds window = resources_.checkpoints.window;
+  const auto age = std::chrono::steady_clock::now() - checkpoint_time_;
+  if (window.count() == 0 ||
+      age < std::chrono::milliseconds(window) / kCheckpointExtensions) {
+    return absl::OkStatus();
+  }
+  return upload_->ExtendCheckpoint(CheckpointExpiry());
+}
+
+int64_t EncodePipeline::CheckpointExpiry() {
+  checkpoint_time_ = std::chrono::steady_clock::now();
+  return static_cast<int64_t>(std::time(nullptr)) +
+         resources_.checkpoints.window.count();
 }
 
 }  // namespace qstore::server

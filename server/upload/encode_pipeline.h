@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -23,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "base/hash.h"
+#include "qstore/upload/v1/upload_checkpoint.pb.h"
 #include "server/upload/chunk_work.h"
 #include "server/upload/ingest_resources.h"
 #include "server/upload/object_plan.h"
@@ -38,8 +40,11 @@ struct StoredObject {
 // One thread at a time.
 class EncodePipeline {
  public:
-  // `upload` and `resources` outlive the pipeline.
-  EncodePipeline(storage::Upload* upload, const IngestResources& resources);
+  // `upload` and `resources` outlive the pipeline. `stored` and `stored_bytes`:
+  // of an upload that a process before this one has begun.
+  EncodePipeline(storage::Upload* upload, const IngestResources& resources,
+                 std::vector<StoredObject> stored = {},
+                 uint64_t stored_bytes = 0);
   // Drops what is queued and waits for what is being encoded.
   ~EncodePipeline();
   EncodePipeline(const EncodePipeline&) = delete;
@@ -55,6 +60,13 @@ class EncodePipeline {
   // Returns the object's position among the results of Finish.
   absl::StatusOr<size_t> EndObject(std::shared_ptr<const ObjectPlan> plan);
 
+  // Remembers `checkpoint` durably once everything before it is stored, with
+  // those objects; between two objects.
+  absl::Status SubmitCheckpoint(
+      std::unique_ptr<upload::v1::UploadCheckpoint> checkpoint);
+  // What the last one took on disk.
+  uint64_t checkpoint_bytes() const { return checkpoint_bytes_; }
+
   // The first error so far.
   absl::Status status() const;
 
@@ -67,10 +79,11 @@ class EncodePipeline {
   uint64_t stored_bytes() const { return stored_bytes_; }
 
  private:
-  // A chunk, or the end of an object.
+  // A chunk, the end of an object, or a checkpoint.
   struct Slot {
-    std::unique_ptr<ChunkWork> work;  // null: end of object
-    std::shared_ptr<const ObjectPlan> plan;
+    std::unique_ptr<ChunkWork> work;         // null: one of the others
+    std::shared_ptr<const ObjectPlan> plan;  // null: a checkpoint
+    std::unique_ptr<upload::v1::UploadCheckpoint> checkpoint;
     bool encoded = false;  // guarded by the pipeline's mutex_
     absl::Status status;   // written before `encoded`
   };
@@ -98,6 +111,10 @@ class EncodePipeline {
   absl::Status OpenObjectFor(const ObjectPlan& plan);
   absl::Status StoreChunk(const ChunkWork& work);
   absl::Status FinishObject(const ObjectPlan& plan);
+  absl::Status StoreCheckpoint(upload::v1::UploadCheckpoint* checkpoint);
+  // So that it does not expire in the middle of a large object.
+  absl::Status KeepCheckpoint();
+  int64_t CheckpointExpiry();
 
   storage::Upload* const upload_;
   const IngestResources resources_;
@@ -105,6 +122,7 @@ class EncodePipeline {
   // Encode tasks look at this without the lock: they skip work nobody wants.
   std::atomic<bool> abandoned_ = false;
   std::atomic<uint64_t> stored_bytes_ = 0;
+  std::atomic<uint64_t> checkpoint_bytes_ = 0;
 
   mutable absl::Mutex mutex_;
   std::deque<std::shared_ptr<Slot>> slots_ ABSL_GUARDED_BY(mutex_);
@@ -117,6 +135,7 @@ class EncodePipeline {
   // Used by the storing thread alone until it is joined.
   std::optional<OpenObject> open_object_;
   std::vector<StoredObject> stored_;
+  std::chrono::steady_clock::time_point checkpoint_time_;
 
   std::thread storing_thread_;
 };

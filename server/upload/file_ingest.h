@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "base/byte_budget.h"
 #include "base/bytes.h"
+#include "qstore/upload/v1/upload_checkpoint.pb.h"
 #include "qstore/v1/model_store.pb.h"
 #include "server/upload/encode_pipeline.h"
 #include "server/upload/quantization_policy.h"
@@ -38,6 +39,10 @@ class FileIngest {
   virtual uint64_t partial_bytes() const = 0;
   // Forgets them, and the memory that they take: they will come again.
   virtual void DropPartial() = 0;
+
+  // Puts what has come into the open file of `checkpoint`, and what is missing
+  // of it. False: what the encoders have ends within an object.
+  virtual bool Save(upload::v1::UploadCheckpoint* checkpoint) const = 0;
 };
 
 // What files of one upload share; all outlive the file ingests.
@@ -45,7 +50,8 @@ struct FileIngestContext {
   EncodePipeline* pipeline = nullptr;
   const QuantizationPolicy* policy = nullptr;
   const IngestResources* resources = nullptr;
-  uint64_t* tensor_count = nullptr;  // of the upload so far
+  uint64_t* tensor_count = nullptr;    // of the upload so far
+  uint64_t* metadata_bytes = nullptr;  // that it leases
   std::vector<ByteBudget::Lease>* metadata_leases = nullptr;  // of the upload
 };
 
@@ -53,5 +59,10 @@ struct FileIngestContext {
 // everything else is bytes.
 std::unique_ptr<FileIngest> NewFileIngest(const FileIngestContext& context,
                                           const v1::FileBegin& file);
+
+// Goes on with the open file of a checkpoint. Errors say what is wrong with it.
+absl::StatusOr<std::unique_ptr<FileIngest>> RestoreFileIngest(
+    const FileIngestContext& context,
+    const upload::v1::UploadCheckpoint& checkpoint);
 
 }  // namespace qstore::server

@@ -1,6 +1,7 @@
 // What all uploads share, and the limits each of them has.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 
@@ -22,6 +23,13 @@ struct IngestLimits {
   uint64_t max_tensors = 1'000'000;
 };
 
+// When an upload that may be gone on with is remembered on disk, for the case
+// that this process ends.
+struct CheckpointRule {
+  std::chrono::seconds window{0};   // how long; 0: it is not
+  uint64_t every_bytes = 64 << 20;  // received; at the next object's end
+};
+
 class DiskReserve;
 class Quotas;
 
@@ -36,6 +44,7 @@ struct IngestResources {
   ByteBudget* metadata = nullptr;
   const DiskReserve* disk_reserve = nullptr;
   Quotas* quotas = nullptr;
+  CheckpointRule checkpoints = {};
   // Set for each upload: whether its call is over. Asked by the watches of the
   // budget and of the pipeline, while the upload waits. Empty: never.
   std::function<bool()> cancelled = {};

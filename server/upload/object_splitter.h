@@ -27,6 +27,10 @@ class ObjectSplitter {
   uint64_t partial_bytes() const {
     return chunk_ == nullptr ? 0 : chunk_->raw.size();
   }
+  // Whether the encoders have anything of the object.
+  bool any_submitted() const {
+    return next_chunk_index_ > (chunk_ == nullptr ? 0u : 1u);
+  }
   // Gives that chunk up, its leases too; its bytes remain to come again.
   void DropPartial();
 

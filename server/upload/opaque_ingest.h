@@ -25,6 +25,10 @@ class OpaqueIngest : public FileIngest {
   void DropPartial() override {
     if (splitter_) splitter_->DropPartial();
   }
+  // It is one object.
+  bool Save(upload::v1::UploadCheckpoint* /*checkpoint*/) const override {
+    return false;
+  }
 
  private:
   const uint64_t size_bytes_;

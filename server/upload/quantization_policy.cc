@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "codec/chunk.h"
 #include "codec/int8/int8_coder.h"
 #include "model/dtype.h"

@@ -5,10 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "server/calls/status_mapping.h"
 #include "server/limits/metadata_lease.h"
+#include "server/upload/upload_checkpoint.h"
 
 namespace qstore::server {
 
@@ -60,6 +61,44 @@ void SafetensorsIngest::DropPartial() {
   ByteVector().swap(header_);
   header_lease_.Release();
   if (!header_parsed_) header_bytes_ = 0;
+}
+
+bool SafetensorsIngest::Save(upload::v1::UploadCheckpoint* checkpoint) const {
+  if (!header_parsed_ || (splitter_ && splitter_->any_submitted()))
+    return false;
+  SaveSegments(segments_, checkpoint->mutable_open_file());
+  const size_t first = splitter_ ? next_tensor_ - 1 : next_tensor_;
+  std::string* quantized = checkpoint->mutable_quantized()->mutable_bits();
+  quantized->resize((tensors_.size() - first + 7) / 8);
+  for (size_t i = first; i < tensors_.size(); ++i) {
+    SaveMissingTensor(tensors_[i], checkpoint->add_missing_tensors());
+    const size_t bit = i - first;
+    if (quantized_[i]) (*quantized)[bit / 8] |= static_cast<char>(1 << bit % 8);
+  }
+  return true;
+}
+
+absl::Status SafetensorsIngest::Restore(
+    const upload::v1::UploadCheckpoint& checkpoint) {
+  QSTORE_ASSIGN_OR_RETURN(segments_,
+                          RestoreSegments(checkpoint, checkpoint.open_file()));
+  uint64_t end_bytes = RawBytesOf(segments_);
+  for (const upload::v1::MissingTensor& missing :
+       checkpoint.missing_tensors()) {
+    QSTORE_ASSIGN_OR_RETURN(TensorEntry tensor,
+                            RestoreMissingTensor(missing, end_bytes));
+    end_bytes = tensor.end_bytes;
+    tensors_.push_back(std::move(tensor));
+  }
+  QSTORE_ASSIGN_OR_RETURN(
+      quantized_, context_.policy->Select(tensors_, &checkpoint.quantized()));
+  if (end_bytes != size_bytes_) {
+    return absl::DataLossError(
+        absl::StrCat("what has come of it and what is missing are ", end_bytes,
+                     " bytes, but it has ", size_bytes_));
+  }
+  header_parsed_ = true;
+  return absl::OkStatus();
 }
 
 bool SafetensorsIngest::FillHeader(uint64_t target_bytes, ByteView* bytes) {
@@ -123,6 +162,7 @@ absl::Status SafetensorsIngest::ParseHeader() {
     QSTORE_ASSIGN_OR_RETURN(
         auto lease, LeaseMetadata(context_.resources->metadata, kept_bytes));
     context_.metadata_leases->push_back(std::move(lease));
+    *context_.metadata_bytes += kept_bytes;
   }
   // The header's chunks take leases of their own; holding this one meanwhile
   // could block the uploads that wait for each other's.

@@ -27,6 +27,11 @@ class SafetensorsIngest : public FileIngest {
   absl::StatusOr<std::vector<PendingSegment>> Finish() override;
   uint64_t partial_bytes() const override;
   void DropPartial() override;
+  bool Save(upload::v1::UploadCheckpoint* checkpoint) const override;
+
+  // Instead of the bytes up to the end of the checkpoint's last segment; before
+  // anything else.
+  absl::Status Restore(const upload::v1::UploadCheckpoint& checkpoint);
 
  private:
   // Takes bytes until `header_` has `target_bytes`; moves `bytes` past them.

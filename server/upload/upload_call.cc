@@ -49,8 +49,12 @@ absl::Status UploadCall::Run(v1::UploadResponse* response) {
 
 absl::Status UploadCall::Broken() {
   const uint64_t received_bytes = session_->received_bytes();
-  const bool keep = !session_->upload_key().empty() && resources_.park->keeps();
-  if (keep) resources_.park->Park(std::move(session_));
+  bool keep = !session_->upload_key().empty() && resources_.park->keeps();
+  if (keep) {
+    resources_.park->Park(std::move(session_));
+  } else {
+    keep = session_->Leave();
+  }
   const absl::Status why = reader_->ClientGone();
   return WithReason(
       absl::CancelledError(absl::StrCat(
@@ -62,6 +66,12 @@ absl::Status UploadCall::Broken() {
 absl::Status UploadCall::Commit(v1::UploadResponse* response) {
   QSTORE_ASSIGN_OR_RETURN(*response, session_->Commit());
   call_->set_revision(response->revision());
+  call_->set_outcome(absl::StrCat(
+      "revision ", response->revision(),
+      response->created() ? "" : " was there",
+      response->moved_from().empty()
+          ? ""
+          : absl::StrCat(", its tag moved from ", response->moved_from())));
   return absl::OkStatus();
 }
 

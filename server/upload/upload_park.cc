@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "base/byte_format.h"
 #include "base/check.h"
 #include "base/error_reason.h"
 #include "base/status.h"
+#include "base/text/byte_format.h"
 
 namespace qstore::server {
 namespace {
@@ -21,6 +21,9 @@ constexpr absl::Duration kOwnCallTimeout = absl::Seconds(10);
 constexpr absl::Duration kOtherCallTimeout = absl::Seconds(1);
 // When the pool has no room.
 constexpr auto kDropRetryDelay = std::chrono::seconds(1);
+
+constexpr char kShuttingDown[] =
+    "the server is shutting down before it was worth remembering";
 
 void LogDrop(const UploadSession& session, const std::string& reason) {
   if (session.committed()) return;
@@ -97,28 +100,42 @@ void UploadPark::Park(std::unique_ptr<UploadSession> session,
   session->Suspend();
   Dropped dropped;
   const absl::MutexLock lock(&mutex_);
+  Keep(std::move(session), client_id, limits_.window, &dropped);
+}
+
+void UploadPark::Restore(std::unique_ptr<UploadSession> session,
+                         std::chrono::seconds left) {
+  Dropped dropped;
+  const absl::MutexLock lock(&mutex_);
+  Keep(std::move(session), "", std::min(left, limits_.window), &dropped);
+}
+
+void UploadPark::Keep(std::unique_ptr<UploadSession> session,
+                      const std::string& client_id, std::chrono::seconds left,
+                      Dropped* dropped) {
   if (closed_) {
-    dropped.push_back(std::move(session));
+    session->Leave();
+    dropped->push_back(std::move(session));
     return;
   }
   const auto known = FindParked(session->upload_key());
   if (known != parked_.end()) {
     if (!known->session->committed() &&
         known->session->received_bytes() > session->received_bytes()) {
-      dropped.push_back(std::move(session));
+      dropped->push_back(std::move(session));
       return;
     }
-    dropped.push_back(std::move(known->session));
+    dropped->push_back(std::move(known->session));
     parked_.erase(known);
   }
   if (!session->committed()) {
     spdlog::info("Upload {}: {} are kept for {} s, for its client to go on",
                  session->object_name(), FormatBytes(session->received_bytes()),
-                 limits_.window.count());
+                 left.count());
   }
-  parked_.push_back({std::move(session), client_id,
-                     std::chrono::steady_clock::now() + limits_.window});
-  MakeRoom(&dropped);
+  parked_.push_back(
+      {std::move(session), client_id, std::chrono::steady_clock::now() + left});
+  MakeRoom(dropped);
   SetAlarm();
 }
 
@@ -242,11 +259,15 @@ void UploadPark::DropAll(const std::string& reason) {
 }
 
 void UploadPark::Close() {
+  std::list<Parked> left;
   {
     const absl::MutexLock lock(&mutex_);
     closed_ = true;
+    left.swap(parked_);
   }
-  DropAll("the server is shutting down");
+  for (const Parked& parked : left) {
+    if (!parked.session->Leave()) LogDrop(*parked.session, kShuttingDown);
+  }
 }
 
 size_t UploadPark::size() const {

@@ -86,6 +86,10 @@ class UploadPark {
   void Park(std::unique_ptr<UploadSession> session,
             const std::string& client_id = "");
 
+  // Keeps an upload of a process before this one, for `left`.
+  void Restore(std::unique_ptr<UploadSession> session,
+               std::chrono::seconds left);
+
   // Tells how far the upload came, empty when none is kept, and restarts its
   // window: now, or within seconds on some other thread, when no call receives
   // it any more. One of this client is cancelled. `found` is called once,
@@ -105,7 +109,8 @@ class UploadPark {
 
   // Gives back the space that kept uploads take.
   void DropAll(const std::string& reason);
-  // The same, and keeps nothing from now on.
+  // Keeps nothing from now on. What is kept by then stays on disk as far as it
+  // was remembered there, for the next process.
   void Close();
 
   size_t size() const;
@@ -128,6 +133,9 @@ class UploadPark {
   };
   // Sessions are destroyed by the caller, without the lock: they delete data.
   using Dropped = std::vector<std::unique_ptr<UploadSession>>;
+  void Keep(std::unique_ptr<UploadSession> session,
+            const std::string& client_id, std::chrono::seconds left,
+            Dropped* dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::list<Parked>::iterator FindParked(const std::string& upload_key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

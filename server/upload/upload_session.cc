@@ -7,8 +7,8 @@
 #include "base/error_reason.h"
 #include "base/failpoints/failpoint.h"
 #include "base/hash.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "model/names.h"
 #include "server/limits/disk_reserve.h"
 #include "server/upload/upload_paths.h"
@@ -72,18 +72,8 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
     return absl::InvalidArgumentError(
         "a second begin message came; a stream uploads one model");
   }
-  QSTORE_RETURN_IF_ERROR(ValidateModelName(begin.model()));
-  model_ = begin.model();
-  tag_ = begin.tag().empty() ? std::string(kDefaultTag) : begin.tag();
-  QSTORE_RETURN_IF_ERROR(ValidateTag(tag_));
-  object_name_ = absl::StrCat(model_, ":", tag_);
-  if (!begin.upload_key().empty()) {
-    QSTORE_RETURN_IF_ERROR(ValidateUploadKey(begin.upload_key()));
-  }
-  begin_ = WithoutStream(begin);
+  QSTORE_RETURN_IF_ERROR(Adopt(begin));
   client_id_ = begin.client_id();
-  QSTORE_ASSIGN_OR_RETURN(policy_,
-                          QuantizationPolicy::Create(begin.quantization()));
   QSTORE_RETURN_IF_ERROR(BeginStoring());
   pipeline_.emplace(upload_.get(), resources_);
   QSTORE_FAILPOINT("upload.begin");
@@ -94,15 +84,40 @@ absl::Status UploadSession::Begin(const v1::UploadBegin& begin) {
   return CheckQuota();
 }
 
+absl::Status UploadSession::Adopt(const v1::UploadBegin& begin) {
+  QSTORE_RETURN_IF_ERROR(ValidateModelName(begin.model()));
+  model_ = begin.model();
+  tag_ = begin.tag().empty() ? std::string(kDefaultTag) : begin.tag();
+  QSTORE_RETURN_IF_ERROR(ValidateTag(tag_));
+  object_name_ = absl::StrCat(model_, ":", tag_);
+  if (!begin.upload_key().empty()) {
+    QSTORE_RETURN_IF_ERROR(ValidateUploadKey(begin.upload_key()));
+  }
+  begin_ = WithoutStream(begin);
+  QSTORE_ASSIGN_OR_RETURN(policy_,
+                          QuantizationPolicy::Create(begin.quantization()));
+  return absl::OkStatus();
+}
+
 absl::Status UploadSession::BeginStoring() {
+  QSTORE_ASSIGN_OR_RETURN(auto upload, store_->BeginUpload(model_));
+  StoreInto(std::move(upload));
+  return absl::OkStatus();
+}
+
+void UploadSession::StoreInto(std::unique_ptr<storage::Upload> upload) {
   if (resources_.quotas != nullptr) {
     quota_claim_ = Quotas::Claim(resources_.quotas, model_);
   }
-  QSTORE_ASSIGN_OR_RETURN(upload_, store_->BeginUpload(model_));
+  upload_ = std::move(upload);
   upload_->set_commit_check([this](const storage::StoredRevision& revision) {
     return quota_claim_.Update(revision.stored.total());
   });
-  return absl::OkStatus();
+}
+
+FileIngestContext UploadSession::IngestContext() {
+  return {&*pipeline_,    &*policy_,        &resources_,
+          &tensor_count_, &metadata_bytes_, &metadata_leases_};
 }
 
 absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
@@ -130,9 +145,7 @@ absl::Status UploadSession::BeginFile(const v1::FileBegin& file) {
   AddNumber(path_.size(), &hash_);
   hash_.Update(AsBytes(path_));
   AddNumber(size_bytes_, &hash_);
-  file_ingest_ = NewFileIngest(
-      {&*pipeline_, &*policy_, &resources_, &tensor_count_, &metadata_leases_},
-      file);
+  file_ingest_ = NewFileIngest(IngestContext(), file);
   state_ = State::kInFile;
   return size_bytes_ == 0 ? EndFile() : absl::OkStatus();
 }
@@ -206,7 +219,8 @@ absl::Status UploadSession::AddBytes(const v1::FileBytes& bytes) {
   file_received_bytes_ += payload.size();
   received_bytes_ += payload.size();
   if (!upload_key().empty()) AddToHash(AsBytes(payload));
-  return file_received_bytes_ == size_bytes_ ? EndFile() : absl::OkStatus();
+  if (file_received_bytes_ == size_bytes_) QSTORE_RETURN_IF_ERROR(EndFile());
+  return CheckpointWhenDue();
 }
 
 // As far as the upload has come.
@@ -345,8 +359,10 @@ absl::Status UploadSession::End(const v1::UploadEnd& end) {
 absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
   if (state_ != State::kEnded) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the stream ended without an end message, after ", files_.size(),
-        " files and ", received_bytes_, " bytes; nothing was stored"));
+        "the stream ended without an end message, or one of its messages "
+        "could not be parsed, after ",
+        files_.size(), " files and ", received_bytes_,
+        " bytes; nothing was stored"));
   }
   QSTORE_FAILPOINT("upload.commit");
   QSTORE_ASSIGN_OR_RETURN(
@@ -360,6 +376,7 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
   QSTORE_FAILPOINT("upload.answer");
   committed_objects_ = std::move(objects);
   created_ = created_ || result.created;
+  if (!result.moved_from.empty()) moved_from_ = result.moved_from;
   pipeline_.reset();
   upload_.reset();
   v1::UploadResponse response;
@@ -370,6 +387,7 @@ absl::StatusOr<v1::UploadResponse> UploadSession::Commit() {
   wire::ToWire(result.revision.stored, response.mutable_stored());
   response.set_two_copies_bytes(result.revision.two_copies_bytes);
   response.set_received_bytes(received_bytes_);
+  response.set_moved_from(moved_from_);
   return response;
 }
 

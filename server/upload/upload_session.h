@@ -40,6 +40,13 @@ class UploadSession {
   // `store` and `resources` outlive the session.
   UploadSession(storage::ModelStore* store, const IngestResources& resources);
 
+  // Goes on with an upload of a process before this one, as if it had been
+  // suspended at its checkpoint. An error says why that cannot be, and then
+  // nothing is left of it.
+  static absl::StatusOr<std::unique_ptr<UploadSession>> Restore(
+      storage::ModelStore* store, const IngestResources& resources,
+      storage::UnfinishedUpload unfinished);
+
   // Asked while something is computed that takes long: whether the call that
   // gives messages is over. Until Suspend; outlives the session until then.
   void set_call_over(std::function<bool()> call_over) {
@@ -60,6 +67,9 @@ class UploadSession {
   // with the encoders, and gives up the memory of what came after it. Only for
   // sessions that have begun and had no error.
   void Suspend();
+  // Before it is destroyed because the process ends: what its last checkpoint
+  // remembers stays for the next one. False: there is none.
+  bool Leave();
   // Of a suspended session; without checksum.
   v1::UploadPoint point() const;
   // The begin message of the next stream. ABORTED when it is of another upload,
@@ -89,8 +99,14 @@ class UploadSession {
   };
 
   absl::Status Begin(const v1::UploadBegin& begin);
+  // Takes over what `begin` says, once it has been checked.
+  absl::Status Adopt(const v1::UploadBegin& begin);
+  // What files are given for their ingest.
+  FileIngestContext IngestContext();
   // The store's side of it, with what it claims of quotas.
   absl::Status BeginStoring();
+  // The same with an upload of the store that exists already.
+  void StoreInto(std::unique_ptr<storage::Upload> upload);
   absl::Status BeginFile(const v1::FileBegin& file);
   absl::Status CheckFile(const v1::FileBegin& file);
   absl::Status AddBytes(const v1::FileBytes& bytes);
@@ -99,6 +115,11 @@ class UploadSession {
   // Of the payload that has just come.
   void AddToHash(ByteView payload);
   void UndoBeginFile();
+  // Remembers how far the upload has come, where it is time and possible.
+  absl::Status CheckpointWhenDue();
+  absl::Status RestoreFrom(const upload::v1::UploadCheckpoint& checkpoint,
+                           std::unique_ptr<storage::Upload> upload);
+  absl::Status RestoreFiles(const upload::v1::UploadCheckpoint& checkpoint);
   // Finds what the first commit stored.
   absl::StatusOr<std::vector<StoredObject>> HoldCommittedObjects();
   absl::Status End(const v1::UploadEnd& end);
@@ -126,6 +147,8 @@ class UploadSession {
   uint64_t announced_bytes_ = 0;  // sizes of the files begun so far
   uint64_t received_bytes_ = 0;
   uint64_t tensor_count_ = 0;
+  uint64_t metadata_bytes_ = 0;      // of metadata_leases_
+  uint64_t checkpointed_bytes_ = 0;  // received up to the last checkpoint
 
   // Of everything received, in the form of v1::UploadPoint, and as it was at
   // the last point between two chunks. Idle without an upload key.
@@ -135,6 +158,7 @@ class UploadSession {
   // Set by the first commit.
   std::optional<std::vector<StoredObject>> committed_objects_;
   bool created_ = false;
+  std::string moved_from_;  // what the tag named before the commit
 
   // Of the file that is being received.
   std::unique_ptr<FileIngest> file_ingest_;

@@ -30,7 +30,10 @@ UploadStateCall::UploadStateCall(UploadPark* park,
     : park_(park),
       admission_(environment.admission),
       frame_(environment, kGetUploadStateMethod, context),
-      stall_(environment.stalls, [context] { context->TryCancel(); }),
+      stall_(environment.stalls,
+             [context, stalls = environment.stalls] {
+               CutOff(context, SlowClientError("took", stalls->timeout()));
+             }),
       open_(environment.open_calls, frame_.peer_address(), &stall_),
       answer_(answer) {}
 

@@ -21,7 +21,8 @@ UploadStream::UploadStream(const UploadResources& resources,
                            const CallEnvironment& environment,
                            grpc::CallbackServerContext* context,
                            grpc::ByteBuffer* answer)
-    : PooledCall(environment, kUploadMethod, context, resources.threads),
+    : PooledCall(environment, kUploadMethod, context, resources.threads,
+                 "sent"),
       resources_(resources),
       answer_(answer) {}
 

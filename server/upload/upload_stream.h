@@ -39,9 +39,7 @@ class UploadStream final : public grpc::ServerReadReactor<grpc::ByteBuffer>,
   absl::StatusOr<bool> Read(v1::UploadRequest* request) override;
   bool IsOver() const override { return IsCancelled(); }
   void Cancel() override { PooledCall::Cancel(); }
-  absl::Status ClientGone() const override {
-    return PooledCall::ClientGone("sent");
-  }
+  absl::Status ClientGone() const override { return PooledCall::ClientGone(); }
 
   const UploadResources& resources_;
   grpc::ByteBuffer* const answer_;

@@ -109,6 +109,13 @@ std::string TagKey(std::string_view model, std::string_view tag) {
   return WithModel(TagPrefix(), model, tag);
 }
 
+std::string UnfinishedPrefix() { return "u/"; }
+std::string UnfinishedKey(uint64_t checkpoint_id) {
+  std::string key = UnfinishedPrefix();
+  AppendBigEndian(checkpoint_id, &key);
+  return key;
+}
+
 std::string PrefixEnd(std::string prefix) {
   prefix.back() = static_cast<char>(static_cast<uint8_t>(prefix.back()) + 1);
   return prefix;

@@ -11,6 +11,7 @@
 //   r/MODEL\0REVISION               Revision
 //   l/MODEL\0REVISION               commit number of the revision
 //   t/MODEL\0TAG                    revision that the tag names
+//   u/ID                            UnfinishedUpload
 // ID: 8 bytes; SHA256: 32 bytes; MODEL, TAG, REVISION: as text.
 #pragma once
 
@@ -53,6 +54,7 @@ std::string ReferenceKey(uint64_t object_id, std::string_view model,
 std::string RevisionKey(std::string_view model, std::string_view revision);
 std::string ListingKey(std::string_view model, std::string_view revision);
 std::string TagKey(std::string_view model, std::string_view tag);
+std::string UnfinishedKey(uint64_t checkpoint_id);
 
 // Prefixes for scans. The ones with a model end in the separator.
 std::string ObjectPrefix();
@@ -62,6 +64,7 @@ std::string ListingPrefix();
 std::string ListingPrefix(std::string_view model);
 std::string TagPrefix();
 std::string TagPrefix(std::string_view model);
+std::string UnfinishedPrefix();
 
 // The least string greater than every string that starts with `prefix`, which
 // is not empty and does not end in 0xff.

@@ -4,7 +4,7 @@
 #include "absl/status/statusor.h"
 #include "model/object.h"
 #include "qstore/storage/v2/manifest.pb.h"
-#include "storage/revision.h"
+#include "storage/revisions/revision.h"
 
 namespace qstore::storage {
 

@@ -1,7 +1,7 @@
 #include "storage/records/record_store.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
+#include "base/text/quote.h"
 
 namespace qstore::storage {
 

@@ -103,6 +103,15 @@ void RecordBatch::DeleteTag(const std::string& model, const std::string& tag) {
   Delete(TagKey(model, tag));
 }
 
+void RecordBatch::PutUnfinished(uint64_t checkpoint_id,
+                                const v2::UnfinishedUpload& unfinished) {
+  Put(UnfinishedKey(checkpoint_id), unfinished.SerializeAsString());
+}
+
+void RecordBatch::DeleteUnfinished(uint64_t checkpoint_id) {
+  Delete(UnfinishedKey(checkpoint_id));
+}
+
 absl::StatusOr<uint32_t> RecordTable::FormatVersion() const {
   QSTORE_ASSIGN_OR_RETURN(const PinnedValue value,
                           store_->Get(FormatVersionKey()));
@@ -273,6 +282,17 @@ absl::StatusOr<std::vector<std::string>> RecordTable::Models() const {
         return absl::OkStatus();
       }));
   return models;
+}
+
+absl::StatusOr<std::vector<uint64_t>> RecordTable::UnfinishedIds() const {
+  return LeadingIds(UnfinishedPrefix());
+}
+
+absl::StatusOr<v2::UnfinishedUpload> RecordTable::Unfinished(
+    uint64_t checkpoint_id) const {
+  const std::string key = UnfinishedKey(checkpoint_id);
+  QSTORE_ASSIGN_OR_RETURN(const PinnedValue value, store_->Get(key));
+  return ParseUnfinishedRecord(checkpoint_id, value.bytes());
 }
 
 absl::Status RecordTable::Commit(const RecordBatch& batch) {

@@ -16,9 +16,10 @@
 #include "absl/synchronization/mutex.h"
 #include "base/hash.h"
 #include "model/object.h"
+#include "qstore/storage/v2/manifest.pb.h"
 #include "storage/records/keys.h"
 #include "storage/records/record_store.h"
-#include "storage/revision.h"
+#include "storage/revisions/revision.h"
 
 namespace qstore::storage {
 
@@ -40,6 +41,9 @@ class RecordBatch {
   void PutTag(const std::string& model, const std::string& tag,
               const std::string& revision);
   void DeleteTag(const std::string& model, const std::string& tag);
+  void PutUnfinished(uint64_t checkpoint_id,
+                     const v2::UnfinishedUpload& unfinished);
+  void DeleteUnfinished(uint64_t checkpoint_id);
 
   const WriteBatch& writes() const { return writes_; }
   bool empty() const { return writes_.empty(); }
@@ -93,6 +97,10 @@ class RecordTable {
                                       const std::string& prefix) const;
   // Names of all models, ascending.
   absl::StatusOr<std::vector<std::string>> Models() const;
+
+  // Ids of what uploads left of themselves, ascending.
+  absl::StatusOr<std::vector<uint64_t>> UnfinishedIds() const;
+  absl::StatusOr<v2::UnfinishedUpload> Unfinished(uint64_t checkpoint_id) const;
 
   // Atomic and synced. After a failure nobody knows whether the records would
   // come back when the engine is opened again (they may have reached the log),

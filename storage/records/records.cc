@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 #include "storage/records/keys.h"
 #include "storage/records/record_messages.h"
 #include "storage/records/validate_records.h"
@@ -21,10 +21,8 @@ absl::Status Damaged(std::string_view key, std::string_view why) {
       absl::StrCat("record ", Quoted(key), " is damaged: ", AbslView(why)));
 }
 
-// A record of the message type `Message`, as a struct that is valid.
-template <typename Record, typename Message>
-absl::StatusOr<Record> ParsePayload(const std::string& key, ByteView sealed,
-                                    absl::Status (*validate)(const Record&)) {
+template <typename Message>
+absl::StatusOr<Message> ParseMessage(const std::string& key, ByteView sealed) {
   QSTORE_ASSIGN_OR_RETURN(const std::string_view payload,
                           UnsealRecord(key, sealed));
   Message message;
@@ -33,6 +31,15 @@ absl::StatusOr<Record> ParsePayload(const std::string& key, ByteView sealed,
                               static_cast<int>(payload.size()))) {
     return Damaged(key, "it cannot be parsed");
   }
+  return message;
+}
+
+// A record of the message type `Message`, as a struct that is valid.
+template <typename Record, typename Message>
+absl::StatusOr<Record> ParsePayload(const std::string& key, ByteView sealed,
+                                    absl::Status (*validate)(const Record&)) {
+  QSTORE_ASSIGN_OR_RETURN(const Message message,
+                          ParseMessage<Message>(key, sealed));
   absl::StatusOr<Record> record = FromMessage(message);
   if (!record.ok()) {
     return Damaged(key, std::string(record.status().message()));
@@ -91,6 +98,19 @@ absl::StatusOr<StoredRevision> ParseRevisionRecord(std::string_view model,
     return Damaged(key, "its content does not give its id");
   }
   return record;
+}
+
+absl::StatusOr<v2::UnfinishedUpload> ParseUnfinishedRecord(
+    uint64_t checkpoint_id, ByteView sealed) {
+  const std::string key = UnfinishedKey(checkpoint_id);
+  QSTORE_ASSIGN_OR_RETURN(v2::UnfinishedUpload unfinished,
+                          ParseMessage<v2::UnfinishedUpload>(key, sealed));
+  uint64_t last_id = 0;
+  for (const uint64_t id : unfinished.object_ids()) {
+    if (id <= last_id) return Damaged(key, "its objects do not ascend");
+    last_id = id;
+  }
+  return unfinished;
 }
 
 std::string SealNumber(std::string_view key, uint64_t number) {

@@ -17,7 +17,8 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "model/object.h"
-#include "storage/revision.h"
+#include "qstore/storage/v2/manifest.pb.h"
+#include "storage/revisions/revision.h"
 
 namespace qstore::storage {
 
@@ -38,6 +39,10 @@ absl::StatusOr<model::Object> ParseObjectRecord(uint64_t object_id,
 absl::StatusOr<StoredRevision> ParseRevisionRecord(std::string_view model,
                                                    std::string_view revision,
                                                    ByteView sealed);
+
+// Unseal and parse. DATA_LOSS also when ids do not ascend from 1.
+absl::StatusOr<v2::UnfinishedUpload> ParseUnfinishedRecord(
+    uint64_t checkpoint_id, ByteView sealed);
 
 // A sealed u64, little-endian.
 std::string SealNumber(std::string_view key, uint64_t number);

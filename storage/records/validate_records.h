@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "model/object.h"
-#include "storage/revision.h"
+#include "storage/revisions/revision.h"
 
 namespace qstore::storage {
 

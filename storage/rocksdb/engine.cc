@@ -21,7 +21,8 @@ namespace {
 absl::Status CopyTo(const std::filesystem::path& directory,
                     Database* database) {
   rocksdb::Checkpoint* made = nullptr;
-  rocksdb::Status status = rocksdb::Checkpoint::Create(&database->db(), &made);
+  const std::shared_ptr<Generation> now = database->generation();
+  rocksdb::Status status = rocksdb::Checkpoint::Create(&now->db(), &made);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   // Nothing is in memory alone (see RocksDbRecordStore::Commit), so nothing is
   // to be flushed.

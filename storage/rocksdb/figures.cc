@@ -14,14 +14,14 @@ RocksDbFigures ReadRocksDbFigures(const Engine& engine) {
   RocksDbFigures figures;
   const auto* store = dynamic_cast<RocksDbBlobStore*>(engine.blobs.get());
   if (store == nullptr) return figures;
-  Database& database = store->database();
-  figures.keys_read = database.db().GetDBOptions().statistics->getTickerCount(
+  const auto now = store->database().generation();
+  figures.keys_read = now->db().GetDBOptions().statistics->getTickerCount(
       rocksdb::NUMBER_KEYS_READ);
   for (const Family family : AllFamilies()) {
     std::string histograms;
-    if (database.db().GetProperty(database.Handle(Column::Of(family)),
-                                  rocksdb::DB::Properties::kCFFileHistogram,
-                                  &histograms)) {
+    if (now->db().GetProperty(now->Handle(Column::Of(family)),
+                              rocksdb::DB::Properties::kCFFileHistogram,
+                              &histograms)) {
       figures.file_reads[FamilyIndex(family)] =
           SumOfHistogramCounts(histograms);
     }

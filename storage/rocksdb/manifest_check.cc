@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/status.h"
+#include "base/text/quote.h"
 
 namespace qstore::storage {
 namespace {
@@ -98,13 +98,22 @@ bool HoldsWholeRecord(std::string_view bytes) {
   return false;
 }
 
-bool HasTableFiles(const fs::path& directory) {
+absl::StatusOr<bool> HasTableFiles(const fs::path& directory) {
   std::error_code error;
   for (fs::directory_iterator it(directory, error), end; !error && it != end;
        it.increment(error)) {
     if (it->path().extension() == ".sst") return true;
   }
-  return false;
+  if (!error) return false;
+  return ErrnoStatus(error.value(), "listing " + directory.string());
+}
+
+// An answer that the disk does not give is no damage.
+absl::StatusOr<bool> Exists(const fs::path& path) {
+  std::error_code error;
+  const bool exists = fs::exists(path, error);
+  if (!error) return exists;
+  return ErrnoStatus(error.value(), "looking for " + path.string());
 }
 
 }  // namespace
@@ -135,9 +144,10 @@ absl::Status CheckManifestRecords(std::string_view manifest) {
 
 absl::Status CheckManifest(const fs::path& directory) {
   const fs::path current = directory / "CURRENT";
-  std::error_code error;
-  if (!fs::exists(current, error)) {
-    if (!HasTableFiles(directory)) return absl::OkStatus();
+  QSTORE_ASSIGN_OR_RETURN(const bool has_current, Exists(current));
+  if (!has_current) {
+    QSTORE_ASSIGN_OR_RETURN(const bool has_tables, HasTableFiles(directory));
+    if (!has_tables) return absl::OkStatus();
     return absl::DataLossError(absl::StrCat(
         current.string(), " is missing beside table files", kAdvice));
   }
@@ -146,7 +156,8 @@ absl::Status CheckManifest(const fs::path& directory) {
                           ReadWholeFile(current, kMaxCurrentBytes));
   if (name.ends_with('\n')) name.pop_back();
   const fs::path path = directory / name;
-  if (name.find('/') != std::string::npos || !fs::exists(path, error)) {
+  QSTORE_ASSIGN_OR_RETURN(const bool has_manifest, Exists(path));
+  if (name.find('/') != std::string::npos || !has_manifest) {
     return absl::DataLossError(absl::StrCat(current.string(), " names ",
                                             Quoted(name),
                                             ", which is not there", kAdvice));

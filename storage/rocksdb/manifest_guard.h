@@ -1,5 +1,5 @@
-// A file system for RocksDB that keeps the files which a failed write of its
-// manifest leaves in doubt.
+// A file system for one opening of RocksDB, which knows what of its manifest is
+// on the disk for certain, and deletes nothing that another manifest may name.
 #pragma once
 
 #include <rocksdb/file_system.h>
@@ -9,49 +9,57 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "storage/rocksdb/held_tables.h"
 
 namespace qstore::storage {
+
+// A manifest as far as RocksDB was told that it is on the disk, and CURRENT
+// with its name.
+struct DurableManifest {
+  std::string name;  // empty: none yet
+  uint64_t size_bytes = 0;
+};
 
 // RocksDB takes an edit whose write or sync to MANIFEST failed for one that
 // never was, and deletes the tables that it would have added. But the bytes may
 // be on disk, and then the next start finds a manifest that names tables which
-// are gone, and refuses. Here, from the first failure until CURRENT durably
-// names a manifest that was written anew, which settles what is true, no table
-// and no manifest is deleted: RocksDB is told OK, and they go when it is
-// settled. When it never is, the next start deletes those that turn out to be
-// unused.
+// are gone, and refuses. So after the first failure this file system fails all
+// further writes to manifests and CURRENT, and deletes no table and no
+// manifest: RocksDB is told OK. Its memory then is what durable() says, to
+// which the manifest can be cut (storage/rocksdb/manifest_restore.h) before
+// RocksDB is opened anew (storage/rocksdb/database.h).
 //
-// It also calls every failed write one that may be tried again, in a new file.
-// That is what RocksDB hears of disks that say so by themselves: it writes a
-// new manifest, in a thread of its own, until it succeeds. After any other EIO
-// it refuses writes until it is opened again. After an ENOSPC it wants
-// DB::Resume, after which 7.8 numbers the next table with 0: an assertion in
-// Debian's build. So nobody may call that. Nor may it have listeners: while 7.8
-// tells them that it has recovered, the next table gets the number 0 too.
+// RocksDB's own recovery is not used, and must be switched off. That of 7.8,
+// with Debian's assertions, ends the process when another thread writes a
+// manifest meanwhile, numbers tables with 0, and may wait for ever when it is
+// told to stop.
+//
+// It also never deletes the manifest that CURRENT names: RocksDB 7.8 asks for
+// that when it cannot open a table while it is about to begin a new manifest.
+// Failed writes and reads of other files are called ones that may be tried
+// again: then a background compaction is, and RocksDB does not stop.
 class ManifestGuard final : public rocksdb::FileSystemWrapper {
  public:
-  // Called with the error when a manifest failed, and with OK when a new one
-  // has been written. By any thread.
+  // Called once, with the first failure. By any thread.
   using Report = std::function<void(const absl::Status&)>;
 
+  // Tables that RocksDB deletes go to `held`.
   ManifestGuard(const std::shared_ptr<rocksdb::FileSystem>& target,
-                Report report)
-      : FileSystemWrapper(target), report_(std::move(report)) {}
+                std::shared_ptr<HeldTables> held, Report report)
+      : FileSystemWrapper(target),
+        held_(std::move(held)),
+        report_(std::move(report)) {}
 
-  // How often writing or installing a manifest has failed.
-  uint64_t failure_count() const;
+  // Not OK after the first failure.
+  absl::Status failure() const;
+  DurableManifest durable() const;
 
-  // Before RocksDB is closed. When a manifest is in doubt, what it writes from
-  // now on to another goes nowhere and is said to be done; files are kept as
-  // before. Thus an attempt succeeds, which ends RocksDB's thread: when 7.8 is
-  // closed between two attempts, it waits for ever for the next. Returns
-  // whether that is so.
-  bool DetachInDoubt();
+  // As after a failure: another opening takes over.
+  void Retire();
 
   const char* Name() const override { return "ManifestGuard"; }
 
@@ -59,39 +67,57 @@ class ManifestGuard final : public rocksdb::FileSystemWrapper {
       const std::string& path, const rocksdb::FileOptions& options,
       std::unique_ptr<rocksdb::FSWritableFile>* file,
       rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus NewRandomAccessFile(
+      const std::string& path, const rocksdb::FileOptions& options,
+      std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
+      rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus NewDirectory(
       const std::string& path, const rocksdb::IOOptions& options,
       std::unique_ptr<rocksdb::FSDirectory>* directory,
       rocksdb::IODebugContext* debug) override;
+  // As RocksDB's own, which gives errors as numbers.
+  rocksdb::IOStatus FileExists(const std::string& path,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus DeleteFile(const std::string& path,
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override;
-  // Without an answer RocksDB does not resume by itself after an ENOSPC of
-  // which it was told as such.
+  // Without an answer RocksDB does not resume by itself after an ENOSPC.
   rocksdb::IOStatus GetFreeSpace(const std::string& /*path*/,
                                  const rocksdb::IOOptions& /*options*/,
                                  uint64_t* /*free_bytes*/,
                                  rocksdb::IODebugContext* /*debug*/) override {
     return rocksdb::IOStatus::NotSupported();
   }
+  // The directory is locked by who opens RocksDB, once for all openings.
+  rocksdb::IOStatus LockFile(const std::string& path,
+                             const rocksdb::IOOptions& options,
+                             rocksdb::FileLock** lock,
+                             rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus UnlockFile(rocksdb::FileLock* lock,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
 
   // For the files and directories that this made.
-  bool detached() const;
+
+  // What a write to a manifest must not go past; not OK after a failure.
+  rocksdb::IOStatus MayWrite() const;
   void NoteFailure(const rocksdb::IOStatus& status);
-  void NoteNewManifest();
+  void NoteSynced(const std::string& manifest, uint64_t size_bytes);
+  void NoteInstalled();
 
  private:
-  bool Keeps(const std::string& path);
-
+  const std::shared_ptr<HeldTables> held_;
   const Report report_;
   mutable absl::Mutex mutex_;
-  bool in_doubt_ ABSL_GUARDED_BY(mutex_) = false;
-  bool detached_ ABSL_GUARDED_BY(mutex_) = false;
-  uint64_t failure_count_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<std::string> kept_ ABSL_GUARDED_BY(mutex_);
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  bool retired_ ABSL_GUARDED_BY(mutex_) = false;
+  // What CURRENT names, and the manifest that was begun last.
+  DurableManifest durable_ ABSL_GUARDED_BY(mutex_);
+  DurableManifest newest_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace qstore::storage

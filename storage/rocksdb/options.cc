@@ -7,10 +7,6 @@
 namespace qstore::storage {
 namespace {
 
-// How often RocksDB tries to write a manifest after one failed; the first
-// attempt is made at once. Some calls wait for the next.
-constexpr uint64_t kRecoveryIntervalMicros = 200'000;
-
 // RocksDB's own log file would abort the process on a full disk (Debian builds
 // it with assertions); what it warns of comes back to callers as statuses.
 class SilentLogger final : public rocksdb::Logger {
@@ -21,10 +17,8 @@ class SilentLogger final : public rocksdb::Logger {
 
 }  // namespace
 
-rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
-                                   rocksdb::Env* env) {
+rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options) {
   rocksdb::DBOptions database;
-  database.env = env;
   database.create_if_missing = true;
   database.create_missing_column_families = true;
   database.max_open_files = options.max_open_files;
@@ -36,8 +30,8 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
   database.statistics = rocksdb::CreateDBStatistics();
   database.statistics->set_stats_level(
       rocksdb::StatsLevel::kExceptHistogramOrTimers);
-  // No listeners: storage/rocksdb/manifest_guard.h says why.
-  database.bgerror_resume_retry_interval = kRecoveryIntervalMicros;
+  // storage/rocksdb/manifest_guard.h says why.
+  database.max_bgerror_resume_count = 0;
   return database;
 }
 

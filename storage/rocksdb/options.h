@@ -12,8 +12,7 @@
 
 namespace qstore::storage {
 
-rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options,
-                                   rocksdb::Env* env);
+rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options);
 
 rocksdb::ColumnFamilyOptions ColumnOptions(
     Column column, const std::shared_ptr<rocksdb::Cache>& block_cache);

@@ -29,7 +29,7 @@ bool Overlaps(const KeyRange& range, std::string_view first,
 // is opened again; so damage is looked for before one is asked for.
 absl::Status Compact(Database* database, Column column, std::string_view first,
                      std::string_view last) {
-  const rocksdb::Options native = database->Options(column);
+  const rocksdb::Options native = database->TableOptions(column);
   for (const TableFile& file : TableFiles(database, column)) {
     if (!Overlaps(file.range, first, last)) continue;
     const Status status = rocksdb::VerifySstFileChecksum(
@@ -40,9 +40,12 @@ absl::Status Compact(Database* database, Column column, std::string_view first,
   options.exclusive_manual_compaction = false;
   const Slice first_slice = ToSlice(first);
   const Slice last_slice = ToSlice(last);
-  return ToStatus(database->db().CompactRange(options, database->Handle(column),
-                                              &first_slice, &last_slice),
-                  "rewriting tables");
+  return database->Apply(
+      [&](Generation* now) {
+        return now->db().CompactRange(options, now->Handle(column),
+                                      &first_slice, &last_slice);
+      },
+      "rewriting tables");
 }
 
 // Whether a deletion was marked here whose file was not rewritten: only marks
@@ -71,7 +74,8 @@ absl::Status RewriteWithout(const std::shared_ptr<Database>& database,
 
 std::vector<TableFile> TableFiles(Database* database, Column column) {
   rocksdb::ColumnFamilyMetaData metadata;
-  database->db().GetColumnFamilyMetaData(database->Handle(column), &metadata);
+  const std::shared_ptr<Generation> now = database->generation();
+  now->db().GetColumnFamilyMetaData(now->Handle(column), &metadata);
   std::vector<TableFile> files;
   for (const rocksdb::LevelMetaData& level : metadata.levels) {
     for (const rocksdb::SstFileMetaData& file : level.files) {
@@ -92,10 +96,12 @@ absl::Status DeleteRange(const std::shared_ptr<Database>& database,
   const Slice end_slice = ToSlice(end);
   // Whole files go without being read.
   const rocksdb::RangePtr range(&begin_slice, &end_slice);
-  const Status status = rocksdb::DeleteFilesInRanges(
-      &database->db(), database->Handle(column), &range, 1,
-      /*include_end=*/false);
-  if (!status.ok()) return ToStatus(status, "deleting tables");
+  QSTORE_RETURN_IF_ERROR(database->Apply(
+      [&](Generation* now) {
+        return rocksdb::DeleteFilesInRanges(&now->db(), now->Handle(column),
+                                            &range, 1, /*include_end=*/false);
+      },
+      "deleting tables"));
   bool any_left = true;
   {
     const auto iterator = database->NewIterator(column, &end_slice);
@@ -110,9 +116,8 @@ absl::Status DeleteRange(const std::shared_ptr<Database>& database,
   }
   // A reader in mid-call keeps the files of the state it began with, and what
   // replaced them does not look again; enabling deletions does.
-  if (database->db().DisableFileDeletions().ok()) {
-    EnableFileDeletions(&database->db());
-  }
+  const std::shared_ptr<Generation> now = database->generation();
+  if (now->db().DisableFileDeletions().ok()) EnableFileDeletions(&now->db());
   return absl::OkStatus();
 }
 

@@ -19,6 +19,13 @@ bool IsFullDisk(const Status& status, const std::string& text) {
   return false;
 }
 
+// Not a lock that could not be asked for.
+bool IsHeldLock(const std::string& text) {
+  return text.find("lock hold by current process") != std::string::npos ||
+         (text.find("lock file") != std::string::npos &&
+          text.find("Resource temporarily unavailable") != std::string::npos);
+}
+
 }  // namespace
 
 absl::Status ToStatus(const Status& status, const std::string& what) {
@@ -54,7 +61,7 @@ absl::Status ToOpenStatus(const Status& status,
         "): restore a backup (docs/operations.md), and keep a copy of the "
         "directory for whoever looks into it"));
   }
-  if (text.find("lock ") != std::string::npos) {
+  if (IsHeldLock(text)) {
     return absl::FailedPreconditionError(absl::StrCat(
         path.string(), " is in use by another process: stop it (", text, ")"));
   }

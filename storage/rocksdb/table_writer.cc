@@ -52,25 +52,19 @@ absl::Status TableWriter::Ingest() {
   // Whatever comes of it, this writer holds the database open no longer.
   const std::shared_ptr<Database> database = std::move(database_);
   const auto tables = std::move(tables_);
-  std::vector<rocksdb::IngestExternalFileArg> arguments;
+  std::vector<std::pair<Column, std::string>> finished;
   for (const Column column : Column::All()) {
     const size_t i = column.index();
     if (tables[i] == nullptr) continue;
     const rocksdb::Status status = tables[i]->Finish();
     if (!status.ok()) return ToStatus(status, "finishing " + paths_[i]);
-    rocksdb::IngestExternalFileArg argument;
-    argument.column_family = database->Handle(column);
-    argument.external_files = {paths_[i]};
-    argument.options.move_files = true;
-    argument.options.snapshot_consistency = false;
-    argument.options.write_global_seqno = false;
-    arguments.push_back(std::move(argument));
+    finished.emplace_back(column, paths_[i]);
   }
-  if (arguments.empty()) return absl::OkStatus();
+  if (finished.empty()) return absl::OkStatus();
   QSTORE_FAILPOINT("table.finished");
   // RocksDB syncs the files and their directory before they become part of the
   // database, all columns in one edit of its manifest.
-  QSTORE_RETURN_IF_ERROR(database->Ingest(arguments));
+  QSTORE_RETURN_IF_ERROR(database->Ingest(finished));
   QSTORE_FAILPOINT("table.ingested");
   return absl::OkStatus();
 }
@@ -90,9 +84,11 @@ absl::Status TableWriter::Write(Column column, std::string_view key,
 
 absl::Status TableWriter::OpenTable(Column column) {
   QSTORE_FAILPOINT("table.begin");
-  const auto options = database_->Options(column);
+  const auto options = database_->TableOptions(column);
+  // Of the family only its name and number are taken, before this returns.
+  const std::shared_ptr<Generation> now = database_->generation();
   auto table = std::make_unique<Table>(rocksdb::EnvOptions(options), options,
-                                       database_->Handle(column),
+                                       now->Handle(column),
                                        /*invalidate_page_cache=*/false);
   std::string& path = paths_[column.index()];
   path = database_->NewStagingPath(column);

@@ -1,4 +1,4 @@
-#include "base/byte_format.h"
+#include "base/text/byte_format.h"
 
 #include <gtest/gtest.h>
 

@@ -61,6 +61,21 @@ TEST(ErrorReason, TheDefaultTakesNoOthersPlace) {
             "DAMAGED_IN_TRANSIT");
 }
 
+TEST(ErrorReason, WhatToActOnIsInTheTable) {
+  EXPECT_EQ(EffectiveReasonOf(
+                WithReason(absl::UnavailableError("x"), kReasonDraining)),
+            "DRAINING");
+  EXPECT_EQ(EffectiveReasonOf(absl::UnavailableError("x")), "UNAVAILABLE");
+  // The word of a later version.
+  EXPECT_EQ(
+      EffectiveReasonOf(WithReason(absl::UnavailableError("x"), "MOVING")),
+      "UNAVAILABLE");
+  EXPECT_EQ(EffectiveReasonOf(absl::OkStatus()), "");
+  EXPECT_EQ(FindErrorReason("MOVING"), nullptr);
+  EXPECT_EQ(FindErrorReason("DISK_FULL")->code,
+            absl::StatusCode::kResourceExhausted);
+}
+
 TEST(ErrorReason, SuccessHasNone) {
   EXPECT_TRUE(WithReason(absl::OkStatus(), kReasonInternal).ok());
   EXPECT_EQ(ReasonOf(WithReason(absl::OkStatus(), kReasonInternal)), "");

@@ -23,6 +23,43 @@ TEST(HashTest, Xxh3OfLongInputsIsThePublishedFunction) {
   EXPECT_EQ(Xxh3(bytes), 0xb418500fc42320eeu);
 }
 
+// Whatever is in its buffer when it is saved.
+TEST(HashTest, Xxh3StreamGoesOnFromWhatWasSaved) {
+  ByteVector bytes(5000);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<uint8_t>(i * i >> 3);
+  }
+  const ByteView all(bytes);
+  for (size_t cut = 0; cut <= all.size(); cut += cut < 600 ? 1 : 97) {
+    Xxh3Stream before;
+    before.Update(all.first(cut));
+    const std::string saved = before.Save();
+    Xxh3Stream after;
+    after.Update(all.first(100));  // of no importance
+    ASSERT_TRUE(after.Restore(AsBytes(saved))) << cut;
+    EXPECT_EQ(after.Digest(), Xxh3(all.first(cut))) << cut;
+    after.Update(all.subspan(cut));
+    EXPECT_EQ(after.Digest(), Xxh3(all)) << cut;
+  }
+}
+
+TEST(HashTest, Xxh3StreamRefusesWhatItDidNotSave) {
+  Xxh3Stream stream;
+  stream.Update(AsBytes(std::string(1000, 'x')));
+  const std::string saved = stream.Save();
+  EXPECT_FALSE(stream.Restore({}));
+  EXPECT_FALSE(stream.Restore(AsBytes(saved.substr(1))));
+  EXPECT_FALSE(stream.Restore(AsBytes(saved + "x")));
+  // Version, numbers and digest; the buffer's bytes that do not count may
+  // differ.
+  for (const size_t position : {0u, 8u, 328u, 335u, 336u, 344u, 352u, 359u}) {
+    std::string wrong = saved;
+    wrong[position] = static_cast<char>(wrong[position] ^ 0x40);
+    EXPECT_FALSE(stream.Restore(AsBytes(wrong))) << position;
+  }
+  EXPECT_TRUE(stream.Restore(AsBytes(saved)));
+}
+
 TEST(HashTest, Xxh3InPiecesIsThatOfTheWhole) {
   ByteVector bytes(5000);
   for (size_t i = 0; i < bytes.size(); ++i) {

@@ -1,8 +1,8 @@
-#include "base/quote.h"
+#include "base/text/quote.h"
 
 #include <gtest/gtest.h>
 
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 namespace qstore {
 namespace {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "absl/strings/cord.h"
 
 namespace qstore {
@@ -21,6 +23,25 @@ TEST(AnnotateTest, PrependsContextAndKeepsCodeAndPayload) {
 
 TEST(AnnotateTest, LeavesOkAlone) {
   EXPECT_EQ(Annotate(absl::OkStatus(), "anything"), absl::OkStatus());
+}
+
+// Longer than the 15 bytes that a Cord holds in itself.
+TEST(WithMessageTest, KeepsCodeAndEveryPayload) {
+  absl::Status status = absl::DataLossError("checksum differs");
+  const absl::Cord details(std::string(1000, 'd'));
+  status.SetPayload("type.googleapis.com/x", details);
+  status.SetPayload("type.googleapis.com/y", absl::Cord("short"));
+
+  const absl::Status reworded = WithMessage(status, "upload it again");
+
+  EXPECT_EQ(reworded.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(reworded.message(), "upload it again");
+  EXPECT_EQ(reworded.GetPayload("type.googleapis.com/x"), details);
+  EXPECT_EQ(reworded.GetPayload("type.googleapis.com/y"), absl::Cord("short"));
+}
+
+TEST(WithMessageTest, LeavesOkAlone) {
+  EXPECT_EQ(WithMessage(absl::OkStatus(), "anything"), absl::OkStatus());
 }
 
 absl::StatusOr<int> Half(int number) {

@@ -124,9 +124,10 @@ TEST(TimerTest, CancelWaitsForARunningCallbackAndTryCancelDoesNot) {
 }
 
 TEST(TimerTest, CancelDoesNotWaitForOtherCallbacks) {
-  Timer timer;
   absl::Notification running;
   absl::Notification go_on;
+  // Its end waits for the callback, which uses the others.
+  Timer timer;
   timer.Schedule(In(milliseconds(0)), [&] {
     running.Notify();
     go_on.WaitForNotification();

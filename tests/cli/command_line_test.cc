@@ -194,12 +194,105 @@ TEST(CommandLineTest, ReadsUploadOptionsFromTheEnvironment) {
   EXPECT_TRUE(options.no_default_excludes);
 }
 
+// CLI11 2.4 by itself would take the default instead.
+TEST(CommandLineTest, RefusesWhatVariablesMayNotBe) {
+  for (const auto& [name, value] :
+       ScopedEnvironment::Variables{{"QSTORE_CONNECT_TIMEOUT", "0"},
+                                    {"QSTORE_RETRY_FOR", "-1"},
+                                    {"QSTORE_PRECISION", "int4"},
+                                    {"QSTORE_FORMAT", "gguf"},
+                                    {"QSTORE_DECODE_THREADS", "many"},
+                                    {"QSTORE_MEMORY", "512"}}) {
+    const ScopedEnvironment environment(
+        ScopedEnvironment::Variables{{name, value}});
+    const ParsedCommandLine parsed = Parse({"download", "org/m", "out"});
+    EXPECT_FALSE(parsed.command_line.has_value()) << name;
+    EXPECT_EQ(parsed.exit_code, kExitUsage) << name;
+    EXPECT_THAT(parsed.error, HasSubstr(value)) << name;
+    EXPECT_THAT(parsed.error, HasSubstr(name)) << name;
+  }
+}
+
 TEST(CommandLineTest, ArgumentsWinOverTheEnvironment) {
   const ScopedEnvironment environment(
       ScopedEnvironment::Variables{{"QSTORE_SERVER", "env:1"}});
   const ParsedCommandLine parsed = Parse({"list", "--server", "argument:2"});
   ASSERT_TRUE(parsed.command_line.has_value());
   EXPECT_EQ(parsed.command_line->session.server, "argument:2");
+}
+
+TEST(CommandLineTest, VariablesOfOtherCommandsDoNotCount) {
+  const ScopedEnvironment environment(ScopedEnvironment::Variables{
+      {"QSTORE_PRECISION", "int9"}, {"QSTORE_DECODE_THREADS", "abc"}});
+  EXPECT_TRUE(Parse({"list"}).command_line.has_value());
+  EXPECT_TRUE(Parse({"upload", "dir", "org/m"}).command_line.has_value());
+  EXPECT_THAT(Parse({"download", "org/m", "out"}).error,
+              HasSubstr("the variable QSTORE_"));
+  const std::string error =
+      Parse({"download", "org/m", "out", "--precision", "int7"}).error;
+  EXPECT_THAT(error, HasSubstr("--precision"));
+}
+
+TEST(CommandLineTest, AddressesAreChecked) {
+  const auto error = [](const char* server) {
+    return Parse({"list", "--server", server}).error;
+  };
+  EXPECT_THAT(error("http://h:1"), HasSubstr("without it"));
+  EXPECT_THAT(error("127.0.0.1:99999"), HasSubstr("65535"));
+  EXPECT_THAT(error("127.0.0.1:abc"), HasSubstr("\"abc\""));
+  for (const char* server : {"h:1", "[::1]:7350", "unix:/run/q", "dns:///h"}) {
+    EXPECT_EQ(error(server), "") << server;
+  }
+}
+
+TEST(CommandLineTest, NamesAreNoAddresses) {
+  for (const char* name : {"hf://org/mini", "localhost:7350/org/mini"}) {
+    EXPECT_THAT(Parse({"show", name}).error, HasSubstr("which --server has"));
+  }
+}
+
+TEST(CommandLineTest, DownloadsGoIntoADirectory) {
+  EXPECT_THAT(Parse({"download", "org/m", ""}).error, HasSubstr("is empty"));
+  EXPECT_THAT(Parse({"download", "org/m", "-"}).error,
+              HasSubstr("directory of files"));
+}
+
+TEST(CommandLineTest, CaseOfChoicesDoesNotMatter) {
+  EXPECT_EQ(ParseAs<DownloadCommand>(
+                {"download", "org/m", "out", "--precision", "INT8"})
+                .options.precision,
+            "int8");
+  const ScopedEnvironment environment(
+      ScopedEnvironment::Variables{{"QSTORE_PRECISION", "FP16"}});
+  EXPECT_EQ(
+      ParseAs<DownloadCommand>({"download", "org/m", "out"}).options.precision,
+      "fp16");
+}
+
+TEST(CommandLineTest, TimesMayHaveUnits) {
+  const auto seconds = [](const char* time) {
+    const ParsedCommandLine parsed = Parse({"list", "--retry-for", time});
+    EXPECT_TRUE(parsed.command_line.has_value()) << parsed.error;
+    return parsed.command_line->session.retry_seconds;
+  };
+  EXPECT_EQ(seconds("90"), 90);
+  EXPECT_EQ(seconds("0.5"), 0.5);
+  EXPECT_EQ(seconds("90s"), 90);
+  EXPECT_EQ(seconds("1m"), 60);
+  EXPECT_EQ(seconds("2h"), 7200);
+  EXPECT_NE(Parse({"list", "--retry-for", "1 parsec"}).error, "");
+}
+
+TEST(CommandLineTest, OnlyMovingAModelWaitsForAServerThatIsDown) {
+  const auto first_contact = [](const std::vector<const char*>& arguments) {
+    const ParsedCommandLine parsed = Parse(arguments);
+    EXPECT_TRUE(parsed.command_line.has_value()) << parsed.error;
+    return parsed.command_line->session.first_contact_seconds;
+  };
+  EXPECT_EQ(first_contact({"list"}), 2);
+  EXPECT_GE(first_contact({"list", "--retry-for", "60"}), 60);
+  EXPECT_GE(first_contact({"download", "org/m", "out"}), 60);
+  EXPECT_GE(first_contact({"push", "dir", "org/m"}), 60);
 }
 
 TEST(CommandLineTest, RefusesMistakes) {

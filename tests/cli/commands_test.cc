@@ -5,10 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "base/error_reason.h"
+#include "base/text/printable.h"
 #include "client/rpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/client/error_details.h"
 #include "tests/client/fake_model.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/temporary_directory.h"
@@ -90,6 +93,11 @@ TEST_F(CommandsTest, Show) {
 TEST_F(CommandsTest, ShowForPeople) {
   ServeModel();
   ASSERT_EQ(Run({"show", "org/model"}), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("2 files, 2 tensors, "));
+  EXPECT_THAT(out_.str(), ::testing::Not(HasSubstr("16x16")));
+  ASSERT_EQ(Run({"show", "org/model", "--files"}), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("model.safetensors"));
+  ASSERT_EQ(Run({"show", "org/model", "--tensors"}), kExitOk);
   EXPECT_THAT(out_.str(), HasSubstr("org/model revision aaaaaaaaaaaa,"));
   EXPECT_THAT(out_.str(), HasSubstr("16x16"));
   EXPECT_THAT(out_.str(), HasSubstr("of two copies"));
@@ -161,13 +169,28 @@ TEST_F(CommandsTest, List) {
       "tags": {"prod": "aaaa00000000000000"},
       "revisions": ["bbbb00000000000000", "aaaa00000000000000"]}]})"));
   ASSERT_EQ(Run({"list"}), kExitOk);
+  // The fake server knows nothing of them.
   EXPECT_EQ(out_.str(),
             "model      revision      tags\n"
             "org/model  bbbb00000000\n"
             "org/model  aaaa00000000  prod\n");
+  client::FakeModel sizes;
+  sizes.AddFile("notes.txt", std::string(2000, 'n'));
+  server_.models.mutable_models(0)->add_revisions(std::string(64, 'a'));
+  server_.Serve(sizes);
+  ASSERT_EQ(Run({"list"}), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("size"));
+  EXPECT_THAT(out_.str(), HasSubstr("2.00 kB"));
+  EXPECT_THAT(out_.str(), HasSubstr(" UTC"));
+  EXPECT_THAT(out_.str(), HasSubstr("?"));
+  ASSERT_EQ(Run({"list", "--long", "--json"}), kExitOk);
+  EXPECT_EQ(Output()["models"][0]["revision_details"][0]["original_bytes"],
+            2000);
   server_.models.clear_models();
   ASSERT_EQ(Run({"list"}), kExitOk);
   EXPECT_EQ(out_.str(), "no models\n");
+  ASSERT_EQ(Run({"list", "org/*"}), kExitOk);
+  EXPECT_THAT(err_.str(), HasSubstr("no pattern"));
 }
 
 TEST_F(CommandsTest, Tag) {
@@ -187,13 +210,14 @@ TEST_F(CommandsTest, Delete) {
   server_.delete_response.add_removed_tags("latest");
   server_.delete_response.set_revision_deleted(true);
   server_.delete_response.set_reclaimed_bytes(1'500'000);
+  server_.delete_response.set_stored_bytes(2'000'000);
   ASSERT_EQ(Run({"delete", "org/model", "--json"}), kExitOk);
   EXPECT_EQ(server_.delete_request.reference().tag(), "latest");
   EXPECT_EQ(Output(), json::parse(R"({"revision": "aaaa00000000000000",
       "removed_tags": ["latest"], "revision_deleted": true,
-      "reclaimed_bytes": 1500000})"));
+      "reclaimed_bytes": 1500000, "stored_bytes": 2000000})"));
   ASSERT_EQ(Run({"delete", "org/model"}), kExitOk);
-  EXPECT_THAT(out_.str(), HasSubstr("1.50 MB freed"));
+  EXPECT_THAT(out_.str(), HasSubstr("1.50 MB freed; 500 kB of it is used by"));
   server_.delete_response.set_revision_deleted(false);
   ASSERT_EQ(Run({"delete", "org/model"}), kExitOk);
   EXPECT_THAT(out_.str(), HasSubstr("stays"));
@@ -226,6 +250,60 @@ TEST_F(CommandsTest, Verify) {
   EXPECT_THAT(err_.str(), HasSubstr("before it was done"));
 }
 
+// Whatever a server says, a terminal does not obey it.
+TEST_F(CommandsTest, NothingThatTheServerSaysSteersTheTerminal) {
+  // Of a revision the first twelve bytes are shown.
+  const std::string hostile = "x\u202e\x1b]0;PWNED\x07\n\u009b31m";
+  v1::ModelSummary* model = server_.models.add_models();
+  model->set_name(hostile);
+  model->add_revisions(hostile);
+  v1::TagSummary* tag = model->add_tags();
+  tag->set_name(hostile);
+  tag->set_revision(hostile);
+  server_.set_tag_response.set_revision(hostile);
+  server_.delete_response.set_revision(hostile);
+  server_.delete_response.add_removed_tags(hostile);
+  v1::VerifyResponse verified;
+  verified.set_done(true);
+  verified.set_revision(hostile);
+  verified.add_problems(hostile);
+  server_.verify_stream = {verified};
+  client::FakeModel shown;
+  shown.AddSafetensors("model.safetensors",
+                       {client::MakeTensor("a\u009b31m\u202e.weight",
+                                           Dtype::kBF16, {16, 16}, true)});
+  server_.Serve(shown);
+  directory_.Write("config.json", "{}");
+  server_.upload_response.set_model(hostile);
+  server_.upload_response.set_tag(hostile);
+  server_.upload_response.set_revision(hostile);
+  server_.upload_response.set_received_bytes(2);
+  const std::string source = directory_.path().native();
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"list"},
+        {"tag", "org/model", "x"},
+        {"delete", "org/model"},
+        {"verify", "org/model"},
+        {"show", "org/model", "--tensors"},
+        {"upload", source, "org/model"}}) {
+    for (const bool as_json : {false, true}) {
+      std::vector<std::string> arguments = command;
+      if (as_json) arguments.emplace_back("--json");
+      SCOPED_TRACE(command[0] + (as_json ? " --json" : ""));
+      Run(arguments);
+      EXPECT_EQ(out_.str(), PrintableLines(out_.str()));
+      EXPECT_EQ(err_.str(), PrintableLines(err_.str()));
+      EXPECT_THAT(out_.str(), ::testing::AnyOf(HasSubstr("1b]0;PWNED"),
+                                               HasSubstr("\\u202e")));
+      if (as_json) Output();
+    }
+  }
+  server_.status = grpc::Status(grpc::StatusCode::NOT_FOUND, hostile);
+  Run({"delete", "org/model", "--json"});
+  EXPECT_EQ(err_.str(), "error: " + Printable(hostile) + "\n");
+  EXPECT_EQ(Output()["error"]["message"], hostile);
+}
+
 TEST_F(CommandsTest, ErrorsAreOneSentence) {
   server_.status =
       grpc::Status(grpc::StatusCode::NOT_FOUND, "model org/model: no tag x");
@@ -235,7 +313,11 @@ TEST_F(CommandsTest, ErrorsAreOneSentence) {
   ASSERT_EQ(Run({"show", "org/model:x", "--json"}), kExitFailure);
   EXPECT_EQ(err_.str(), "error: model org/model: no tag x\n");
   EXPECT_EQ(Output(), json::parse(R"({"error": {"code": "NOT_FOUND",
-      "message": "model org/model: no tag x"}})"));
+      "message": "model org/model: no tag x", "reason": "NOT_FOUND"}})"));
+  server_.status = client::ErrorWith(grpc::StatusCode::NOT_FOUND, "no tag x",
+                                     kReasonTagNotFound);
+  ASSERT_EQ(Run({"show", "org/model:x", "--json"}), kExitFailure);
+  EXPECT_EQ(Output()["error"]["reason"], "TAG_NOT_FOUND");
 }
 
 TEST_F(CommandsTest, ErrorsSayWhichOptionsHelp) {
@@ -255,7 +337,8 @@ TEST_F(CommandsTest, ErrorsSayWhichOptionsHelp) {
               HasSubstr("--allow-original"));
   ASSERT_EQ(Run({"download", "org/model", target, "--precision", "bf16"}),
             kExitFailure);
-  EXPECT_THAT(err_.str(), HasSubstr("use --precision original or int8"));
+  EXPECT_THAT(err_.str(), HasSubstr("uploaded as F16; ask for the original "
+                                    "(--precision)"));
   directory_.Write("m.bin", "version https://git-lfs.github.com/spec/v1\n");
   ASSERT_EQ(Run({"upload", directory_.path().native(), "org/model"}),
             kExitFailure);

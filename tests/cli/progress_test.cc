@@ -121,13 +121,13 @@ TEST_F(ProgressOutputTest, NotesTakeTheBarOff) {
   progress.Begin("work", 100);
   stream_.str("");
   progress.Note("a\nb");
-  EXPECT_EQ(stream_.str(), "\r\x1b[Knote: a?b\n");
+  EXPECT_EQ(stream_.str(), "\r\x1b[Knote: a\\nb\n");
   progress.Add(1);
   EXPECT_THAT(stream_.str(), HasSubstr("work ["));
 }
 
 TEST_F(ProgressOutputTest, SaysWhatIsTriedAgainAndWhatToDo) {
-  Progress progress(&stream_, ProgressStyle::kHidden, "h:1", clock_);
+  Progress progress(&stream_, ProgressStyle::kHidden, "127.0.0.1:1", clock_);
   progress.Retry({absl::UnavailableError("gone"), /*wait_seconds=*/0.31, 59.2});
   EXPECT_EQ(stream_.str(),
             "note: gone; trying again in 0.3 s, for 60 s more\n");
@@ -137,7 +137,24 @@ TEST_F(ProgressOutputTest, SaysWhatIsTriedAgainAndWhatToDo) {
        1});
   EXPECT_THAT(
       stream_.str(),
-      HasSubstr("note: not there: start it with `qstored --listen h:1"));
+      HasSubstr(
+          "note: not there: start it with `qstored --listen 127.0.0.1:1"));
+  stream_.str("");
+  // Not the same paragraph again.
+  progress.Retry(
+      {WithReason(absl::UnavailableError("not there"), kReasonUnreachable), 2,
+       52});
+  EXPECT_EQ(stream_.str(),
+            "note: still cannot reach 127.0.0.1:1; trying again in 2.0 s, for "
+            "52 s more\n");
+}
+
+TEST_F(ProgressOutputTest, WhatRunsElsewhereIsNotStartedHere) {
+  Progress progress(&stream_, ProgressStyle::kHidden, "store:1", clock_);
+  progress.Retry(
+      {WithReason(absl::UnavailableError("not there"), kReasonUnreachable), 1,
+       1});
+  EXPECT_THAT(stream_.str(), HasSubstr("see whether it runs there, or name"));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "cli/upload_plan_report.h"
+#include "cli/reports/upload_plan_report.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/temporary_directory.h"

@@ -1,12 +1,15 @@
 #include "tests/client/fake_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <random>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "codec/chunk_codec.h"
 #include "codec/layer_stack.h"
 #include "gtest/gtest.h"
 #include "model/chunk_description.h"
@@ -32,11 +35,49 @@ model::Blob BlobOf(const codec::EncodedBlob& encoded) {
   return blob;
 }
 
+// The one scale of a tensor of F32 weights.
+float ScaleOf(const std::string& weights) {
+  float largest = 0;
+  for (size_t i = 0; i < weights.size(); i += sizeof(float)) {
+    largest = std::max(largest,
+                       std::fabs(LoadLittleEndian<float>(weights.data() + i)));
+  }
+  return largest / 127;
+}
+
+// A chunk under a scale that it does not choose by itself.
+std::vector<codec::EncodedLayer> EncodeUnder(float scale,
+                                             const codec::ChunkShape& shape,
+                                             ByteView raw) {
+  std::vector<int8_t> codes;
+  codes.reserve(raw.size() / sizeof(float));
+  for (size_t i = 0; i < raw.size(); i += sizeof(float)) {
+    codes.push_back(static_cast<int8_t>(
+        std::lround(LoadLittleEndian<float>(raw.data() + i) / scale)));
+  }
+  codec::EncodedChunk pair;
+  const absl::Status status =
+      codec::ChunkEncoder(codec::EncodeOptions())
+          .EncodePair(shape, raw, codes, std::span(&scale, 1), &pair);
+  EXPECT_TRUE(status.ok()) << status;
+  std::vector<codec::EncodedLayer> layers(2);
+  layers[0].layer = &codec::kInt8Layer;
+  layers[0].blobs.push_back({0, std::move(pair.int8_blob)});
+  layers[0].decoded_xxh3 = {pair.codes_xxh3, pair.scales_xxh3};
+  layers[1].layer = &codec::kResidualLayer;
+  layers[1].blobs = std::move(pair.residual);
+  return layers;
+}
+
 }  // namespace
 
 FakeTensor MakeTensor(const std::string& name, Dtype dtype,
                       std::vector<uint64_t> shape, bool quantized) {
-  FakeTensor tensor{name, dtype, std::move(shape), quantized, ""};
+  FakeTensor tensor{.name = name,
+                    .dtype = dtype,
+                    .shape = std::move(shape),
+                    .quantized = quantized,
+                    .bytes = ""};
   uint64_t count = 1;
   for (const uint64_t extent : tensor.shape) count *= extent;
   std::mt19937 random(static_cast<uint32_t>(name.size() * 31 + count));
@@ -126,10 +167,12 @@ size_t FakeModel::AddTensor(const FakeTensor& tensor) {
   object.shape = tensor.shape;
   object.raw_bytes = tensor.bytes.size();
   if (tensor.quantized) {
-    object.quantization = model::Quantization{.quantizer = "absmax"};
+    object.quantization =
+        model::Quantization{.quantizer = "absmax", .strategy = tensor.strategy};
   }
   std::string key =
-      absl::StrCat(static_cast<int>(tensor.dtype), "/", tensor.quantized, "/");
+      absl::StrCat(static_cast<int>(tensor.dtype), "/", tensor.quantized, "/",
+                   static_cast<int>(tensor.strategy), "/");
   for (const uint64_t extent : tensor.shape) absl::StrAppend(&key, extent, "x");
   return AddObject(key + tensor.bytes, std::move(object), tensor.bytes);
 }
@@ -159,9 +202,14 @@ size_t FakeModel::AddObject(const std::string& key, model::Object object,
     }
     const auto description = model::DescribeChunk(object, chunk);
     EXPECT_TRUE(description.ok()) << description.status();
-    const absl::Status status =
-        encoder.Encode(*description, codec::EncodeOptions(), raw, &layers);
-    EXPECT_TRUE(status.ok()) << status;
+    if (object.quantized() &&
+        object.quantization->strategy == codec::ScaleStrategy::kTensor) {
+      layers = EncodeUnder(ScaleOf(contents), *description->shape, raw);
+    } else {
+      const absl::Status status =
+          encoder.Encode(*description, codec::EncodeOptions(), raw, &layers);
+      EXPECT_TRUE(status.ok()) << status;
+    }
     std::string& values = stored.emplace_back();
     for (const codec::EncodedLayer& encoded : layers) {
       model::LayerBlobs& layer = chunk.layers.emplace_back();

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
+#include "codec/chunk.h"
 #include "model/dtype.h"
 #include "model/manifest.h"
 #include "qstore/v1/model_store.pb.h"
@@ -21,6 +22,8 @@ struct FakeTensor {
   std::vector<uint64_t> shape;
   bool quantized = false;
   std::string bytes;  // of the right size
+  // kChannel, or kTensor of F32 weights.
+  codec::ScaleStrategy strategy = codec::ScaleStrategy::kChannel;
 };
 
 // Tensors with fixed pseudo-random weights around zero.

@@ -6,6 +6,7 @@
 #include "client/rpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/client/error_details.h"
 #include "tests/client/recorded_events.h"
 
 namespace qstore::client {
@@ -15,17 +16,10 @@ using std::chrono::milliseconds;
 
 absl::Status Gone() { return absl::UnavailableError("gone"); }
 
-// What qstored sends: google.rpc.Status { 3: Any { 1: url 2: RetryInfo { 1:
-// Duration { 1: seconds } } } }.
 absl::Status Busy(char retry_seconds) {
-  const std::string url = "type.googleapis.com/google.rpc.RetryInfo";
-  const std::string info = {'\x0a', 2, '\x08', retry_seconds};
-  const std::string any = std::string({'\x0a', static_cast<char>(url.size())}) +
-                          url + std::string({'\x12', 4}) + info;
-  return FromGrpcStatus(
-      {grpc::StatusCode::RESOURCE_EXHAUSTED, "busy",
-       std::string({'\x1a', static_cast<char>(any.size())}) + any},
-      "server");
+  return FromGrpcStatus(DetailedStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                       "busy", {RetryInfo(retry_seconds)}),
+                        "server");
 }
 
 class RetryTest : public ::testing::Test {
@@ -79,6 +73,18 @@ TEST_F(RetryTest, GivesUpInTime) {
   EXPECT_EQ(attempts_, 1);
 }
 
+// A person does not wait a minute for a server that is not there at all.
+TEST_F(RetryTest, FirstContactHasATimeOfItsOwn) {
+  Retrier retrier(
+      {.retry_seconds = 60, .first_contact_seconds = 2}, &events_,
+      &cancellation_, [this] { return now_; },
+      [this](milliseconds wait) { now_ += wait; });
+  const auto begin = now_;
+  EXPECT_FALSE(retrier.Run([&] { return Gone(); }).ok());
+  EXPECT_LE(now_ - begin, std::chrono::seconds(2));
+  EXPECT_GE(retrier.attempts(), 2);
+}
+
 TEST_F(RetryTest, OnlyWhatMayGoAway) {
   for (const absl::Status& error :
        {absl::InvalidArgumentError("x"), absl::NotFoundError("x"),
@@ -90,7 +96,9 @@ TEST_F(RetryTest, OnlyWhatMayGoAway) {
   }
   for (const absl::Status& error :
        {Gone(), absl::CancelledError("by the server"),
-        absl::InternalError("Received RST_STREAM with error code 2"),
+        FromGrpcStatus({grpc::StatusCode::INTERNAL,
+                        "Received RST_STREAM with error code 2"},
+                       "server"),
         Busy(1)}) {
     EXPECT_TRUE(Run(error, 1).ok()) << error;
     EXPECT_EQ(attempts_, 2);

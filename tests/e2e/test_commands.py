@@ -68,10 +68,16 @@ class Commands(harness.EndToEndTest):
 
     def test_show_for_people(self):
         self.client.json("upload", self.model, "org/m")
-        done = self.client.run("show", "org/m")
+        summary = self.client.run("show", "org/m")
+        self.assertEqual(summary.returncode, 0, summary.stderr)
+        self.assertIn("2 files", summary.stdout)
+        self.assertLess(summary.stdout.count("\n"), 12)
+        self.assertIn("config.json", self.client.run("show", "org/m", "--files").stdout)
+        done = self.client.run("show", "org/m", "--tensors")
         self.assertEqual(done.returncode, 0, done.stderr)
         for name in models.small_tensors("BF16"):
             self.assertIn(name, done.stdout)
+            self.assertNotIn(name, summary.stdout)
         for word in ("BF16", "int8", "residual", "plain", "%"):
             self.assertIn(word, done.stdout)
 

@@ -85,7 +85,8 @@ class Crash(harness.EndToEndTest):
         upload = self.start_upload_and_wait(daemon, client, model)
         daemon.kill()
         self.assertNotEqual(upload.wait(60), 0)
-        daemon, client = self.start()
+        # What was remembered of it goes when the window ends.
+        daemon, client = self.start("--resume-window", "1")
         self.assert_nothing_stored(client)
         self.assert_space_comes_back(daemon, before)
         self.assert_round_trip(client, models.write_model(self.path / "small"))

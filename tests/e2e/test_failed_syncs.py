@@ -8,13 +8,19 @@ import errno
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import harness
 import models
 from qstore_process import clean_environment
 
-LIBRARY = harness.BIN_DIR / "libfailingdisk.so"
-FOR_EVER = 1_000_000
+sys.path.insert(0, str(harness.ROOT / "tests" / "failingdisk"))
+
+from failing_disk import FOR_EVER, FailingDisk  # noqa: E402
+from store_calls import StoreCalls  # noqa: E402
+
+WRITES = "qstore.v1.ModelStore.writes"
 
 
 class FailedSyncs(harness.EndToEndTest):
@@ -23,7 +29,8 @@ class FailedSyncs(harness.EndToEndTest):
         super().setUp()
         self.new = models.write_model(self.path / "new", models.small_tensors("BF16", seed=7))
         self.kept = models.write_model(self.path / "kept", models.small_tensors("BF16"))
-        self.switch = self.path / "switch"
+        self.disk = FailingDisk(harness.BIN_DIR, self.path / "control",
+                                [self.data_dir / "MANIFEST-"])
         self.base = self.path / "base"
         with self.start_daemon(data_dir=self.base) as daemon:
             client = self.client_of(daemon)
@@ -32,19 +39,12 @@ class FailedSyncs(harness.EndToEndTest):
 
     def start_failing(self, call, error, skip, count):
         """A daemon on a copy of the store whose disk fails from now on."""
-        self.switch.unlink(missing_ok=True)
+        self.disk.heal()
         shutil.rmtree(self.data_dir, ignore_errors=True)
         shutil.copytree(self.base, self.data_dir)
-        daemon = self.start_daemon(environment=clean_environment(
-            LD_PRELOAD=str(LIBRARY), FAILING_DISK_PREFIX=f"{self.data_dir}/MANIFEST-",
-            FAILING_DISK_CALL=call, FAILING_DISK_ERRNO=str(error),
-            FAILING_DISK_SKIP=str(skip), FAILING_DISK_COUNT=str(count),
-            FAILING_DISK_SWITCH=str(self.switch)))
-        self.switch.touch()
+        daemon = self.start_daemon(environment=clean_environment(**self.disk.environment()))
+        self.disk.fail([call], error, skip, count)
         return daemon, self.client_of(daemon)
-
-    def failures(self):
-        return self.switch.stat().st_size
 
     def work(self, client, error):
         """Makes changes; the names of those that were acknowledged."""
@@ -79,7 +79,7 @@ class FailedSyncs(harness.EndToEndTest):
         with self.subTest(call=call, error=error, skip=skip, count=count, stop=stop):
             daemon, client = self.start_failing(call, error, skip, count)
             acknowledged = self.work(client, error)
-            self.assertGreater(self.failures(), 0, "nothing failed")
+            self.assertGreater(self.disk.failed(), 0, "nothing failed")
             self.assertIsNone(daemon.process.poll(), daemon.log_text()[-500:])
             self.assert_there(client, acknowledged)
             if stop == "kill":
@@ -107,7 +107,31 @@ class FailedSyncs(harness.EndToEndTest):
     def test_every_sync_fails(self):
         for stop in ("term", "kill"):
             self.assertEqual(self.check("sync", errno.EIO, 1, FOR_EVER, stop), set())
-            self.assertIn("takes no writes", self.log_text())
+            self.assertIn("takes no writes, and tries", self.log_text())
+
+    def test_health_says_that_no_writes_are_taken(self):
+        daemon, client = self.start_failing("sync", errno.EIO, 1, FOR_EVER)
+        calls = StoreCalls(daemon.address)
+        self.addCleanup(calls.close)
+        self.assertTrue(calls.serves(WRITES))
+        self.assertEqual(self.probe(daemon).returncode, 0)
+        self.assert_fails(client.run("upload", self.new, "org/new"), "input/output error")
+        self.wait_until(lambda: not calls.serves(WRITES), what="NOT_SERVING for writes")
+        # Reading goes on, and so says health.
+        self.assertTrue(calls.serves())
+        self.assertTrue(calls.serves("qstore.v1.ModelStore"))
+        client.json("verify", "org/kept")
+        probed = self.probe(daemon)
+        self.assertEqual(probed.returncode, 1)
+        self.assertIn("takes no writes", probed.stderr)
+        self.disk.heal()
+        self.wait_until(lambda: calls.serves(WRITES), what="SERVING for writes")
+        self.assertEqual(self.probe(daemon).returncode, 0)
+        client.json("upload", self.new, "org/new")
+
+    def probe(self, daemon):
+        return subprocess.run([harness.BIN_DIR / "qstored", "--health-check", daemon.address],
+                              capture_output=True, text=True, check=False)
 
     def test_it_works_again_by_itself(self):
         """Half a dozen attempts fail, which takes more than a second."""
@@ -115,7 +139,7 @@ class FailedSyncs(harness.EndToEndTest):
         self.assert_fails(client.run("upload", self.new, "org/new"), "no space left")
         self.wait_until(lambda: "takes writes again" in self.log_text(),
                         what="the line about writing again")
-        self.assertEqual(self.failures(), 6)
+        self.assertEqual(self.disk.failed(), 6)
         self.assertEqual(self.log_text().count("takes no writes, and tries"), 1)
         self.assertEqual(self.work(client, errno.ENOSPC), {"new", "tag", "gone", "newer"})
         self.assertEqual(daemon.stop(), 0)

@@ -37,7 +37,7 @@ class Failpoints(harness.EndToEndTest):
         points = failpoint_cases.names_in_table()
         armed = ";".join(f"{point}=3*delay(10)" for point in points)
         log_path = self.path / "armed.log"
-        for store in ("objects", "data", "new"):
+        for store in ("objects", "data", "uploads", "new"):
             data_dir = lab.stores.get(store, self.path / "new")
             with lab.daemon(data_dir, armed, log_path) as daemon:
                 client = lab.client(daemon)

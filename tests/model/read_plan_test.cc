@@ -128,6 +128,17 @@ TEST_F(ReadPlanTest, RowsTakeTheChunksThatHaveThem) {
                           PlannedSegment{2, {}}, PlannedSegment{3, {}}));
 }
 
+TEST_F(ReadPlanTest, AllRowsAreNoRange) {
+  const ReadPlan plan = Plan(
+      {.files = {}, .tensors = {{"layers.*", RowRange{0, 10'000}}, {"*", {}}}});
+  EXPECT_THAT(plan.files[0].segments,
+              ElementsAre(PlannedSegment{1, {}}, PlannedSegment{2, {}},
+                          PlannedSegment{3, {}}));
+  EXPECT_THAT(
+      Refusal({.files = {}, .tensors = {{"layers.*", RowRange{0, 10'001}}}}),
+      HasSubstr("rows 0 to 10001"));
+}
+
 TEST_F(ReadPlanTest, WhatIsHeldIsNotReadAgain) {
   HeldChunks held;
   held.AddObjects(2, 5);

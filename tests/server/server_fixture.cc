@@ -27,7 +27,7 @@ ServerOptions ServerTest::SmallOptions() {
 void ServerTest::StartServer(const std::string& engine) {
   options_.engine = engine;
   options_.data_dir = (directory_.path() / "store").string();
-  auto opened = OpenEngine(options_);
+  auto opened = OpenEngine(options_, [](const absl::Status&) {});
   ASSERT_TRUE(opened.ok()) << opened.status();
   engine_ = *std::move(opened);
   storage::Engine metered = engine_;
@@ -47,9 +47,9 @@ void ServerTest::StopServer() {
   engine_ = {};
 }
 
-std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub() {
+std::unique_ptr<v1::ModelStore::Stub> ServerTest::NewStub(
+    grpc::ChannelArguments arguments) {
   static std::atomic<int> number = 0;
-  grpc::ChannelArguments arguments;
   // Differing arguments keep gRPC from sharing one connection.
   arguments.SetInt("qstore.test.channel", ++number);
   return v1::ModelStore::NewStub(grpc::CreateCustomChannel(

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gmock/gmock.h>
+#include <grpcpp/support/channel_arguments.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -44,7 +45,8 @@ class ServerTest : public ::testing::Test {
   void StopServer();
   std::unique_ptr<v1::Admin::Stub> NewAdminStub();
   // A stub with a connection of its own.
-  std::unique_ptr<v1::ModelStore::Stub> NewStub();
+  std::unique_ptr<v1::ModelStore::Stub> NewStub(
+      grpc::ChannelArguments arguments = grpc::ChannelArguments());
 
   v1::UploadResponse MustUpload(const std::string& name,
                                 const TestModel& model);

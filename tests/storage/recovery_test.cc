@@ -4,9 +4,11 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <random>
 
+#include "base/failpoints/failpoint.h"
 #include "storage/records/keys.h"
 #include "storage/records/record_table.h"
 #include "storage/records/records.h"
@@ -67,6 +69,35 @@ TEST_F(KilledProcessTest, MidUploadLeavesNothing) {
   EXPECT_THAT(Check("org/b:main"), StatusIs(absl::StatusCode::kNotFound));
   MustUpload("org/b", "main", {LargeSample(2), PlainSample(3)});
   EXPECT_TRUE(Check("org/b:main").ok());
+}
+
+// Between any two steps of a checkpoint: what it remembers is there or nothing
+// is, never half of it.
+TEST_F(KilledProcessTest, InACheckpoint) {
+  for (const char* step :
+       {"checkpoint.begin", "checkpoint.records", "checkpoint.written"}) {
+    RunKilled([step](ModelStore* store) {
+      auto upload = store->BeginUpload("org/b");
+      if (!upload.ok()) return;
+      if (!AddSample(upload->get(), LargeSample(2)).ok()) return;
+      const int64_t expiry = static_cast<int64_t>(std::time(nullptr)) + 100;
+      if (!(*upload)->Checkpoint("first", expiry).ok()) return;
+      if (!AddSample(upload->get(), PlainSample(3)).ok()) return;
+      if (!failpoint::Arm(std::string(step) + "=crash").ok()) return;
+      (*upload)->Checkpoint("second", expiry).IgnoreError();
+    });
+    const bool second = step == std::string("checkpoint.written");
+    EXPECT_TRUE(store_->sweep_report().problem.ok());
+    EXPECT_EQ(DataKeyCount(), kLargeSampleValues + (second ? 1 : 0)) << step;
+    std::vector<UnfinishedUpload> unfinished = store_->TakeUnfinishedUploads();
+    ASSERT_EQ(unfinished.size(), 1u) << step;
+    EXPECT_EQ(unfinished[0].payload, second ? "second" : "first") << step;
+    EXPECT_TRUE(unfinished[0]
+                    .upload->FindObject(LargeSample(2).content_hash())
+                    ->has_value());
+    unfinished.clear();
+    EXPECT_EQ(DataKeyCount(), 0) << step;
+  }
 }
 
 TEST_F(KilledProcessTest, AfterCommitNothingIsLost) {

@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 
+#include "base/error_reason.h"
 #include "client/session.h"
 #include "client/sinks/directory_sink.h"
 #include "gtest/gtest.h"
@@ -84,6 +85,18 @@ class DownloadTest : public ::testing::Test {
          .threads = 2,
          .memory_bytes = uint64_t{1} << 20},
         sink, {.events = &events_, .cancellation = &cancellation_});
+  }
+
+  // Leaves a download of the original behind that was interrupted before its
+  // last message.
+  void Interrupt(const FakeModel& model) {
+    server_.Serve(model);
+    server_.download_message_limit =
+        model.Stream(v1::PRECISION_ORIGINAL).size() - 1;
+    server_.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut");
+    EXPECT_EQ(ReasonOf(Fetch("original").status()), kReasonConnectionLost);
+    server_.status = grpc::Status::OK;
+    server_.download_message_limit = SIZE_MAX;
   }
 
   TemporaryDirectory directory_;

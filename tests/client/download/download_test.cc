@@ -14,6 +14,7 @@
 #include "model/safetensors.h"
 #include "nlohmann/json.hpp"
 #include "tests/client/download/download_fixture.h"
+#include "tests/client/error_details.h"
 
 namespace qstore::client {
 namespace {
@@ -124,6 +125,30 @@ TEST_F(DownloadTest, Int8WithNothingQuantizedIsAClearNo) {
   EXPECT_EQ(result->precision, "original");
   EXPECT_EQ(result->format, "");
   EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
+}
+
+TEST_F(DownloadTest, TheOriginalStandsInForInt8AloneThatCannotBeHad) {
+  allow_original_ = true;
+  FakeModel model = MakeModel();
+  server_.Serve(model);
+  // A file in the way is in the way of the original too.
+  directory_.Write("out", "a file");
+  EXPECT_EQ(Fetch("int8").status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(server_.call_count, 0);
+  EXPECT_EQ(events_.notes(), std::vector<std::string>());
+  // Its codes would take the place of another tensor.
+  FakeModel clash;
+  clash.AddSafetensors("m.safetensors",
+                       {MakeTensor("a.weight", Dtype::kF32, {4, 4}, true),
+                        MakeTensor("a.weight_scale", Dtype::kF32, {4}, false)});
+  server_.Serve(clash);
+  const auto result = Fetch("int8", "clash");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->precision, "original");
+  EXPECT_EQ(ReadTree(directory_.path() / "clash"), clash.contents());
+  allow_original_ = false;
+  EXPECT_EQ(ReasonOf(Fetch("int8", "no").status()), kReasonInt8NotExportable);
 }
 
 TEST_F(DownloadTest, Int8WithoutAConfigIsSafetensorsOnly) {
@@ -274,6 +299,41 @@ TEST_F(DownloadTest, FetchesAgainWhatIsDamagedWhereItWasLeft) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
   EXPECT_THAT(events_.notes(), ::testing::Contains(HasSubstr("are damaged")));
+}
+
+// What the server knows of its own damage, another download does not mend.
+TEST_F(DownloadTest, DamageInTheStoreIsNotBlamedOnWhatIsThere) {
+  const FakeModel model = MakeModel();
+  Interrupt(model);
+  for (const char* reason : {kReasonDamaged, kReasonInternal}) {
+    SCOPED_TRACE(reason);
+    const int calls_before = server_.call_count;
+    server_.failures_left = 1;
+    server_.failure =
+        ErrorWith(static_cast<grpc::StatusCode>(FindErrorReason(reason)->code),
+                  "tensor x: RST_STREAM", reason);
+    EXPECT_EQ(ReasonOf(Fetch("original").status()), reason);
+    EXPECT_EQ(server_.call_count, calls_before + 1);
+    EXPECT_EQ(events_.notes(), std::vector<std::string>());
+    Interrupt(model);
+  }
+  const auto result = Fetch("original");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_GT(result->transfer.resumed_bytes, 0u);
+}
+
+// Perhaps the journal says what is not so.
+TEST_F(DownloadTest, BeginsAnewWhereTheRestDoesNotFit) {
+  const FakeModel model = MakeModel();
+  Interrupt(model);
+  server_.ServeAlways(model, v1::PRECISION_ORIGINAL);  // whatever is held
+  const auto result = Fetch("original");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ReadTree(directory_.path() / "out"), model.contents());
+  EXPECT_EQ(result->transfer.resumed_bytes, 0u);
+  EXPECT_THAT(
+      events_.notes(),
+      ::testing::ElementsAre(HasSubstr("not using what was there already")));
 }
 
 // Blobs of several values, and a manifest of several pages.

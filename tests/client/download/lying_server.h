@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "client/server_faults.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/download/download_fixture.h"
@@ -37,6 +38,10 @@ class LyingServerTest : public DownloadTest {
     const auto result =
         Fetch(precision == v1::PRECISION_INT8 ? "int8" : "original");
     EXPECT_EQ(result.status().code(), code) << result.status();
+    // What may be stored so, but cannot be had, is no fault.
+    EXPECT_EQ(IsServerFault(result.status()),
+              code != absl::StatusCode::kFailedPrecondition)
+        << result.status();
     EXPECT_THAT(std::string(result.status().message()),
                 ::testing::HasSubstr(text));
     EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));

@@ -241,6 +241,42 @@ TEST_F(SelectionTest, RowsInInt8) {
   }
 }
 
+// It comes with each chunk, and whichever rows are asked for, it is written.
+TEST_F(SelectionTest, RowsUnderOneScaleForTheTensor) {
+  FakeTensor tensor = MakeTensor("a.weight", Dtype::kF32, {7, 5}, true);
+  tensor.strategy = codec::ScaleStrategy::kTensor;
+  FakeModel model;
+  model.AddSafetensors("model-1.safetensors", {tensor});
+  server_.Serve(model);
+  ASSERT_TRUE(Fetch("int8", "whole").ok());
+  auto whole =
+      TensorsIn(ReadFile(directory_.path() / "whole/model-1.safetensors"));
+  EXPECT_EQ(whole["a.weight_scale"].shape, (std::vector<uint64_t>{1}));
+  EXPECT_EQ(whole["a.weight_scale"].bytes.size(), sizeof(float));
+  for (uint64_t first = 0; first < 7; ++first) {
+    for (uint64_t end = first + 1; end <= 7; ++end) {
+      selection_ = {};
+      SelectRows("a.weight", first, end);
+      const std::string name =
+          std::to_string(first) + "-" + std::to_string(end);
+      SCOPED_TRACE(name);
+      for (const char* precision : {"int8", "original"}) {
+        const auto result = Fetch(precision, name + precision);
+        ASSERT_TRUE(result.ok()) << result.status();
+      }
+      auto low = TensorsIn(ReadFile(directory_.path() / (name + "int8") /
+                                    "model-1.safetensors"));
+      EXPECT_EQ(low["a.weight"].bytes,
+                Rows(whole["a.weight"].bytes, 7, first, end));
+      EXPECT_EQ(low["a.weight_scale"].shape, (std::vector<uint64_t>{1}));
+      EXPECT_EQ(low["a.weight_scale"].bytes, whole["a.weight_scale"].bytes);
+      auto original = TensorsIn(ReadFile(
+          directory_.path() / (name + "original") / "model-1.safetensors"));
+      EXPECT_EQ(original["a.weight"].bytes, Rows(tensor.bytes, 7, first, end));
+    }
+  }
+}
+
 TEST_F(SelectionTest, SomeTensorsInInt8) {
   server_.Serve(MakeModel());
   ASSERT_TRUE(Fetch("int8", "whole").ok());
@@ -318,6 +354,15 @@ TEST_F(SelectionTest, TensorsThatShareAnObject) {
       EXPECT_EQ(rows["tied.weight"].bytes, Rows(all, 4, 1, 4));
     }
   }
+  // All rows are the same rows, however they are asked for.
+  selection_ = {};
+  SelectTensors("shared.weight");
+  SelectRows("tied.weight", 0, 4);
+  ASSERT_TRUE(Fetch("original", "all").ok());
+  auto all_rows = TensorsOfShards(directory_.path() / "all");
+  EXPECT_EQ(all_rows["shared.weight"].bytes, all);
+  EXPECT_EQ(all_rows["tied.weight"].bytes, all);
+  EXPECT_EQ(all_rows["tied.weight"].shape, (std::vector<uint64_t>{4, 8}));
   // Of one object, different rows cannot be placed.
   selection_ = {};
   SelectRows("shared.weight", 0, 1);

@@ -28,7 +28,7 @@ TEST(DownloadJournalTest, AnotherRunReadsIt) {
   EXPECT_EQ(journal.chunk_count(), 0u);  // of this run
   EXPECT_THAT(journal.Chunks(7, 4), ElementsAre(1, 3));
   EXPECT_THAT(journal.Chunks(7, 5), IsEmpty());
-  journal.Forget(5, 0);
+  journal.Forget(5, 0, 1);
   v1::Held request;
   const model::HeldChunks held = journal.NameIn(&request);
   ASSERT_EQ(request.objects_size(), 1);
@@ -48,6 +48,19 @@ TEST(DownloadJournalTest, AnotherRunReadsIt) {
   }
   journal.Remove();
   EXPECT_FALSE(IsJournalOf(root.path(), "one"));
+}
+
+// A journal that says "one chunk" of an object with two, of which the first is
+// there: when the second turns out to be missing, the object is not whole.
+TEST(DownloadJournalTest, AnObjectWithAnotherNumberOfChunksIsForgottenWhole) {
+  const TemporaryDirectory root;
+  DownloadJournal journal(root.path(), "one");
+  journal.Add(5, 0, 1);
+  journal.Forget(5, 1, 2);
+  v1::Held request;
+  EXPECT_FALSE(journal.NameIn(&request).Has(5, 1));
+  EXPECT_EQ(request.objects_size(), 0);
+  EXPECT_THAT(journal.Chunks(5, 1), IsEmpty());
 }
 
 TEST(DownloadJournalTest, AnotherDownloadBeginsAnew) {

@@ -93,5 +93,16 @@ TEST_F(StagedTreeTest, NamesADirectoryThatIsNotThere) {
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
 }
 
+// As "a" and "A" are on file systems that know no difference.
+TEST(StagedFilesTest, TwoNamesOfOneFileAreRefused) {
+  const TemporaryDirectory root;
+  root.Write("a", "1");
+  root.Write("b", "2");
+  EXPECT_TRUE(CheckAreSoleFiles(root.path(), {"a", "b"}).ok());
+  const absl::Status status = CheckAreSoleFiles(root.path(), {"a", "b", "./a"});
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(std::string(status.message()).find("for one"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace qstore::client

@@ -127,7 +127,8 @@ TEST(StagingTest, NeverReplacesADirectoryThatCameMeanwhile) {
   auto staging = MakeStaging(root.path() / "model", {"a"});
   WriteTo(**staging, "a", "1");
   root.Write("model/theirs", "2");
-  EXPECT_FALSE((*staging)->Publish().ok());
+  EXPECT_EQ((*staging)->Publish().status().code(),
+            absl::StatusCode::kAlreadyExists);
   staging->reset();
   EXPECT_THAT(ReadTree(root.path()),
               UnorderedElementsAre(Pair("model/theirs", "2")));
@@ -223,7 +224,7 @@ TEST(StagingTest, PublishesNothingThatWasPlanted) {
     WriteTo(**staging, "a", "1");
     WriteTo(**staging, "sub/x", "2");
     WriteTo(**staging, "late.py", "x");
-    const absl::Status published = (*staging)->Publish();
+    const absl::Status published = (*staging)->Publish().status();
     ASSERT_TRUE(published.ok()) << published;
     staging->reset();
     EXPECT_THAT(
@@ -250,7 +251,7 @@ TEST(StagingTest, PublishesNoLink) {
   root.Write("other", "1");
   auto staging = MakeStaging(root.path() / "model", {"a"});
   fs::create_symlink(root.path() / "other", (*staging)->path() / "a");
-  EXPECT_EQ((*staging)->Publish().code(),
+  EXPECT_EQ((*staging)->Publish().status().code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_FALSE(fs::exists(root.path() / "model"));
 }
@@ -277,9 +278,16 @@ TEST(StagingTest, DoesNotTakeOverWhatIsInUse) {
   const TemporaryDirectory root;
   auto first = MakeStaging(root.path(), {"a"}, "the same");
   const DownloadJournal journal((*first)->path(), "the same");
-  auto second = MakeStaging(root.path(), {"a"}, "the same");
-  EXPECT_FALSE((*second)->taken_over());
-  EXPECT_NE((*first)->path(), (*second)->path());
+  // Another process is at it.
+  EXPECT_EQ(MakeStaging(root.path(), {"a"}, "the same").status().code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(fs::exists((*first)->path()));
+  auto other = MakeStaging(root.path(), {"a"}, "another");
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_FALSE((*other)->taken_over());
+  EXPECT_NE((*first)->path(), (*other)->path());
+  EXPECT_FALSE((*other)->HasRival("another"));
+  EXPECT_TRUE((*other)->HasRival("the same"));
 }
 
 }  // namespace

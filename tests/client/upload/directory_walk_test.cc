@@ -68,6 +68,27 @@ TEST_F(DirectoryWalkTest, SkipsGitAndEmptyDirectories) {
   EXPECT_THAT(Paths(), ElementsAre(".gitattributes"));
 }
 
+TEST_F(DirectoryWalkTest, LeavesOutWhatIsNoPartOfAModel) {
+  directory_.Write("config.json", "{}");
+  for (const char* file :
+       {".env", "sub/.env.local", "__pycache__/a.pyc",
+        "sub/.ipynb_checkpoints/x", ".cache/huggingface/download/y"}) {
+    directory_.Write(file, "secret");
+  }
+  directory_.Write(".cache/mine", "1");
+  directory_.Write(".environment", "1");
+  std::vector<std::string> left_out;
+  const auto files = ListModelFiles(directory_.path(), {}, &left_out);
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(files->size(), 3u);
+  EXPECT_THAT(left_out,
+              ElementsAre(".cache/huggingface", ".env", "__pycache__",
+                          "sub/.env.local", "sub/.ipynb_checkpoints"));
+  const auto all = ListModelFiles(directory_.path(), {.all_files = true});
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->size(), 8u);
+}
+
 TEST_F(DirectoryWalkTest, FollowsLinksToFilesAnywhere) {
   const TemporaryDirectory cache;
   cache.Write("blobs/0123", "weights");

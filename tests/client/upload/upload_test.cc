@@ -1,6 +1,9 @@
 #include "client/upload/upload.h"
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,8 +13,11 @@
 #include "base/hash.h"
 #include "client/session.h"
 #include "client/upload/read_ahead.h"
+#include "codec/int8/int8_coder.h"
+#include "codec/quantizer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/client/error_details.h"
 #include "tests/client/fake_model.h"
 #include "tests/client/fake_server.h"
 #include "tests/client/recorded_events.h"
@@ -109,6 +115,28 @@ TEST_F(UploadTest, PassesQuantizationOptionsOn) {
   EXPECT_THAT(sent.exclude(), ElementsAre("b*", "c"));
   EXPECT_TRUE(sent.replace_default_excludes());
   EXPECT_EQ(sent.int8_coder(), "sliced");
+}
+
+TEST_F(UploadTest, TheTablesSayWhatIsUsedWhereNothingIsSaid) {
+  FakeModel model;
+  model.AddFile("config.json", R"({"model_type": "bert"})");
+  model.AddSafetensors(
+      "model.safetensors",
+      {MakeTensor("layer.0.query.weight", Dtype::kF32, {4, 4}, false)});
+  uint64_t size_bytes = 0;
+  for (const auto& [path, content] : model.contents()) {
+    directory_.Write(path, content);
+    size_bytes += content.size();
+  }
+  server_.upload_response.set_received_bytes(size_bytes);
+  const auto result = Send();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->quantized_tensors, 1u);
+  EXPECT_EQ(result->quantizer, codec::DefaultQuantizer().name);
+  const v1::QuantizationOptions& sent =
+      server_.uploaded.front().begin().quantization();
+  EXPECT_EQ(sent.quantizer(), codec::DefaultQuantizer().name);
+  EXPECT_EQ(sent.int8_coder(), codec::DefaultInt8Coder().name);
 }
 
 TEST_F(UploadTest, QuantizesNothingThatIsQuantizedAlready) {
@@ -221,13 +249,20 @@ TEST_F(UploadTest, StartsFromTheFirstFileWhenItCannotGoOn) {
   server_.upload_response.set_received_bytes(11);
   server_.upload_state.emplace().mutable_point()->set_file_count(1);
   server_.failures_left = 1;
-  server_.failure = grpc::Status(grpc::StatusCode::ABORTED, "other bytes");
+  server_.failure = ErrorWith(grpc::StatusCode::ABORTED, "other bytes",
+                              kReasonUploadNotResumable);
   const auto result = Send();
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->transfer.resumed_bytes, 0u);
   EXPECT_EQ(server_.call_count, 2);
   EXPECT_TRUE(server_.uploaded.back().has_end());
   EXPECT_THAT(events_.notes(), ElementsAre("other bytes"));
+  // What else came between is nothing that all files would mend.
+  server_.failures_left = 1;
+  server_.failure = ErrorWith(grpc::StatusCode::ABORTED,
+                              "the revision was deleted", kReasonAborted);
+  EXPECT_EQ(ReasonOf(Send().status()), kReasonAborted);
+  EXPECT_EQ(server_.call_count, 3);
 }
 
 TEST_F(UploadTest, TriesAgainWhatIsSafe) {
@@ -269,12 +304,58 @@ TEST_F(UploadTest, SaysWhichServerCannotBeReached) {
   EXPECT_EQ(ReasonOf(result.status()), kReasonUnreachable);
 }
 
+// Writes to a file that has been sent while the others are.
+class Rewriter final : public Events {
+ public:
+  explicit Rewriter(std::filesystem::path file) : file_(std::move(file)) {}
+  void Add(uint64_t bytes) override {
+    if (bytes == 0 || done_) return;
+    done_ = true;
+    std::ofstream(file_) << "456";
+    // Clocks of files may be coarse.
+    std::filesystem::last_write_time(
+        file_, std::filesystem::last_write_time(file_) + std::chrono::hours(1));
+  }
+
+ private:
+  const std::filesystem::path file_;
+  bool done_ = false;
+};
+
+TEST_F(UploadTest, IsNoMixtureOfWhatWasThereAndWhatCame) {
+  directory_.Write("a", "123");
+  directory_.Write("b", "123");
+  Rewriter rewriter(directory_.path() / "a");
+  Session session({.retry_seconds = 0}, server_.Connect());
+  const auto result = session.Upload(options_, {.events = &rewriter});
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("was written to while it was being uploaded"));
+  for (const v1::UploadRequest& request : server_.uploaded) {
+    EXPECT_FALSE(request.has_end());
+  }
+}
+
+std::vector<SourceFile> Found(const TemporaryDirectory& directory) {
+  auto files = ListModelFiles(directory.path());
+  EXPECT_TRUE(files.ok()) << files.status();
+  return *std::move(files);
+}
+
+absl::Status ReadToTheEnd(ReadAhead* reader) {
+  while (true) {
+    const auto block = reader->Next();
+    if (!block.ok()) return block.status();
+    if (!block->has_value()) return absl::OkStatus();
+  }
+}
+
 TEST(ReadAheadTest, NoticesFilesThatChange) {
   const TemporaryDirectory directory;
   directory.Write("x", "12345");
   for (const uint64_t found_bytes : {uint64_t{4}, uint64_t{6}}) {
-    const std::vector<SourceFile> files = {
-        {"x", directory.path() / "x", found_bytes}};
+    std::vector<SourceFile> files = Found(directory);
+    files[0].size_bytes = found_bytes;
     ReadAhead reader(files);
     const auto block = reader.Next();
     EXPECT_EQ(block.status().code(), absl::StatusCode::kFailedPrecondition);
@@ -287,26 +368,35 @@ TEST(ReadAheadTest, NoticesAFileThatShrinksInTheMiddle) {
   const TemporaryDirectory directory;
   const uint64_t size_bytes = 40 * kUploadBlockBytes;
   directory.Write("x", std::string(size_bytes, 'x'));
-  const std::vector<SourceFile> files = {
-      {"x", directory.path() / "x", size_bytes}};
+  const std::vector<SourceFile> files = Found(directory);
   ReadAhead reader(files);
   ASSERT_TRUE(reader.Next().ok());
   // The reader is at most kMaxBlocksAhead blocks further.
   std::filesystem::resize_file(directory.path() / "x", size_bytes / 2);
-  absl::Status status;
-  while (status.ok()) {
-    const auto block = reader.Next();
-    status = block.status();
-    ASSERT_TRUE(!block.ok() || block->has_value());
-  }
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReadToTheEnd(&reader).code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(ReadAheadTest, NoticesAFileThatIsRewrittenInTheMiddle) {
+  const TemporaryDirectory directory;
+  directory.Write("x", std::string(40 * kUploadBlockBytes, 'x'));
+  const std::vector<SourceFile> files = Found(directory);
+  ReadAhead reader(files);
+  ASSERT_TRUE(reader.Next().ok());
+  // Of the same size.
+  directory.Write("x", std::string(40 * kUploadBlockBytes, 'y'));
+  std::filesystem::last_write_time(
+      directory.path() / "x",
+      std::filesystem::last_write_time(directory.path() / "x") +
+          std::chrono::hours(1));
+  EXPECT_EQ(ReadToTheEnd(&reader).code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(ReadAheadTest, CanBeLeftHalfWay) {
   const TemporaryDirectory directory;
   directory.Write("x", std::string(40 * kUploadBlockBytes, 'x'));
-  const std::vector<SourceFile> files = {
-      {"x", directory.path() / "x", 40 * kUploadBlockBytes}};
+  const std::vector<SourceFile> files = Found(directory);
   ReadAhead reader(files);
   EXPECT_TRUE(reader.Next().ok());
 }

@@ -12,16 +12,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 #   new      start on an empty directory
 #   start    start on a store with two models
 #   sweep    start on a store with objects and data that nobody names
+#            or an unfinished upload that has expired
 #   upload, large, delete, tag, list, download, verify: that call on two models
+#   checkpoint: an upload that is remembered on its way
 COMMANDS = {
     "engine.opened": "start", "engine.cleared": "start", "open.version": "new",
-    "open.next_id": "start", "sweep.objects": "sweep", "sweep.data": "sweep",
+    "open.next_id": "start", "sweep.checkpoints": "sweep", "sweep.objects": "sweep", "sweep.data": "sweep",
     "table.begin": "upload", "table.put": "upload", "table.finished": "upload",
     "table.ingested": "upload",
     "object.begin": "upload", "object.chunk": "upload", "object.large": "large",
     "object.finish": "upload", "object.claimed": "upload", "object.ingested": "upload",
     "commit.begin": "upload", "commit.records": "upload", "commit.written": "upload",
     "commit.collect": "upload",
+    "checkpoint.begin": "checkpoint", "checkpoint.records": "checkpoint",
+    "checkpoint.written": "checkpoint",
     "tag.records": "tag", "tag.written": "tag",
     "delete.records": "delete", "delete.written": "delete", "delete.answer": "delete",
     "collect.begin": "delete", "collect.records": "delete", "collect.written": "delete",
@@ -50,6 +54,9 @@ COMMITTED = {"commit.written", "commit.collect", "upload.answer"}
 # garbage is acknowledged before, after or not at all.
 COLLECTOR = {"collect.begin", "collect.records", "collect.written", "collect.data",
              "range.begin", "range.mark", "range.marked"}
+
+# The store that "sweep" starts on, where it is not "objects".
+SWEPT_STORES = {"sweep.data": "data", "sweep.checkpoints": "uploads"}
 
 # What the next start must say it swept when the process died here.
 SWEPT_AFTER_CRASH = {

@@ -19,6 +19,8 @@ from qstore_process import clean_environment
 
 PROGRAM = "qstored_failpoints"
 ACTIONS = ("crash", "1*error(INTERNAL)", "1*delay(20)")
+# Little enough that the first tensor of org/remembered is remembered.
+CHECKPOINT_FLAGS = ("--checkpoint-every", "1MiB")
 # How long a client may go on once its server has died.
 CLIENT_SECONDS = 2
 # How long the collector may take to begin with what was deleted.
@@ -46,6 +48,9 @@ class Lab:
             # Incompressible, so that the object is large enough for a table of its own.
             "org/large": models.write_model(self.directory / "large", {
                 "embeddings.table": models.raw_tensor("I8", (9000, 1000), 7)}),
+            "org/remembered": models.write_model(self.directory / "remembered", {
+                "embeddings.first": models.raw_tensor("I8", (2000, 1000), 8),
+                "embeddings.second": models.raw_tensor("I8", (1200, 1000), 9)}),
         }
         self.digests = {name: sha256_by_path(path) for name, path in self.models.items()}
         self._make_stores()
@@ -64,18 +69,25 @@ class Lab:
         plain = self.directory / "plain"
         shutil.copytree(leftovers, plain)
         self.crash(plain, "object.ingested", "upload", self.models["org/new"], "org/new")
-        self.stores = {"store": store, "data": leftovers, "objects": plain}
+        uploads = self.directory / "uploads"
+        shutil.copytree(store, uploads)
+        self.crash(uploads, "checkpoint.written", "upload",
+                   self.models["org/remembered"], "org/remembered",
+                   flags=("--resume-window", "1"))
+        time.sleep(2.1)  # the window, by a clock of seconds
+        self.stores = {"store": store, "data": leftovers, "objects": plain, "uploads": uploads}
 
-    def crash(self, data_dir, point, *command):
+    def crash(self, data_dir, point, *command, flags=()):
         """A client's command that kills its server at a point."""
-        daemon = self.daemon(data_dir, f"{point}=crash")
+        daemon = self.daemon(data_dir, f"{point}=crash", flags=flags)
         self.run_client(daemon, *command)
         if daemon.process.wait(30) != -9:
             raise RuntimeError(f"{point} was not reached by {command[0]}")
         daemon.process.stdout.close()
 
-    def daemon(self, data_dir, failpoints="", log_path=None):
+    def daemon(self, data_dir, failpoints="", log_path=None, flags=()):
         return Daemon(self.bin_dir, data_dir, log_path or f"{data_dir}.log",
+                      flags=(*CHECKPOINT_FLAGS, *flags),
                       environment=clean_environment(QSTORE_FAILPOINTS=failpoints),
                       program=PROGRAM)
 
@@ -159,7 +171,7 @@ class Case:
     def run_armed(self):
         """Whether the command was acknowledged (a start: whether it served)."""
         if self.command == "sweep":
-            kind = "data" if self.point == "sweep.data" else "objects"
+            kind = failpoint_cases.SWEPT_STORES.get(self.point, "objects")
             shutil.copytree(self.lab.stores[kind], self.data_dir)
         elif self.command != "new":
             shutil.copytree(self.lab.stores["store"], self.data_dir)
@@ -196,6 +208,7 @@ class Case:
         return self.lab.run_client(daemon, *{
             "upload": ("upload", models_of["org/new"], "org/new"),
             "large": ("upload", models_of["org/large"], "org/large"),
+            "checkpoint": ("upload", models_of["org/remembered"], "org/remembered"),
             "delete": ("delete", "org/kept"),
             "tag": ("tag", "org/kept", "prod"),
             "list": ("list",),
@@ -230,9 +243,23 @@ class Case:
             if not self.is_crash and self.command not in ("new", "start", "sweep"):
                 self.expect(said == "nothing to sweep", f"after a clean stop: {said}")
             self.check_models(daemon, acknowledged)
+            if self.command == "checkpoint" and self.is_crash:
+                self.check_goes_on(daemon)
             for entry in self.lab.client(daemon).json("list")["models"]:
                 for revision in entry["revisions"]:
                     self.lab.client(daemon).json("delete", f"{entry['name']}@{revision}")
+
+    def check_goes_on(self, daemon):
+        """The upload that was cut off goes on from what is remembered, if anything is."""
+        client = self.lab.client(daemon)
+        result = client.json("upload", self.lab.models["org/remembered"], "org/remembered")
+        remembered = self.point == "checkpoint.written" and self.reached
+        self.expect(result["resumed_bytes"] > 2_000_000 or not remembered,
+                    f"{result['resumed_bytes']} bytes of it were remembered")
+        target = self.directory / "went-on"
+        client.json("download", "org/remembered", target)
+        self.expect(sha256_by_path(target) == self.lab.digests["org/remembered"],
+                    "what went on has other bytes")
 
     def check_models(self, daemon, acknowledged):
         client = self.lab.client(daemon)
@@ -240,7 +267,8 @@ class Case:
         done = acknowledged or self.second_status == 0
         wanted = set() if self.command == "new" else {"org/kept", "org/shared"}
         optional = set()
-        uploaded = {"upload": "org/new", "large": "org/large"}.get(self.command)
+        uploaded = {"upload": "org/new", "large": "org/large",
+                    "checkpoint": "org/remembered"}.get(self.command)
         if uploaded:
             (wanted if done else optional).add(uploaded)
             # Later tables are those of the commit and of the collection after it.

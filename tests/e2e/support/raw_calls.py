@@ -30,6 +30,56 @@ def text_field(number, text):
     return bytes([number << 3 | 2, len(content)]) + content
 
 
+def fields(message):
+    """The fields of a serialized message as (number, value); bytes or int."""
+    position, found = 0, []
+
+    def take_varint():
+        nonlocal position
+        value = shift = 0
+        while True:
+            byte = message[position]
+            position += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while position < len(message):
+        tag = take_varint()
+        kind = tag & 7
+        if kind == 0:
+            value = take_varint()
+        else:
+            size = {1: 8, 5: 4}.get(kind) or take_varint()
+            value = message[position:position + size]
+            assert len(value) == size, "the message ends within a field"
+            position += size
+        found.append((tag >> 3, value))
+    return found
+
+
+def error_details(error):
+    """What an error has for programs, by google.rpc type: ErrorInfo as
+    (reason, domain, metadata), the others as their serialized messages."""
+    trailers = dict(error.trailing_metadata() or ())
+    details = {}
+    for number, value in fields(trailers.get("grpc-status-details-bin", b"")):
+        if number != 3:
+            continue
+        any_message = dict(fields(value))
+        name = any_message[1].decode().rpartition(".")[2]
+        assert name not in details, f"two {name}"
+        details[name] = any_message.get(2, b"")
+    if "ErrorInfo" in details:
+        info = fields(details["ErrorInfo"])
+        metadata = [dict(fields(value)) for number, value in info if number == 3]
+        details["ErrorInfo"] = (
+            dict(info)[1].decode(), dict(info)[2].decode(),
+            {entry[1].decode(): entry[2].decode() for entry in metadata})
+    return details
+
+
 def new_channel(address):
     """A connection of its own."""
     global _channel_count
@@ -37,6 +87,19 @@ def new_channel(address):
     return grpc.insecure_channel(address, options=[
         ("qstore.test.channel", _channel_count),
         ("grpc.max_receive_message_length", -1)])
+
+
+def call(channel, method, request=b"", timeout=60):
+    """The serialized answer to one request; `method` of the model store unless a
+    service is named: "Admin/CreateBackup"."""
+    path = f"/qstore.v1.{method}" if "/" in method else _SERVICE + method
+    return channel.unary_unary(path)(request, timeout=timeout)
+
+
+def reference(model, tag="", revision=""):
+    """The first field of most requests."""
+    version = text_field(2, tag) if tag else text_field(3, revision) if revision else b""
+    return text_field(1, text_field(1, model) + version)
 
 
 def download(channel, model, precision=ORIGINAL, timeout=None):
@@ -65,8 +128,8 @@ def upload_messages(model, files, piece_bytes=1 << 20):
     yield end_message(len(files), sum(map(len, files.values())))
 
 
-def begin_message(model):
-    return text_field(1, text_field(1, model))
+def begin_message(model, tag=""):
+    return text_field(1, text_field(1, model) + (text_field(2, tag) if tag else b""))
 
 
 def file_message(path, size_bytes):

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "base/glob.h"
-#include "base/quote.h"
-#include "base/utf8.h"
+#include "base/text/glob.h"
+#include "base/text/quote.h"
+#include "base/text/utf8.h"
 #include "model/names.h"
 #include "tests/fuzz_check.h"
 

@@ -172,6 +172,19 @@ TEST_F(CallFrameTest, OneLineInTheLogForEachCall) {
   EXPECT_THAT(lines_.str(), HasSubstr("[error]"));
 }
 
+// An operator is woken by what is wrong with the store, not by the network.
+TEST_F(CallFrameTest, DamageInTransitIsNoErrorOfTheStore) {
+  server_.Call(kUploadMethod, [](CallFrame*) {
+    return WithReason(absl::DataLossError("x"), kReasonDamagedInTransit);
+  });
+  EXPECT_THAT(lines_.str(), HasSubstr("(DAMAGED_IN_TRANSIT)"));
+  EXPECT_THAT(lines_.str(), HasSubstr("[warning]"));
+  lines_.clear();
+  server_.Call(kDownloadMethod,
+               [](CallFrame*) { return absl::DataLossError("x"); });
+  EXPECT_THAT(lines_.str(), HasSubstr("[error]"));
+}
+
 TEST_F(CallFrameTest, CountsByMethodAndCode) {
   EXPECT_EQ(server_.counts().Summary(), "");
   for (const uint64_t bytes : {1000u, 24u}) {

@@ -234,7 +234,7 @@ TEST_F(ErrorDetailsTest, CallsThatFindNoPlace) {
   first->Finish();
 }
 
-// The call's stream is reset, so that only the log has the reason.
+// Its stream is reset, with which no details go: the reason is in the sentence.
 TEST_F(ErrorDetailsTest, ClientsThatDoNothing) {
   options_.stall_timeout_seconds = 1;
   const LogLines lines;
@@ -243,7 +243,10 @@ TEST_F(ErrorDetailsTest, ClientsThatDoNothing) {
   v1::UploadResponse response;
   const auto writer = stub_->Upload(&context, &response);
   ASSERT_TRUE(writer->Write(Begin("org/model")));
-  EXPECT_EQ(writer->Finish().error_code(), StatusCode::CANCELLED);
+  const grpc::Status status = writer->Finish();
+  EXPECT_EQ(status.error_code(), StatusCode::CANCELLED);
+  EXPECT_EQ(status.error_message(),
+            "SLOW_CLIENT: the client sent nothing for 1s");
   daemon_->Shutdown(std::chrono::seconds(5));
   EXPECT_THAT(lines.str(), ::testing::HasSubstr("(SLOW_CLIENT)"));
   EXPECT_EQ(daemon_->call_counts()

@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "server/calls/kept_listings.h"
 #include "tests/server/server_fixture.h"
 #include "wire/manifest_assembler.h"
 #include "wire/manifest_pages.h"
@@ -159,6 +162,86 @@ TEST_F(PagesTest, StayOfOneRevisionWhenTheTagMoves) {
   ASSERT_TRUE(daemon_->store().Delete({kModel, "", first}).ok());
   EXPECT_THAT(GetPage(MakeReference(kModel), second_page, &response),
               StatusIs(StatusCode::NOT_FOUND, first.substr(0, 12)));
+}
+
+// To open the revision again and to draft its manifest anew would cost what
+// the whole model has, for each page of it.
+TEST_F(PagesTest, ALaterPageReadsWhatIsInIt) {
+  StartServer();
+  MustUpload(kModel, {{"m.safetensors", ManyTensors(20'000, 1)}});
+  v1::GetRevisionResponse response;
+  ASSERT_TRUE(GetPage(MakeReference(kModel), "", &response).ok());
+  EXPECT_GT(daemon_->metadata_budget().held_bytes(), 0u);
+  int page_count = 1;
+  for (; !response.next_page_token().empty(); ++page_count) {
+    const uint64_t before = meter_->records().keys;
+    const std::string token = response.next_page_token();
+    ASSERT_TRUE(GetPage(MakeReference(kModel), token, &response).ok());
+    const v1::ManifestPage page = ParsePage(response.page());
+    EXPECT_LE(meter_->records().keys - before,
+              static_cast<uint64_t>(page.objects_size()));
+  }
+  EXPECT_GT(page_count, 2);
+  EXPECT_EQ(daemon_->metadata_budget().held_bytes(), 0u);
+}
+
+TEST_F(PagesTest, WhatIsKeptBetweenPagesIsBounded) {
+  // An eighth of it holds the lists of three of these models.
+  options_.metadata_memory_bytes = 256u << 20;
+  StartServer();
+  constexpr int kModels = 6;
+  for (int i = 0; i < kModels; ++i) {
+    MustUpload(
+        "org/m" + std::to_string(i),
+        {{"m.safetensors", ManyTensors(8'000, static_cast<uint8_t>(1 + i))}});
+  }
+  std::vector<std::string> tokens;
+  for (int i = 0; i < kModels; ++i) {
+    v1::GetRevisionResponse response;
+    ASSERT_TRUE(
+        GetPage(MakeReference("org/m" + std::to_string(i)), "", &response)
+            .ok());
+    ASSERT_FALSE(response.next_page_token().empty());
+    tokens.push_back(response.next_page_token());
+    EXPECT_GT(daemon_->metadata_budget().held_bytes(), 0u);
+    EXPECT_LE(daemon_->metadata_budget().held_bytes(),
+              options_.metadata_memory_bytes / 8);
+  }
+  // Those that had to go are made anew.
+  for (int i = 0; i < kModels; ++i) {
+    v1::GetRevisionResponse response;
+    EXPECT_TRUE(GetPage(MakeReference("org/m" + std::to_string(i)),
+                        tokens[static_cast<size_t>(i)], &response)
+                    .ok());
+  }
+  // Nobody goes on with the rest.
+  const auto deadline = std::chrono::steady_clock::now() +
+                        KeptListings::kKeptFor + std::chrono::seconds(20);
+  while (daemon_->metadata_budget().held_bytes() > 0 &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(daemon_->metadata_budget().held_bytes(), 0u);
+}
+
+TEST_F(PagesTest, ADeletedRevisionIsNotKept) {
+  StartServer();
+  MustUpload(kModel, {{"m.safetensors", ManyTensors(8'000, 1)}});
+  v1::GetRevisionResponse response;
+  ASSERT_TRUE(GetPage(MakeReference(kModel), "", &response).ok());
+  const std::string token = response.next_page_token();
+  ASSERT_FALSE(token.empty());
+  v1::DeleteRequest request;
+  *request.mutable_reference() = MakeReference(kModel);
+  grpc::ClientContext context;
+  v1::DeleteResponse deleted;
+  ASSERT_TRUE(stub_->Delete(&context, request, &deleted).ok());
+  EXPECT_EQ(daemon_->metadata_budget().held_bytes(), 0u);
+  EXPECT_THAT(GetPage(MakeReference(kModel), token, &response),
+              StatusIs(StatusCode::NOT_FOUND));
+  ASSERT_TRUE(
+      daemon_->store().WaitForCollection(absl::InfiniteDuration()).ok());
+  EXPECT_EQ(DataKeyCount(), 0);
 }
 
 TEST_F(PagesTest, HostileTokens) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error_reason.h"
+
 namespace qstore::server {
 namespace {
 
@@ -36,6 +38,24 @@ TEST(StatusMapping, LongMessagesFitTheTrailers) {
       absl::InternalError(std::string(100'000, 'x')), "org/model"));
   EXPECT_LT(status.error_message().size() + status.error_details().size(),
             6000u);
+}
+
+TEST(StatusMapping, HidesWhereTheStoreIs) {
+  const absl::Status error = WithReason(
+      absl::InternalError("opening /srv/q/staging/63-plain.sst"), "X");
+  const absl::Status hidden = HideDirectory(error, "/srv/q");
+  EXPECT_EQ(std::string(hidden.message()),
+            "opening <data-dir>/staging/63-plain.sst");
+  EXPECT_EQ(ReasonOf(hidden), "X");
+  EXPECT_EQ(HideDirectory(error, "o"), error);
+  EXPECT_EQ(HideDirectory(error, "/"), error);
+  EXPECT_TRUE(HideDirectory(absl::OkStatus(), "/srv/q").ok());
+}
+
+TEST(StatusMapping, NothingThatIsSentSteersATerminal) {
+  EXPECT_EQ(
+      ToGrpcStatus(absl::NotFoundError("a\x1b\u202e\xff"), {}).error_message(),
+      "a\\x1b\\u202e\\xff");
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "model/names.h"
 #include "qstore/v1/model_store.pb.h"
 #include "server/calls/reference_message.h"

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "tests/storage/temporary_directory.h"
 
 namespace qstore::server {
@@ -37,6 +39,36 @@ TEST(DiskReserve, RefusesBelowTheReserve) {
   EXPECT_TRUE(Reserve(1000, 0, 0).Check(0).ok());
   EXPECT_TRUE(Reserve(1000, 150, 100).Check(50).ok());
   EXPECT_FALSE(Reserve(1000, 150, 100).Check(51).ok());
+}
+
+// What was deleted a moment ago is on its way back.
+TEST(DiskReserve, WaitsForTheCollectorBeforeItRefuses) {
+  class FreedSpace final : public DiskSpace {
+   public:
+    explicit FreedSpace(const uint64_t* free_bytes) : free_bytes_(free_bytes) {}
+    absl::StatusOr<Reading> Read() const override {
+      return Reading{1000, *free_bytes_};
+    }
+
+   private:
+    const uint64_t* const free_bytes_;
+  };
+  uint64_t free_bytes = 150;
+  uint64_t freed_bytes = 100;
+  int collections = 0;
+  const DiskReserve reserve(std::make_unique<FreedSpace>(&free_bytes), 100,
+                            [&](absl::Duration timeout) {
+                              EXPECT_EQ(timeout, DiskReserve::kMaxCollection);
+                              ++collections;
+                              free_bytes += std::exchange(freed_bytes, 0);
+                            });
+  EXPECT_TRUE(reserve.Check(50).ok());
+  EXPECT_EQ(collections, 0);
+  EXPECT_TRUE(reserve.Check(100).ok());
+  EXPECT_EQ(collections, 1);
+  EXPECT_THAT(std::string(reserve.Check(151).message()),
+              HasSubstr("disk has 250 B free"));
+  EXPECT_EQ(collections, 2);
 }
 
 TEST(DiskReserve, DefaultIsATwentiethAndBounded) {

@@ -36,7 +36,7 @@ TEST(MemoryPlan, EveryLimitIsShared) {
   }
 }
 
-TEST(MemoryPlan, MuchMemoryChangesNothing) {
+TEST(MemoryPlan, MuchMemoryIsCache) {
   ServerOptions options;
   ShareMemory(uint64_t{1} << 40, NothingGiven, &options);
   const ServerOptions defaults;
@@ -45,10 +45,18 @@ TEST(MemoryPlan, MuchMemoryChangesNothing) {
   EXPECT_EQ(options.ingest_memory_bytes, defaults.ingest_memory_bytes);
   EXPECT_EQ(options.metadata_memory_bytes, defaults.metadata_memory_bytes);
   EXPECT_EQ(options.download_buffer_bytes, defaults.download_buffer_bytes);
-  EXPECT_EQ(options.block_cache_bytes, defaults.block_cache_bytes);
+  EXPECT_GT(options.block_cache_bytes, uint64_t{900} << 30);
+  EXPECT_TRUE(CheckMemory(options).ok()) << CheckMemory(options);
   EXPECT_EQ(options.calls.downloads, defaults.calls.downloads);
   EXPECT_EQ(options.connection_memory_bytes, defaults.connection_memory_bytes);
   EXPECT_EQ(options.answer_memory_bytes, defaults.answer_memory_bytes);
+}
+
+TEST(MemoryPlan, TheCacheWithoutALimitIsAnEighthWithinBounds) {
+  EXPECT_EQ(DefaultBlockCacheBytes(0), 64 * kMebibyte);
+  EXPECT_EQ(DefaultBlockCacheBytes(2048 * kMebibyte), 256 * kMebibyte);
+  EXPECT_EQ(DefaultBlockCacheBytes(uint64_t{1} << 40), 512 * kMebibyte);
+  EXPECT_GT(MachineMemoryBytes(), 64 * kMebibyte);
 }
 
 // Every download sends a value at a time, however little memory there is; where

@@ -38,7 +38,9 @@ TEST_P(BadUploadTest, OrderOfMessages) {
       {{begin, file, BytesMessage("ab")}, "after 0 files and 2 bytes"},
       {{begin, file, BytesMessage("abcd")}, "4 bytes came, but only 3"},
       {{begin, file, bytes, bytes}, "has all of its 3 bytes"},
-      {{begin, file, bytes}, "without an end message, after 1 files"},
+      {{begin, file, bytes},
+       "without an end message, or one of its messages could not be "
+       "parsed, after 1 files"},
       {{begin, file, bytes, end, end}, "second end"},
       {{begin, file, bytes, end, FileMessage("b", 0)}, "after the end message"},
       {{begin, file, bytes, EndMessage(2, 3)}, "counts 2 files, but 1"},
