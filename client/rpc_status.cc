@@ -100,8 +100,10 @@ std::string TakeReason(absl::StatusCode code, std::string* sentence) {
 // gRPC's words for a stream that a proxy or a dying server reset; it gives
 // nothing else to tell that by.
 bool IsReset(absl::StatusCode code, const std::string& text) {
+  // RESOURCE_EXHAUSTED: the server's gRPC had no memory for more.
   return (code == absl::StatusCode::kInternal ||
-          code == absl::StatusCode::kUnknown) &&
+          code == absl::StatusCode::kUnknown ||
+          code == absl::StatusCode::kResourceExhausted) &&
          (absl::StrContains(text, "RST_STREAM") ||
           absl::StrContains(text, "Stream removed"));
 }

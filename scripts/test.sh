@@ -27,7 +27,7 @@ declare -A broken
 table=()
 
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:check_initialization_order=1
-export LSAN_OPTIONS=print_suppressions=0
+export LSAN_OPTIONS=print_suppressions=0:suppressions=$QSTORE_ROOT/tests/lsan_suppressions.txt
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
 # stage NAME FUNCTION [ARGUMENT...]: runs, times and counts one stage by the

@@ -1,7 +1,6 @@
 #include "server/daemon.h"
 
 #include <grpc/compression.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <spdlog/spdlog.h>
@@ -83,36 +82,6 @@ absl::Status CheckIngestMemory(const ServerOptions& options) {
       " MiB; raise it or lower --max-uploads"));
 }
 
-// Short calls get threads too when as many others run and wait as may.
-constexpr size_t kThreadsForShortCalls = 16;
-constexpr size_t kMinRpcThreads = 128;
-
-size_t NeededRpcThreads(const ServerOptions& options) {
-  const CallAdmission::Limits& calls = options.calls;
-  return calls.uploads + calls.verifies + 2 * calls.queued +
-         kThreadsForShortCalls;
-}
-
-size_t RpcThreads(const ServerOptions& options) {
-  if (options.max_rpc_threads != 0) return options.max_rpc_threads;
-  return std::max(kMinRpcThreads, NeededRpcThreads(options));
-}
-
-absl::Status CheckRpcThreads(const ServerOptions& options) {
-  if (RpcThreads(options) >= NeededRpcThreads(options)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "--max-threads is ", options.max_rpc_threads, ", but ",
-      options.calls.uploads, " uploads, ", options.calls.verifies,
-      " verifications and ", options.calls.queued,
-      " of each that wait need at least ", NeededRpcThreads(options),
-      "; raise it, or lower --max-uploads or --max-queued"));
-}
-
-absl::Status CheckOptions(const ServerOptions& options) {
-  QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
-  return CheckRpcThreads(options);
-}
-
 std::unique_ptr<storage::DiskSpace> DiskSpaceOf(const ServerOptions& options) {
   if (options.engine == "memory") return nullptr;
   return storage::NewDiskSpace(options.data_dir);
@@ -158,7 +127,7 @@ void SetChannelArguments(const ServerOptions& options,
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
     const ServerOptions& options) {
-  QSTORE_RETURN_IF_ERROR(CheckOptions(options));
+  QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
   // Before a directory is made for nothing.
   QSTORE_RETURN_IF_ERROR(CheckCanListen(options.listen));
   auto write_watch = std::make_shared<WriteWatch>();
@@ -174,7 +143,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::StartWithEngine(
     const ServerOptions& options, storage::Engine engine) {
-  QSTORE_RETURN_IF_ERROR(CheckOptions(options));
+  QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
   return StartWatched(options, std::move(engine),
                       std::make_shared<WriteWatch>());
 }
@@ -223,13 +192,18 @@ Daemon::Daemon(const ServerOptions& options,
                     }),
       quotas_(options.quotas),
       stalls_(std::chrono::seconds(options.stall_timeout_seconds), &timer_),
+      open_calls_(options.answer_memory_bytes),
       pinned_bytes_(std::make_shared<PinnedBytesGauge>()),
-      admission_(options.calls, &timer_, &cancellations_),
+      admission_(options.calls, &timer_),
       encode_pool_(EncodeThreadCount(options),
                    kQueuedTasksPerThread * EncodeThreadCount(options)),
       // And the tasks of the park, of the watch on writes, and of listings.
       read_pool_(ReadThreadCount(options),
                  options.calls.downloads + 2 + KeptListings::kMaxListings),
+      // A call leaves its place a moment before its thread.
+      short_call_threads_(options.calls.short_calls, options.calls.short_calls),
+      upload_threads_(options.calls.uploads, options.calls.uploads),
+      verify_threads_(options.calls.verifies, options.calls.verifies),
       scrubber_(StartScrubber(options, store_.get(), &admission_, &timer_)),
       upload_park_(
           {.window = std::chrono::seconds(options.resume_window_seconds),
@@ -241,7 +215,7 @@ Daemon::Daemon(const ServerOptions& options,
                UploadResources{.store = store_.get(),
                                .ingest = Ingest(),
                                .park = &upload_park_,
-                               .stalls = &stalls_},
+                               .threads = &upload_threads_},
                DownloadResources{.store = store_.get(),
                                  .read_pool = &read_pool_,
                                  .gauge = pinned_bytes_,
@@ -253,10 +227,11 @@ Daemon::Daemon(const ServerOptions& options,
                                .codecs = &codecs_,
                                .budget = &verify_budget_,
                                .metadata = &metadata_budget_,
-                               .stalls = &stalls_},
+                               .threads = &verify_threads_},
                &listings_),
       admin_service_(store_.get(), Environment(), backups_.get(),
-                     scrubber_.get()) {}
+                     scrubber_.get()),
+      reflection_service_(Environment()) {}
 
 IngestResources Daemon::Ingest() {
   return {.encode_pool = &encode_pool_,
@@ -278,6 +253,9 @@ CallEnvironment Daemon::Environment() {
   return {.admission = &admission_,
           .rights = &rights_,
           .counts = &call_counts_,
+          .stalls = &stalls_,
+          .open_calls = &open_calls_,
+          .short_calls = &short_call_threads_,
           .data_dir = &options_.data_dir};
 }
 
@@ -287,17 +265,17 @@ absl::Status Daemon::Serve() {
   sockets.SetUserTimeout(stalls_.timeout());
   address_ = sockets.address();
   grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::InsecureServerCredentials());
   builder.RegisterService(&service_);
   builder.RegisterService(&admin_service_);
+  builder.RegisterService(&reflection_service_);
   builder.SetMaxReceiveMessageSize(kMaxReceivedMessageBytes);
   builder.SetMaxSendMessageSize(-1);
   grpc::ResourceQuota quota("qstored");
-  quota.SetMaxThreads(static_cast<int>(RpcThreads(options_)));
+  quota.Resize(options_.connection_memory_bytes);
   builder.SetResourceQuota(quota);
   SetChannelArguments(options_, &builder);
   RefuseCompression(&builder);

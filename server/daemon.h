@@ -17,6 +17,7 @@
 #include "server/calls/admin_service.h"
 #include "server/calls/call_counts.h"
 #include "server/calls/call_frame.h"
+#include "server/calls/reflection_service.h"
 #include "server/calls/rights.h"
 #include "server/calls/service.h"
 #include "server/check/scrubber.h"
@@ -25,6 +26,7 @@
 #include "server/download/pinned_bytes.h"
 #include "server/limits/call_admission.h"
 #include "server/limits/disk_reserve.h"
+#include "server/limits/open_calls.h"
 #include "server/limits/quotas.h"
 #include "server/limits/stall_watch.h"
 #include "server/limits/write_watch.h"
@@ -62,6 +64,7 @@ class Daemon {
   size_t waiting_calls() const { return admission_.waiting_calls(); }
   const ByteBudget& ingest_budget() const { return ingest_budget_; }
   const ByteBudget& metadata_budget() const { return metadata_budget_; }
+  const OpenCalls& open_calls() const { return open_calls_; }
   const ByteBudget& verify_budget() const { return verify_budget_; }
   const CallCounts& call_counts() const { return call_counts_; }
   const UploadPark& upload_park() const { return upload_park_; }
@@ -96,6 +99,7 @@ class Daemon {
   DiskReserve disk_reserve_;
   Quotas quotas_;
   StallWatch stalls_;
+  OpenCalls open_calls_;
   CodecPool codecs_;
   const std::shared_ptr<PinnedBytesGauge> pinned_bytes_;
   CallAdmission admission_;
@@ -103,11 +107,15 @@ class Daemon {
   CallCounts call_counts_;
   ThreadPool encode_pool_;
   ThreadPool read_pool_;
+  ThreadPool short_call_threads_;
+  ThreadPool upload_threads_;
+  ThreadPool verify_threads_;
   std::unique_ptr<Scrubber> scrubber_;  // null: off
   UploadPark upload_park_;
   KeptListings listings_;
   ModelStoreService service_;
   AdminService admin_service_;
+  ReflectionService reflection_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<ConnectionListener> listener_;

@@ -36,6 +36,9 @@ constexpr ByteSizeRange kMemoryRange{.least_bytes = kMebibyte,
                                      .most_bytes = kMostBytes};
 constexpr ByteSizeRange kMemoryOrNoneRange{
     .least_bytes = kMebibyte, .most_bytes = kMostBytes, .allow_zero = true};
+// A few messages.
+constexpr ByteSizeRange kConnectionMemoryRange{.least_bytes = 8 * kMebibyte,
+                                               .most_bytes = kMostBytes};
 constexpr ByteSizeRange kHeaderRange{.least_bytes = kMebibyte,
                                      .most_bytes = 95 * kMebibyte};
 
@@ -125,10 +128,9 @@ void AddWorkFlags(FlagParser& flags, ServerOptions* options) {
            "the most end")
       ->check(CLI::Range(1, 1'000'000));
   flags
-      .Add("--max-threads", &options->max_rpc_threads,
-           "Threads of gRPC, one per call that is not a download; 0: what the "
-           "other limits need")
-      ->check(CLI::Range(0, 65'536));
+      .Add("--max-short-calls", &options->calls.short_calls,
+           "Other calls (list, show, tag, delete, backup) at work at once")
+      ->check(CLI::Range(1, 1024));
 }
 
 void AddWaitingFlags(FlagParser& flags, ServerOptions* options,
@@ -172,6 +174,13 @@ void AddMemoryFlags(FlagParser& flags, ServerOptions* options,
   flags.AddSize("--download-buffer", &options->download_buffer_bytes,
                 kMemoryOrNoneRange,
                 "Stored values past which downloads stop reading ahead");
+  flags.AddSize("--answer-memory", &options->answer_memory_bytes, kMemoryRange,
+                "For answers that clients have not taken and calls that are "
+                "open");
+  flags.AddSize("--connection-memory", &options->connection_memory_bytes,
+                kConnectionMemoryRange,
+                "What gRPC may hold of all connections; past it calls are cut "
+                "off");
   flags.AddSize("--block-cache", &options->block_cache_bytes, kMemoryRange,
                 "Stored values that are kept for the next read (RocksDB's "
                 "cache); default: an eighth of the memory, 64MiB to 512MiB");
@@ -277,6 +286,8 @@ std::string DescribeOptions(const ServerOptions& options) {
       &text, " --memory-limit ", ByteSizeText(options.memory_limit_bytes),
       " --ingest-memory ", ByteSizeText(options.ingest_memory_bytes),
       " --metadata-memory ", ByteSizeText(options.metadata_memory_bytes),
+      " --connection-memory ", ByteSizeText(options.connection_memory_bytes),
+      " --answer-memory ", ByteSizeText(options.answer_memory_bytes),
       " --download-buffer ", ByteSizeText(options.download_buffer_bytes),
       " --block-cache ", ByteSizeText(options.block_cache_bytes));
   absl::StrAppend(&text, " --stall-timeout ", options.stall_timeout_seconds,

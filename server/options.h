@@ -28,8 +28,10 @@ struct ServerOptions {
   // Past it quiet ones end (server/connections/connection_table.h).
   size_t max_connections = 1024;
   int max_open_tables = 512;
-  // 0: as many as the calls need that may run and wait, at least 128.
-  uint32_t max_rpc_threads = 0;
+  // Answers that clients have not taken, and calls that are open.
+  uint64_t answer_memory_bytes = 64ull << 20;
+  // gRPC's, of all connections: what arrives, what calls take of it.
+  uint64_t connection_memory_bytes = 128ull << 20;
   uint64_t download_buffer_bytes = 256ull << 20;  // pinned by all downloads
   uint64_t block_cache_bytes = 64ull << 20;
   uint32_t grace_seconds = 30;

@@ -48,13 +48,17 @@ std::string UniqueSuffix() {
 struct LockAttempt {
   int descriptor = -1;  // -1: not locked; the file system may know no locks
   bool busy = false;    // somebody else has it locked
+  bool gone = false;    // somebody else has removed it
 };
 
 LockAttempt LockDirectory(const fs::path& directory) {
   LockAttempt attempt;
   const int descriptor =
       open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (descriptor < 0) return attempt;
+  if (descriptor < 0) {
+    attempt.gone = errno == ENOENT;
+    return attempt;
+  }
   if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
     attempt.descriptor = descriptor;
     return attempt;
@@ -320,8 +324,9 @@ absl::Status Staging::CreateLocked(const fs::path& parent) {
     }
     const LockAttempt lock = LockDirectory(path);
     lock_descriptor_ = lock.descriptor;
-    // Another process may have taken it for abandoned before it was locked.
-    if (lock.busy) continue;
+    // Another process may have taken it for abandoned before it was locked,
+    // and may be done with that already.
+    if (lock.busy || lock.gone) continue;
     if (lock_descriptor_ >= 0 && !IsSameDirectory(lock_descriptor_, path)) {
       close(std::exchange(lock_descriptor_, -1));
       continue;

@@ -2,16 +2,19 @@
 
 #include "base/error_reason.h"
 #include "base/status.h"
-#include "base/text/quote.h"
+#include "server/calls/short_call.h"
 
 namespace qstore::server {
 
-grpc::Status AdminService::CreateBackup(grpc::ServerContext* context,
-                                        const v1::CreateBackupRequest* request,
-                                        v1::CreateBackupResponse* response) {
-  CallFrame call(environment_, kCreateBackupMethod, context,
-                 Quoted(request->name()));
-  return call.Run([&] { return RunCreateBackup(*request, response); });
+grpc::ServerUnaryReactor* AdminService::CreateBackup(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* answer) {
+  return StartShortCall<v1::CreateBackupRequest, v1::CreateBackupResponse>(
+      environment_, kCreateBackupMethod, context, request, answer,
+      [this](CallFrame* /*call*/, const v1::CreateBackupRequest& message,
+             v1::CreateBackupResponse* response) {
+        return RunCreateBackup(message, response);
+      });
 }
 
 absl::Status AdminService::RunCreateBackup(
@@ -31,17 +34,19 @@ absl::Status AdminService::RunCreateBackup(
   return absl::OkStatus();
 }
 
-grpc::Status AdminService::GetScrubStatus(
-    grpc::ServerContext* context, const v1::GetScrubStatusRequest* /*request*/,
-    v1::ScrubStatus* response) {
-  CallFrame call(environment_, kGetScrubStatusMethod, context);
-  return call.Run([&] {
-    if (scrubber_ != nullptr) {
-      *response = scrubber_->Status();
-      response->set_enabled(true);
-    }
-    return absl::OkStatus();
-  });
+grpc::ServerUnaryReactor* AdminService::GetScrubStatus(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* answer) {
+  return StartShortCall<v1::GetScrubStatusRequest, v1::ScrubStatus>(
+      environment_, kGetScrubStatusMethod, context, request, answer,
+      [this](CallFrame* /*call*/, const v1::GetScrubStatusRequest& /*message*/,
+             v1::ScrubStatus* response) {
+        if (scrubber_ != nullptr) {
+          *response = scrubber_->Status();
+          response->set_enabled(true);
+        }
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace qstore::server

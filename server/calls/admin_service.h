@@ -1,5 +1,5 @@
 // The gRPC service for operators (admin.proto). Its calls are short ones for
-// CallAdmission, and run on a thread of gRPC's each.
+// CallAdmission.
 #pragma once
 
 #include "absl/status/status.h"
@@ -12,7 +12,9 @@
 
 namespace qstore::server {
 
-class AdminService final : public v1::Admin::Service {
+class AdminService final
+    : public v1::Admin::WithRawCallbackMethod_CreateBackup<
+          v1::Admin::WithRawCallbackMethod_GetScrubStatus<v1::Admin::Service>> {
  public:
   // All outlive the service. Without `backups` CreateBackup is refused,
   // without `scrubber` the scrub is off.
@@ -23,12 +25,12 @@ class AdminService final : public v1::Admin::Service {
         backups_(backups),
         scrubber_(scrubber) {}
 
-  grpc::Status CreateBackup(grpc::ServerContext* context,
-                            const v1::CreateBackupRequest* request,
-                            v1::CreateBackupResponse* response) override;
-  grpc::Status GetScrubStatus(grpc::ServerContext* context,
-                              const v1::GetScrubStatusRequest* request,
-                              v1::ScrubStatus* response) override;
+  grpc::ServerUnaryReactor* CreateBackup(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* GetScrubStatus(grpc::CallbackServerContext* context,
+                                           const grpc::ByteBuffer* request,
+                                           grpc::ByteBuffer* answer) override;
 
  private:
   absl::Status RunCreateBackup(const v1::CreateBackupRequest& request,

@@ -1,6 +1,7 @@
 #include "server/calls/call_frame.h"
 
 #include <cassert>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "base/text/byte_format.h"
 #include "server/calls/reference_message.h"
 #include "server/calls/request_id.h"
+#include "server/connections/peer_address.h"
 #include "server/log_format.h"
 
 namespace qstore::server {
@@ -38,24 +40,15 @@ CallFrame::CallFrame(const CallEnvironment& environment,
       method_(method),
       context_(context),
       peer_(context->peer()),
+      peer_address_(PeerAddressOf(std::string_view(peer_))),
       request_id_(RequestIdOf(*context)),
       begin_(std::chrono::steady_clock::now()),
       object_(std::move(object)) {
   context->AddInitialMetadata(kRequestIdKey, request_id_);
 }
 
-grpc::Status CallFrame::Run(absl::FunctionRef<absl::Status()> work) {
-  return End(Admitted(work));
-}
-
-absl::Status CallFrame::Admitted(absl::FunctionRef<absl::Status()> work) {
-  // Asked on this thread alone, as gRPC wants it.
-  QSTORE_ASSIGN_OR_RETURN(const auto permit,
-                          environment_.admission->Enter(method_.kind, [this] {
-                            return context_->IsCancelled();
-                          }));
-  if (!method_.about_model) QSTORE_RETURN_IF_ERROR(Authorize(std::string()));
-  return work();
+absl::Status CallFrame::AuthorizeWhole() {
+  return method_.about_model ? absl::OkStatus() : Authorize(std::string());
 }
 
 absl::StatusOr<ModelReference> CallFrame::Authorize(

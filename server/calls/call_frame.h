@@ -2,17 +2,16 @@
 // rights, a request id, a line in the log when it ends, its share of the
 // counts, and its error in the form in which it leaves the server.
 //
-// A call on a thread of its own is given to Run. One with a reactor
-// (Download) waits for its turn by itself, and uses Authorize and End.
+// Waiting for the turn is pooled_call's, and Download's own.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <string>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/thread_pool.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
 #include "model/names.h"
@@ -23,6 +22,8 @@
 #include "server/calls/rights.h"
 #include "server/calls/status_mapping.h"
 #include "server/limits/call_admission.h"
+#include "server/limits/open_calls.h"
+#include "server/limits/stall_watch.h"
 
 namespace qstore::server {
 
@@ -31,6 +32,9 @@ struct CallEnvironment {
   CallAdmission* admission = nullptr;
   const Rights* rights = nullptr;
   CallCounts* counts = nullptr;
+  StallWatch* stalls = nullptr;
+  OpenCalls* open_calls = nullptr;
+  ThreadPool* short_calls = nullptr;  // that do the work of short calls
   // Whose path clients are not told; null: none.
   const std::string* data_dir = nullptr;
 };
@@ -45,15 +49,13 @@ class CallFrame {
   CallFrame(const CallFrame&) = delete;
   CallFrame& operator=(const CallFrame&) = delete;
 
-  // The whole call: waits for its turn, does `work` while it has it, and ends.
-  // A method that is not about one model is authorized before `work`.
-  grpc::Status Run(absl::FunctionRef<absl::Status()> work);
-
   // The valid reference, when the caller has the right to this method for its
   // model. Every call about a model asks before it does anything. "latest" when
   // neither tag nor revision is given.
   absl::StatusOr<ModelReference> Authorize(const v1::Reference& reference);
   absl::Status Authorize(const std::string& model);
+  // Of a method that is not about one model: the same. OK of others.
+  absl::Status AuthorizeWhole();
 
   // "org/name:tag", for the log and for errors; safe to print.
   void set_object(std::string object) { object_ = std::move(object); }
@@ -67,15 +69,16 @@ class CallFrame {
   // Payload of the model, sent or received.
   void add_bytes(uint64_t bytes) { payload_bytes_ += bytes; }
 
+  // Whose share it is of (connections/peer_address.h).
+  const std::string& peer_address() const { return peer_address_; }
   const std::string& request_id() const { return request_id_; }
 
   // Logs and counts the call, and gives gRPC its status: with advice on damage
   // and details (status_mapping.h), of which the reason is never missing. Call
-  // once, by Run or after it has been decided not to use it.
+  // once.
   grpc::Status End(const absl::Status& status);
 
  private:
-  absl::Status Admitted(absl::FunctionRef<absl::Status()> work);
   void Log(const absl::Status& status, double seconds) const;
   nlohmann::ordered_json LogFields(const absl::Status& status,
                                    double seconds) const;
@@ -84,6 +87,7 @@ class CallFrame {
   const CallMethod& method_;
   grpc::ServerContextBase* const context_;
   const std::string peer_;
+  const std::string peer_address_;
   const std::string request_id_;
   const std::chrono::steady_clock::time_point begin_;
   std::string object_;

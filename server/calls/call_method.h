@@ -23,7 +23,7 @@ struct CallMethod {
 inline constexpr CallMethod kUploadMethod{"Upload", CallKind::kUpload, true,
                                           false};
 inline constexpr CallMethod kGetUploadStateMethod{
-    "GetUploadState", CallKind::kShort, false, false};
+    "GetUploadState", CallKind::kWaiting, false, false};
 inline constexpr CallMethod kDownloadMethod{"Download", CallKind::kDownload,
                                             true, true};
 inline constexpr CallMethod kListModelsMethod{"ListModels", CallKind::kShort,

@@ -1,11 +1,13 @@
 #include "server/calls/service.h"
 
-#include "base/status.h"
 #include "server/calls/delete_call.h"
 #include "server/calls/get_revision_call.h"
 #include "server/calls/list_models_call.h"
-#include "server/calls/reference_message.h"
 #include "server/calls/set_tag_call.h"
+#include "server/calls/short_call.h"
+#include "server/check/verify_stream.h"
+#include "server/upload/upload_state_call.h"
+#include "server/upload/upload_stream.h"
 
 namespace qstore::server {
 
@@ -22,24 +24,16 @@ ModelStoreService::ModelStoreService(storage::ModelStore* store,
       verify_(verify),
       listings_(listings) {}
 
-grpc::Status ModelStoreService::Upload(
-    grpc::ServerContext* context, grpc::ServerReader<v1::UploadRequest>* reader,
-    v1::UploadResponse* response) {
-  CallFrame call(environment_, kUploadMethod, context);
-  return call.Run([&] {
-    return UploadCall(upload_, &call, context, reader).Run(response);
-  });
+grpc::ServerReadReactor<grpc::ByteBuffer>* ModelStoreService::Upload(
+    grpc::CallbackServerContext* context, grpc::ByteBuffer* answer) {
+  return UploadStream::Start(upload_, environment_, context, answer);
 }
 
-grpc::Status ModelStoreService::GetUploadState(
-    grpc::ServerContext* context, const v1::GetUploadStateRequest* request,
-    v1::GetUploadStateResponse* response) {
-  CallFrame call(environment_, kGetUploadStateMethod, context);
-  return call.Run([&]() -> absl::Status {
-    QSTORE_RETURN_IF_ERROR(ValidateUploadKey(request->upload_key()));
-    *response = upload_.park->Find(*request);
-    return absl::OkStatus();
-  });
+grpc::ServerUnaryReactor* ModelStoreService::GetUploadState(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* answer) {
+  return UploadStateCall::Start(upload_.park, environment_, context, *request,
+                                answer);
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ModelStoreService::Download(
@@ -47,53 +41,55 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* ModelStoreService::Download(
   return DownloadCall::Start(download_, environment_, context, *request);
 }
 
-grpc::Status ModelStoreService::ListModels(grpc::ServerContext* context,
-                                           const v1::ListModelsRequest* request,
-                                           v1::ListModelsResponse* response) {
-  CallFrame call(environment_, kListModelsMethod, context);
-  return call.Run(
-      [&] { return server::ListModels(store_, *request, response); });
+grpc::ServerUnaryReactor* ModelStoreService::ListModels(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* answer) {
+  return StartShortCall<v1::ListModelsRequest, v1::ListModelsResponse>(
+      environment_, kListModelsMethod, context, request, answer,
+      [this](CallFrame* /*call*/, const v1::ListModelsRequest& message,
+             v1::ListModelsResponse* response) {
+        return server::ListModels(store_, message, response);
+      });
 }
 
-grpc::Status ModelStoreService::GetRevision(
-    grpc::ServerContext* context, const v1::GetRevisionRequest* request,
-    v1::GetRevisionResponse* response) {
-  CallFrame call(environment_, kGetRevisionMethod, context,
-                 NameOf(request->reference()));
-  return call.Run([&] {
-    return server::GetRevision(store_, download_.metadata, listings_, &call,
-                               *request, response);
-  });
+grpc::ServerUnaryReactor* ModelStoreService::GetRevision(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* answer) {
+  return StartShortCall<v1::GetRevisionRequest, v1::GetRevisionResponse>(
+      environment_, kGetRevisionMethod, context, request, answer,
+      [this](CallFrame* call, const v1::GetRevisionRequest& message,
+             v1::GetRevisionResponse* response) {
+        return server::GetRevision(store_, download_.metadata, listings_, call,
+                                   message, response);
+      });
 }
 
-grpc::Status ModelStoreService::SetTag(grpc::ServerContext* context,
-                                       const v1::SetTagRequest* request,
-                                       v1::SetTagResponse* response) {
-  CallFrame call(environment_, kSetTagMethod, context,
-                 NameOf(request->reference()));
-  return call.Run(
-      [&] { return server::SetTag(store_, &call, *request, response); });
+grpc::ServerUnaryReactor* ModelStoreService::SetTag(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* answer) {
+  return StartShortCall<v1::SetTagRequest, v1::SetTagResponse>(
+      environment_, kSetTagMethod, context, request, answer,
+      [this](CallFrame* call, const v1::SetTagRequest& message,
+             v1::SetTagResponse* response) {
+        return server::SetTag(store_, call, message, response);
+      });
 }
 
-grpc::Status ModelStoreService::Delete(grpc::ServerContext* context,
-                                       const v1::DeleteRequest* request,
-                                       v1::DeleteResponse* response) {
-  CallFrame call(environment_, kDeleteMethod, context,
-                 NameOf(request->reference()));
-  return call.Run([&] {
-    return server::Delete(store_, upload_.ingest.quotas, listings_, &call,
-                          *request, response);
-  });
+grpc::ServerUnaryReactor* ModelStoreService::Delete(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* answer) {
+  return StartShortCall<v1::DeleteRequest, v1::DeleteResponse>(
+      environment_, kDeleteMethod, context, request, answer,
+      [this](CallFrame* call, const v1::DeleteRequest& message,
+             v1::DeleteResponse* response) {
+        return server::Delete(store_, upload_.ingest.quotas, listings_, call,
+                              message, response);
+      });
 }
 
-grpc::Status ModelStoreService::Verify(
-    grpc::ServerContext* context, const v1::VerifyRequest* request,
-    grpc::ServerWriter<v1::VerifyResponse>* writer) {
-  CallFrame call(environment_, kVerifyMethod, context,
-                 NameOf(request->reference()));
-  return call.Run([&] {
-    return VerifyRevision(verify_, &call, context, *request, writer);
-  });
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ModelStoreService::Verify(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  return VerifyStream::Start(verify_, environment_, context, *request);
 }
 
 }  // namespace qstore::server

@@ -1,6 +1,5 @@
-// The gRPC service: puts each call into its frame (call_frame.h) and gives the
-// work to the file that is named after it. Upload, Verify and the short calls
-// run on a thread of gRPC's each; Download has a reactor
+// The gRPC service: gives each call to the file that is named after it. All of
+// them are reactors over bytes, so that no thread of gRPC's waits for a client
 // (docs/decisions/grpc-server-model.md).
 #pragma once
 
@@ -15,9 +14,17 @@
 
 namespace qstore::server {
 
-class ModelStoreService final
-    : public v1::ModelStore::WithRawCallbackMethod_Download<
-          v1::ModelStore::Service> {
+using RawModelStore = v1::ModelStore::WithRawCallbackMethod_Upload<
+    v1::ModelStore::WithRawCallbackMethod_GetUploadState<
+        v1::ModelStore::WithRawCallbackMethod_Download<
+            v1::ModelStore::WithRawCallbackMethod_ListModels<
+                v1::ModelStore::WithRawCallbackMethod_GetRevision<
+                    v1::ModelStore::WithRawCallbackMethod_SetTag<
+                        v1::ModelStore::WithRawCallbackMethod_Delete<
+                            v1::ModelStore::WithRawCallbackMethod_Verify<
+                                v1::ModelStore::Service>>>>>>>>;
+
+class ModelStoreService final : public RawModelStore {
  public:
   // All outlive the service. `listings` null: none are kept.
   ModelStoreService(storage::ModelStore* store,
@@ -27,30 +34,29 @@ class ModelStoreService final
                     const VerifyResources& verify,
                     KeptListings* listings = nullptr);
 
-  grpc::Status Upload(grpc::ServerContext* context,
-                      grpc::ServerReader<v1::UploadRequest>* reader,
-                      v1::UploadResponse* response) override;
-  grpc::Status GetUploadState(grpc::ServerContext* context,
-                              const v1::GetUploadStateRequest* request,
-                              v1::GetUploadStateResponse* response) override;
+  grpc::ServerReadReactor<grpc::ByteBuffer>* Upload(
+      grpc::CallbackServerContext* context, grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* GetUploadState(grpc::CallbackServerContext* context,
+                                           const grpc::ByteBuffer* request,
+                                           grpc::ByteBuffer* answer) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Download(
       grpc::CallbackServerContext* context,
       const grpc::ByteBuffer* request) override;
-  grpc::Status ListModels(grpc::ServerContext* context,
-                          const v1::ListModelsRequest* request,
-                          v1::ListModelsResponse* response) override;
-  grpc::Status GetRevision(grpc::ServerContext* context,
-                           const v1::GetRevisionRequest* request,
-                           v1::GetRevisionResponse* response) override;
-  grpc::Status SetTag(grpc::ServerContext* context,
-                      const v1::SetTagRequest* request,
-                      v1::SetTagResponse* response) override;
-  grpc::Status Delete(grpc::ServerContext* context,
-                      const v1::DeleteRequest* request,
-                      v1::DeleteResponse* response) override;
-  grpc::Status Verify(grpc::ServerContext* context,
-                      const v1::VerifyRequest* request,
-                      grpc::ServerWriter<v1::VerifyResponse>* writer) override;
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* GetRevision(grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* SetTag(grpc::CallbackServerContext* context,
+                                   const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext* context,
+                                   const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* answer) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Verify(
+      grpc::CallbackServerContext* context,
+      const grpc::ByteBuffer* request) override;
 
  private:
   storage::ModelStore* const store_;

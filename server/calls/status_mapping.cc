@@ -134,6 +134,13 @@ absl::Status SlowClientError(const char* what,
                     kReasonSlowClient);
 }
 
+absl::Status MadeRoomError() {
+  return WithReason(
+      absl::CancelledError("the call made room for others: its address had "
+                           "more than its share while they waited"),
+      kReasonCancelled);
+}
+
 absl::Status WithRetryHint(absl::Status status, absl::Duration delay) {
   if (status.ok()) return status;
   google::rpc::RetryInfo retry;

@@ -42,6 +42,9 @@ absl::Status ClientGoneError();
 absl::Status SlowClientError(const char* what,
                              std::chrono::milliseconds timeout);
 
+// CANCELLED: its place, or its room, went to another caller.
+absl::Status MadeRoomError();
+
 // Says what to do about damage to what is stored, when that is what `status`
 // tells of.
 absl::Status AdviseOnDamage(const absl::Status& status);

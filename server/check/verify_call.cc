@@ -31,21 +31,10 @@ v1::VerifyResponse ToWire(const VerifyProgress& progress,
 
 absl::Status VerifyRevision(
     const VerifyResources& resources, CallFrame* call,
-    grpc::ServerContext* context, const v1::VerifyRequest& request,
-    grpc::ServerWriterInterface<v1::VerifyResponse>* writer) {
+    const std::function<bool()>& cancelled, const v1::VerifyRequest& request,
+    absl::FunctionRef<bool(const v1::VerifyResponse&)> write) {
   QSTORE_ASSIGN_OR_RETURN(const ModelReference reference,
                           call->Authorize(request.reference()));
-  const auto slow = [&resources] {
-    return SlowClientError("took", resources.stalls->timeout());
-  };
-  StallWatch::Call stall(resources.stalls,
-                         [context, slow] { CutOff(context, slow()); });
-  const auto write = [&](const v1::VerifyResponse& response) {
-    stall.BeginWait();
-    const bool written = writer->Write(response);
-    stall.EndWait();
-    return written;
-  };
   QSTORE_ASSIGN_OR_RETURN(const auto reader,
                           resources.store->OpenRevision(reference));
   const std::string& revision = reader->revision().revision;
@@ -54,11 +43,10 @@ absl::Status VerifyRevision(
                           LeaseMetadata(resources.metadata, *reader));
 
   RevisionVerifier verifier(reader.get(), resources.pool, resources.codecs,
-                            resources.budget,
-                            [context] { return context->IsCancelled(); });
+                            resources.budget, cancelled);
   auto last_report = std::chrono::steady_clock::now();
   const auto report = [&](const VerifyProgress& progress) {
-    if (context->IsCancelled()) return false;
+    if (cancelled()) return false;
     const auto now = std::chrono::steady_clock::now();
     if (now - last_report < kVerifyReportInterval) return true;
     last_report = now;
@@ -73,8 +61,7 @@ absl::Status VerifyRevision(
     last.set_done(true);
     if (!write(last)) status = ClientGoneError();
   }
-  const bool cancelled = EffectiveReasonOf(status) == kReasonCancelled;
-  return cancelled && stall.stalled() ? slow() : status;
+  return status;
 }
 
 }  // namespace qstore::server

@@ -82,7 +82,7 @@ void DownloadCall::Enqueue() {
     waiting_ = true;
   }
   const uint64_t ticket = admission_->EnterLater(
-      CallKind::kDownload,
+      CallKind::kDownload, {.address = frame_.peer_address(), .call = &stall_},
       [this](absl::StatusOr<CallAdmission::Permit> answer) {
         Admitted(std::move(answer));
       });

@@ -1,9 +1,10 @@
 #include "server/limits/call_admission.h"
 
+#include <algorithm>
 #include <iterator>
 #include <limits>
-#include <memory>
-#include <optional>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -17,9 +18,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::array<const char*, kCallKindCount> kPluralNames = {
-    "calls", "uploads", "downloads", "verifications"};
+    "short calls", "uploads", "downloads", "verifications", "calls"};
 
 constexpr absl::Duration kRetryDelay = absl::Seconds(2);
+// Short calls are many, and wait for moments.
+constexpr size_t kMaxQueuedShortCalls = 4096;
+// A call that waits claims a place of others when this part of its time is
+// over.
+constexpr int kPatientPart = 3;
+
+constexpr size_t kUnlimited = std::numeric_limits<size_t>::max();
 
 absl::Status Busy(size_t kind, size_t running, const std::string& why) {
   return WithRetryHint(
@@ -32,28 +40,6 @@ absl::Status Busy(size_t kind, size_t running, const std::string& why) {
       kRetryDelay);
 }
 
-// What a thread in Enter waits for.
-struct Turn {
-  absl::Mutex mutex;
-  std::optional<absl::StatusOr<CallAdmission::Permit>> answer
-      ABSL_GUARDED_BY(mutex);
-  bool cancelled ABSL_GUARDED_BY(mutex) = false;
-
-  bool HasAnswer() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    return answer.has_value();
-  }
-  bool IsOver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    return cancelled || answer.has_value();
-  }
-};
-
-// False: it was cancelled first.
-bool AwaitAnswer(Turn* turn) {
-  const absl::MutexLock lock(&turn->mutex);
-  turn->mutex.Await(absl::Condition(turn, &Turn::IsOver));
-  return turn->HasAnswer();
-}
-
 }  // namespace
 
 CallAdmission::Permit& CallAdmission::Permit::operator=(
@@ -62,24 +48,35 @@ CallAdmission::Permit& CallAdmission::Permit::operator=(
     Release();
     admission_ = std::exchange(other.admission_, nullptr);
     kind_ = other.kind_;
+    caller_ = other.caller_;
   }
   return *this;
 }
 
 void CallAdmission::Permit::Release() {
   if (CallAdmission* admission = std::exchange(admission_, nullptr)) {
-    admission->Leave(kind_);
+    admission->Leave(kind_, caller_);
   }
 }
 
-CallAdmission::CallAdmission(const Limits& limits, Timer* timer,
-                             CancellationWatch* watch)
-    : limits_{std::numeric_limits<size_t>::max(), limits.uploads,
-              limits.downloads, limits.verifies},
-      max_queued_(limits.queued),
-      queue_timeout_(limits.queue_timeout),
-      watch_(watch),
-      expiry_(timer, [this] { ExpireWaiters(); }) {}
+void CallAdmission::Permit::OutliveCall() {
+  if (admission_ == nullptr) return;
+  const absl::MutexLock lock(&admission_->mutex_);
+  caller_->call = nullptr;
+}
+
+CallAdmission::CallAdmission(const Limits& limits, Timer* timer)
+    : queue_timeout_(limits.queue_timeout),
+      expiry_(timer, [this] { Expire(); }) {
+  const absl::MutexLock lock(&mutex_);
+  for (Places& places : places_) places.max_queued = limits.queued;
+  places(CallKind::kShort).limit = limits.short_calls;
+  places(CallKind::kShort).max_queued = kMaxQueuedShortCalls;
+  places(CallKind::kUpload).limit = limits.uploads;
+  places(CallKind::kDownload).limit = limits.downloads;
+  places(CallKind::kVerify).limit = limits.verifies;
+  places(CallKind::kWaiting).limit = kUnlimited;
+}
 
 CallAdmission::~CallAdmission() {
   expiry_.Stop();
@@ -88,66 +85,89 @@ CallAdmission::~CallAdmission() {
   QSTORE_DCHECK(running_total_ == 0);
 }
 
-absl::StatusOr<CallAdmission::Permit> CallAdmission::Enter(
-    CallKind kind, const std::function<bool()>& cancelled) {
-  // Shared, since an answer may be on its way while this thread gives up.
-  const auto turn = std::make_shared<Turn>();
-  const uint64_t ticket =
-      EnterLater(kind, [turn](absl::StatusOr<Permit> answer) {
-        const absl::MutexLock lock(&turn->mutex);
-        turn->answer = std::move(answer);
-      });
-  if (ticket != 0 && cancelled) {
-    const std::function<void()> wake = [&turn] {
-      const absl::MutexLock lock(&turn->mutex);
-      turn->cancelled = true;
-    };
-    const CancellationWatch::Waiter waiter(watch_, cancelled, wake);
-    if (!AwaitAnswer(turn.get()) && Forget(kind, ticket)) {
-      return WithReason(
-          absl::CancelledError(
-              "the client cancelled or went away while the call was waiting"),
-          kReasonCancelled);
-    }
-  }
-  const absl::MutexLock lock(&turn->mutex);
-  turn->mutex.Await(absl::Condition(turn.get(), &Turn::HasAnswer));
-  return *std::move(turn->answer);
-}
-
-uint64_t CallAdmission::EnterLater(CallKind kind, Done done) {
-  const auto index = static_cast<size_t>(kind);
+uint64_t CallAdmission::EnterLater(CallKind kind, Caller caller, Done done) {
   absl::StatusOr<Permit> answer;
+  Done told;  // the answer; this call, or one that goes for it
+  uint64_t ticket = 0;
   {
     const absl::MutexLock lock(&mutex_);
+    Places& places = this->places(kind);
     if (draining_) {
       answer = Draining();
-    } else if (running_[index] < limits_[index]) {
-      ++running_[index];
-      ++running_total_;
-      CheckCounts();
-      answer = Permit(this, kind);
-    } else if (queues_[index].size() < max_queued_) {
-      const Timer::TimePoint expiry = Clock::now() + queue_timeout_;
-      queues_[index].push_back({next_ticket_, expiry, std::move(done)});
-      expiry_.SetNoLaterThan(expiry);
-      CheckCounts();
-      return next_ticket_++;
+      told = std::move(done);
+    } else if (places.running.size() < places.limit) {
+      answer = Run(kind, std::move(caller));
+      told = std::move(done);
+    } else if (MakeRoom(places, caller.address, &told)) {
+      if (told) answer = QueueFull(kind, places);
+      const Timer::TimePoint now = Clock::now();
+      ticket = next_ticket_++;
+      places.queue.push_back({ticket, now + queue_timeout_,
+                              now + queue_timeout_ / kPatientPart,
+                              std::move(caller), std::move(done)});
+      SetAlarm(places);
     } else {
-      answer = Busy(index, running_[index],
-                    absl::StrCat(queues_[index].size(), " wait already"));
+      answer = QueueFull(kind, places);
+      told = std::move(done);
     }
+    CheckCounts();
   }
-  done(std::move(answer));
-  return 0;
+  if (told) told(std::move(answer));
+  return ticket;
+}
+
+CallAdmission::Permit CallAdmission::Run(CallKind kind, Caller caller) {
+  Places& places = this->places(kind);
+  ++places.running_by_address[caller.address];
+  ++running_total_;
+  return {this, kind,
+          places.running.insert(places.running.end(), std::move(caller))};
+}
+
+bool CallAdmission::MakeRoom(Places& places, const std::string& address,
+                             Done* gone) {
+  if (places.queue.size() < places.max_queued) return true;
+  std::unordered_map<std::string, size_t> waiting;
+  for (const Waiter& waiter : places.queue) ++waiting[waiter.caller.address];
+  const auto most = std::max_element(
+      waiting.begin(), waiting.end(),
+      [](const auto& a, const auto& b) { return a.second < b.second; });
+  // With one more it must not have more than the other then has.
+  const auto own = waiting.find(address);
+  const size_t own_count = own == waiting.end() ? 0 : own->second;
+  if (most == waiting.end() || own_count + 1 >= most->second) return false;
+  const auto last = std::find_if(places.queue.rbegin(), places.queue.rend(),
+                                 [&](const Waiter& waiter) {
+                                   return waiter.caller.address == most->first;
+                                 });
+  *gone = std::move(last->done);
+  places.queue.erase(std::prev(last.base()));
+  return true;
+}
+
+CallAdmission::Queue::iterator CallAdmission::Next(Places& places) {
+  const auto running = [&places](const Waiter& waiter) {
+    const auto found = places.running_by_address.find(waiter.caller.address);
+    return found == places.running_by_address.end() ? 0 : found->second;
+  };
+  return std::min_element(places.queue.begin(), places.queue.end(),
+                          [&](const Waiter& a, const Waiter& b) {
+                            return running(a) < running(b);
+                          });
+}
+
+size_t CallAdmission::ShareOf(const Places& places) {
+  std::unordered_map<std::string, size_t> addresses = places.running_by_address;
+  for (const Waiter& waiter : places.queue) ++addresses[waiter.caller.address];
+  return std::max<size_t>(1,
+                          places.limit / std::max<size_t>(1, addresses.size()));
 }
 
 bool CallAdmission::Forget(CallKind kind, uint64_t ticket) {
   const absl::MutexLock lock(&mutex_);
-  return std::erase_if(queues_[static_cast<size_t>(kind)],
-                       [ticket](const Waiter& waiter) {
-                         return waiter.ticket == ticket;
-                       }) > 0;
+  return std::erase_if(places(kind).queue, [ticket](const Waiter& waiter) {
+           return waiter.ticket == ticket;
+         }) > 0;
 }
 
 void CallAdmission::StopAdmitting() {
@@ -155,7 +175,9 @@ void CallAdmission::StopAdmitting() {
   {
     const absl::MutexLock lock(&mutex_);
     draining_ = true;
-    for (Queue& queue : queues_) sent_away.splice(sent_away.end(), queue);
+    for (Places& places : places_) {
+      sent_away.splice(sent_away.end(), places.queue);
+    }
   }
   for (const Waiter& waiter : sent_away) waiter.done(Draining());
 }
@@ -168,7 +190,7 @@ size_t CallAdmission::running_calls() const {
 size_t CallAdmission::waiting_calls() const {
   const absl::MutexLock lock(&mutex_);
   size_t count = 0;
-  for (const Queue& queue : queues_) count += queue.size();
+  for (const Places& places : places_) count += places.queue.size();
   return count;
 }
 
@@ -181,60 +203,106 @@ bool CallAdmission::WaitUntilIdle(Clock::time_point deadline) {
                                  absl::FromChrono(deadline - Clock::now()));
 }
 
-void CallAdmission::Leave(CallKind kind) {
+void CallAdmission::Leave(CallKind kind, Running::iterator caller) {
   Queue next;
+  Permit permit;
   {
     const absl::MutexLock lock(&mutex_);
     CheckCounts();
-    Queue& queue = queues_[static_cast<size_t>(kind)];
-    if (queue.empty()) {
-      QSTORE_DCHECK(running_[static_cast<size_t>(kind)] > 0);
-      --running_[static_cast<size_t>(kind)];
+    Places& places = this->places(kind);
+    const auto count = places.running_by_address.find(caller->address);
+    QSTORE_DCHECK(count != places.running_by_address.end());
+    if (--count->second == 0) places.running_by_address.erase(count);
+    places.running.erase(caller);
+    if (places.queue.empty()) {
       // Whoever waits for the last one may destroy this once the lock is free.
       --running_total_;
       return;
     }
     // The place passes on, so this is in use until the next call leaves.
-    next.splice(next.end(), queue, queue.begin());
+    next.splice(next.end(), places.queue, Next(places));
+    --running_total_;
+    permit = Run(kind, next.front().caller);
   }
-  next.front().done(Permit(this, kind));
+  next.front().done(std::move(permit));
 }
 
-// Tells calls that have waited too long.
-void CallAdmission::ExpireWaiters() {
+// Of the addresses that have more than their share, the one with most gives.
+void CallAdmission::ClaimPlaceFor(const Waiter& waiter, Places& places) {
+  const size_t share = ShareOf(places);
+  const auto own = places.running_by_address.find(waiter.caller.address);
+  if (own != places.running_by_address.end() && own->second >= share) return;
+  const auto most = std::max_element(
+      places.running_by_address.begin(), places.running_by_address.end(),
+      [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most == places.running_by_address.end() || most->second <= share) return;
+  StallWatch::Call* ended = nullptr;
+  for (const Caller& caller : places.running) {
+    if (caller.address != most->first || caller.call == nullptr) continue;
+    if (ended == nullptr || caller.call->waited() >= ended->waited()) {
+      ended = caller.call;
+    }
+  }
+  if (ended != nullptr) ended->Expire();
+}
+
+// Tells calls that have waited too long, and finds places for those that have
+// waited long.
+void CallAdmission::Expire() {
   std::list<std::pair<Done, absl::Status>> expired;
   {
     const absl::MutexLock lock(&mutex_);
     const Timer::TimePoint now = Clock::now();
-    for (size_t i = 0; i < queues_.size(); ++i) {
-      Queue& queue = queues_[i];
-      while (!queue.empty() && queue.front().expiry <= now) {
+    for (size_t i = 0; i < places_.size(); ++i) {
+      Places& places = places_[i];
+      while (!places.queue.empty() && places.queue.front().expiry <= now) {
         const auto waited = absl::FromChrono(queue_timeout_);
-        expired.emplace_back(std::move(queue.front().done),
-                             Busy(i, running_[i],
+        expired.emplace_back(std::move(places.queue.front().done),
+                             Busy(i, places.running.size(),
                                   absl::StrCat("none ended within ",
                                                absl::FormatDuration(waited))));
-        queue.pop_front();
+        places.queue.pop_front();
       }
-      if (!queue.empty()) expiry_.SetNoLaterThan(queue.front().expiry);
+      for (Waiter& waiter : places.queue) {
+        if (waiter.claim > now) continue;
+        waiter.claim = Timer::TimePoint::max();
+        ClaimPlaceFor(waiter, places);
+      }
+      SetAlarm(places);
     }
   }
   for (const auto& [done, status] : expired) done(status);
 }
 
+void CallAdmission::SetAlarm(const Places& places) {
+  if (places.queue.empty()) return;
+  expiry_.SetNoLaterThan(places.queue.front().expiry);
+  // They ascend, but for those that are past.
+  const auto next = std::find_if(
+      places.queue.begin(), places.queue.end(), [](const Waiter& waiter) {
+        return waiter.claim != Timer::TimePoint::max();
+      });
+  if (next != places.queue.end()) expiry_.SetNoLaterThan(next->claim);
+}
+
 void CallAdmission::CheckCounts() const {
 #ifndef NDEBUG
   size_t sum = 0;
-  for (size_t i = 0; i < running_.size(); ++i) {
-    sum += running_[i];
-    QSTORE_DCHECK(running_[i] <= limits_[i]);
-    QSTORE_DCHECK(queues_[i].size() <= max_queued_);
+  for (const Places& places : places_) {
+    sum += places.running.size();
+    QSTORE_DCHECK(places.running.size() <= places.limit);
+    QSTORE_DCHECK(places.queue.size() <= places.max_queued);
     // Nobody waits before a free place, nor while the server drains.
-    QSTORE_DCHECK(queues_[i].empty() ||
-                  (running_[i] == limits_[i] && !draining_));
+    QSTORE_DCHECK(places.queue.empty() ||
+                  (places.running.size() == places.limit && !draining_));
   }
   QSTORE_DCHECK(sum == running_total_);
 #endif
+}
+
+absl::Status CallAdmission::QueueFull(CallKind kind, const Places& places) {
+  return Busy(static_cast<size_t>(kind), places.running.size(),
+              absl::StrCat(places.max_queued, " wait already"));
 }
 
 absl::Status CallAdmission::Draining() const {

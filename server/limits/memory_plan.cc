@@ -18,9 +18,12 @@ namespace {
 // What flags count in: MiB.
 constexpr uint64_t kMemoryUnitBytes = 1u << 20;
 
-// The program, threads of gRPC and their stacks, connections, RocksDB's filters
-// and indexes of open tables.
-constexpr uint64_t kProcessBytes = 64 * kMemoryUnitBytes;
+// The program, threads and their stacks, RocksDB's filters and indexes of open
+// tables.
+constexpr uint64_t kProcessBytes = 40 * kMemoryUnitBytes;
+// However little memory there is, so much is for connections and for answers.
+constexpr uint64_t kLeastConnectionBytes = 16 * kMemoryUnitBytes;
+constexpr uint64_t kLeastAnswerBytes = 4 * kMemoryUnitBytes;
 // Decoder (tests/codec/chunk_memory_test.cc) and the decoded chunk.
 constexpr uint64_t kDecoderBytes = (24 + 20) * kMemoryUnitBytes;
 constexpr uint64_t kCodecBytes = 64 * kMemoryUnitBytes + kDecoderBytes;
@@ -72,6 +75,8 @@ std::vector<MemoryPart> PlanMemory(const ServerOptions& options) {
   const uint64_t threads = EncodeThreadCount(options);
   return {
       {"the process itself", kProcessBytes},
+      {"connections (--connection-memory)", options.connection_memory_bytes},
+      {"answers not yet taken (--answer-memory)", options.answer_memory_bytes},
       {"codecs (--threads)", threads * kCodecBytes},
       {"chunks of uploads (--ingest-memory)", options.ingest_memory_bytes},
       {"messages and tables of uploads (--max-uploads)",
@@ -131,16 +136,27 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
   set("--max-downloads", &options->calls.downloads,
       std::clamp<uint64_t>(usable_bytes / 8 / model::kMaxValueBytes,
                            kLeastDownloads, defaults.calls.downloads));
+  set("--connection-memory", &options->connection_memory_bytes,
+      kLeastConnectionBytes);
+  set("--answer-memory", &options->answer_memory_bytes,
+      WholeMebibytes(std::clamp(usable_bytes / 32, kLeastAnswerBytes,
+                                defaults.answer_memory_bytes)));
   // What is left goes in equal parts to what makes things faster.
   set("--block-cache", &options->block_cache_bytes, kMemoryUnitBytes);
   set("--metadata-memory", &options->metadata_memory_bytes, kMemoryUnitBytes);
   set("--download-buffer", &options->download_buffer_bytes, 0);
-  const uint64_t planned_bytes =
-      PlannedBytes(*options) + SlackBytes(limit_bytes);
-  const uint64_t quarter_bytes =
-      limit_bytes > planned_bytes
-          ? WholeMebibytes((limit_bytes - planned_bytes) / 4)
-          : 0;
+  const auto left_bytes = [&] {
+    const uint64_t planned_bytes =
+        PlannedBytes(*options) + SlackBytes(limit_bytes);
+    return limit_bytes > planned_bytes ? limit_bytes - planned_bytes : 0;
+  };
+  // gRPC cuts off calls, honest ones too, when it has too little.
+  set("--connection-memory", &options->connection_memory_bytes,
+      std::min(
+          {WholeMebibytes(kLeastConnectionBytes + left_bytes() / 2),
+           WholeMebibytes(std::max(kLeastConnectionBytes, usable_bytes / 8)),
+           defaults.connection_memory_bytes}));
+  const uint64_t quarter_bytes = WholeMebibytes(left_bytes() / 4);
   set("--metadata-memory", &options->metadata_memory_bytes,
       std::clamp(quarter_bytes, kMemoryUnitBytes,
                  defaults.metadata_memory_bytes));
@@ -151,12 +167,8 @@ void ShareMemory(uint64_t limit_bytes, const IsGiven& given,
                                             defaults.ingest_memory_bytes)));
   // The cache has no bound of its own, since all of it is of use: what the
   // others leave. It holds one unit of the sum already.
-  const uint64_t shared_bytes =
-      PlannedBytes(*options) + SlackBytes(limit_bytes);
   set("--block-cache", &options->block_cache_bytes,
-      kMemoryUnitBytes + (limit_bytes > shared_bytes
-                              ? WholeMebibytes(limit_bytes - shared_bytes)
-                              : 0));
+      kMemoryUnitBytes + WholeMebibytes(left_bytes()));
 }
 
 uint64_t DefaultBlockCacheBytes(uint64_t machine_bytes) {

@@ -11,6 +11,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kNotWaiting = std::numeric_limits<int64_t>::max();
+// For longer than anybody may.
+constexpr int64_t kExpired = std::numeric_limits<int64_t>::min();
 
 }  // namespace
 
@@ -33,8 +35,12 @@ void StallWatch::LookAgainLater() {
   alarm_.SetNoLaterThan(Clock::now() + timeout_ / 4);
 }
 
+void StallWatch::LookAgainNow() { alarm_.SetNoLaterThan(Clock::now()); }
+
 void StallWatch::CancelStalled() {
-  const auto since = (Clock::now() - timeout_).time_since_epoch().count();
+  const auto since = timeout_.count() == 0
+                         ? kExpired
+                         : (Clock::now() - timeout_).time_since_epoch().count();
   std::vector<std::shared_ptr<Call::State>> stalled;
   {
     const absl::MutexLock lock(&mutex_);
@@ -85,10 +91,34 @@ StallWatch::Call::~Call() {
 }
 
 void StallWatch::Call::BeginWait() {
-  state_->waiting_since = Clock::now().time_since_epoch().count();
+  SetWaitingSince(Clock::now().time_since_epoch().count());
 }
 
-void StallWatch::Call::EndWait() { state_->waiting_since = kNotWaiting; }
+void StallWatch::Call::EndWait() { SetWaitingSince(kNotWaiting); }
+
+// What has expired stays so.
+void StallWatch::Call::SetWaitingSince(int64_t since) {
+  int64_t before = state_->waiting_since;
+  while (before != kExpired &&
+         !state_->waiting_since.compare_exchange_weak(before, since)) {
+  }
+}
+
+std::chrono::milliseconds StallWatch::Call::waited() const {
+  const int64_t since = state_->waiting_since;
+  if (since == kNotWaiting || since == kExpired) return {};
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      Clock::now().time_since_epoch() - Clock::duration(since));
+}
+
+void StallWatch::Call::Expire() {
+  state_->waiting_since = kExpired;
+  watch_->LookAgainNow();
+}
+
+bool StallWatch::Call::expired() const {
+  return state_->waiting_since == kExpired;
+}
 
 bool StallWatch::Call::stalled() const { return state_->stalled; }
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -38,12 +39,18 @@ class StallWatch {
     // Around each wait for the client.
     void BeginWait();
     void EndWait();
-    // Whether this was cancelled for stalling.
+    // How long the wait has lasted that it is in; zero: none.
+    std::chrono::milliseconds waited() const;
+    // Cancels it now, as if it had stalled. Does not wait for that.
+    void Expire();
+    // Whether this was cancelled for stalling, or by Expire.
     bool stalled() const;
+    bool expired() const;
 
    private:
     friend class StallWatch;
     struct State;
+    void SetWaitingSince(int64_t since);
     StallWatch* const watch_;
     const std::shared_ptr<State> state_;
   };
@@ -52,6 +59,7 @@ class StallWatch {
 
  private:
   void CancelStalled();
+  void LookAgainNow();
   void LookAgainLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::chrono::milliseconds timeout_;

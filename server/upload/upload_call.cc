@@ -23,14 +23,8 @@ std::string UploadName(const v1::UploadBegin& begin) {
 }  // namespace
 
 UploadCall::UploadCall(const UploadResources& resources, CallFrame* call,
-                       grpc::ServerContext* context, Reader* reader)
-    : resources_(resources),
-      call_(call),
-      context_(context),
-      reader_(reader),
-      stall_(resources.stalls, [context, stalls = resources.stalls] {
-        CutOff(context, SlowClientError("sent", stalls->timeout()));
-      }) {}
+                       UploadReader* reader)
+    : resources_(resources), call_(call), reader_(reader) {}
 
 absl::Status UploadCall::Run(v1::UploadResponse* response) {
   const absl::StatusOr<bool> received = Receive();
@@ -48,7 +42,7 @@ absl::Status UploadCall::Run(v1::UploadResponse* response) {
   if (!session_->upload_key().empty()) {
     const std::string client_id = session_->client_id();
     resources_.park->Park(std::move(session_),
-                          context_->IsCancelled() ? "" : client_id);
+                          reader_->IsOver() ? "" : client_id);
   }
   return absl::OkStatus();
 }
@@ -61,13 +55,10 @@ absl::Status UploadCall::Broken() {
   } else {
     keep = session_->Leave();
   }
-  const absl::Status why =
-      stall_.stalled() ? SlowClientError("sent", resources_.stalls->timeout())
-                       : ClientGoneError();
+  const absl::Status why = reader_->ClientGone();
   return WithReason(
       absl::CancelledError(absl::StrCat(
-          why.message(), stall_.stalled() ? ", after " : " after ",
-          received_bytes,
+          why.message(), ", after ", received_bytes,
           keep ? " bytes; it may go on" : " bytes; nothing was stored")),
       ReasonOf(why));
 }
@@ -90,36 +81,28 @@ std::unique_ptr<UploadSession> UploadCall::NewSession(
   // One that may be gone on with takes in what has come before it is parked,
   // which frees all that it waits for.
   if (first.begin().upload_key().empty()) {
-    resources.cancelled = [context = context_] {
-      return context->IsCancelled();
-    };
+    resources.cancelled = [reader = reader_] { return reader->IsOver(); };
   }
   return std::make_unique<UploadSession>(resources_.store, resources);
-}
-
-bool UploadCall::Read(v1::UploadRequest* request) {
-  stall_.BeginWait();
-  const bool any = reader_->Read(request);
-  stall_.EndWait();
-  return any;
 }
 
 absl::StatusOr<bool> UploadCall::Receive() {
   v1::UploadRequest request;
   session_ = NewSession(request);
   bool first = true;
-  while (Read(&request)) {
+  while (true) {
+    QSTORE_ASSIGN_OR_RETURN(const bool any, reader_->Read(&request));
+    if (!any) return !reader_->IsOver();
     if (std::exchange(first, false) && request.has_begin()) {
       QSTORE_RETURN_IF_ERROR(Begin(request));
       continue;
     }
     const absl::Status handled = session_->Handle(request);
     // What the connection's end broke off, and may be gone on with.
-    if (absl::IsCancelled(handled) && context_->IsCancelled()) return false;
+    if (absl::IsCancelled(handled) && reader_->IsOver()) return false;
     QSTORE_RETURN_IF_ERROR(handled);
     call_->add_bytes(request.bytes().payload().size());
   }
-  return !context_->IsCancelled();
 }
 
 absl::Status UploadCall::Begin(const v1::UploadRequest& first) {
@@ -132,12 +115,10 @@ absl::Status UploadCall::Begin(const v1::UploadRequest& first) {
     session_ = NewSession(first);
     QSTORE_RETURN_IF_ERROR(session_->Handle(first));
   }
-  session_->set_call_over(
-      [context = context_] { return context->IsCancelled(); });
+  session_->set_call_over([reader = reader_] { return reader->IsOver(); });
   if (!session_->upload_key().empty()) {
-    running_ =
-        resources_.park->Enter(begin.upload_key(), begin.client_id(),
-                               [context = context_] { context->TryCancel(); });
+    running_ = resources_.park->Enter(begin.upload_key(), begin.client_id(),
+                                      [reader = reader_] { reader->Cancel(); });
   }
   return absl::OkStatus();
 }

@@ -49,32 +49,49 @@ UploadPark::Running& UploadPark::Running::operator=(Running&& other) noexcept {
 void UploadPark::Running::End() {
   UploadPark* park = std::exchange(park_, nullptr);
   if (park == nullptr) return;
-  const absl::MutexLock lock(&park->mutex_);
-  park->running_.erase(call_);
+  call_->canceller->Clear();
+  {
+    const absl::MutexLock lock(&park->mutex_);
+    park->running_.erase(call_);
+  }
+  park->AnswerSearches();
+}
+
+void UploadPark::Running::Canceller::Cancel() {
+  const absl::MutexLock lock(&mutex_);
+  if (cancel_) cancel_();
+}
+
+void UploadPark::Running::Canceller::Clear() {
+  const absl::MutexLock lock(&mutex_);
+  cancel_ = nullptr;
 }
 
 UploadPark::UploadPark(const Limits& limits, Timer* timer, ThreadPool* pool)
     : limits_(limits),
       pool_(pool),
       closed_(limits.window.count() == 0),
-      expiry_(timer, [this] { BeginDropping(); }) {}
+      expiry_(timer, [this] { BeginDropping(); }),
+      search_end_(timer, [this] { AnswerSearches(); }) {}
 
 UploadPark::~UploadPark() {
   Close();
   expiry_.Stop();
+  search_end_.Stop();
   const absl::MutexLock lock(&mutex_);
   const auto has_dropped = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return !dropping_;
   };
   mutex_.Await(absl::Condition(&has_dropped));
-  QSTORE_DCHECK(parked_.empty() && running_.empty());
+  QSTORE_DCHECK(parked_.empty() && running_.empty() && searches_.empty());
 }
 
 UploadPark::Running UploadPark::Enter(const std::string& upload_key,
                                       const std::string& client_id,
                                       std::function<void()> cancel) {
   const absl::MutexLock lock(&mutex_);
-  running_.push_back({upload_key, client_id, std::move(cancel)});
+  running_.push_back({upload_key, client_id,
+                      std::make_shared<Running::Canceller>(std::move(cancel))});
   return {this, std::prev(running_.end())};
 }
 
@@ -122,31 +139,86 @@ void UploadPark::Keep(std::unique_ptr<UploadSession> session,
   SetAlarm();
 }
 
-v1::GetUploadStateResponse UploadPark::Find(
-    const v1::GetUploadStateRequest& request) {
-  const std::string& upload_key = request.upload_key();
+uint64_t UploadPark::FindLater(const v1::GetUploadStateRequest& request,
+                               Found found) {
+  std::vector<std::shared_ptr<Running::Canceller>> own;
   v1::GetUploadStateResponse state;
-  const absl::MutexLock lock(&mutex_);
-  for (const Running::Call& call : running_) {
-    if (call.upload_key == upload_key &&
-        call.client_id == request.client_id()) {
-      call.cancel();
+  uint64_t number = 0;
+  {
+    const absl::MutexLock lock(&mutex_);
+    for (const Running::Call& call : running_) {
+      if (call.upload_key == request.upload_key() &&
+          call.client_id == request.client_id()) {
+        own.push_back(call.canceller);
+      }
+    }
+    Search search{.number = next_search_,
+                  .request = request,
+                  .own_is_over = false,
+                  .deadline = std::chrono::steady_clock::now() +
+                              absl::ToChronoSeconds(kOwnCallTimeout),
+                  .found = {}};
+    if (IsReady(search)) {
+      state = StateOf(request);
+    } else {
+      number = next_search_++;
+      search.found = std::move(found);
+      search_end_.SetNoLaterThan(search.deadline);
+      searches_.push_back(std::move(search));
     }
   }
-  const auto own_is_over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return !IsRunning(upload_key, &request.client_id());
-  };
-  mutex_.AwaitWithTimeout(absl::Condition(&own_is_over), kOwnCallTimeout);
-  const auto others_are_over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return !IsRunning(upload_key, nullptr);
-  };
-  mutex_.AwaitWithTimeout(absl::Condition(&others_are_over), kOtherCallTimeout);
-  const auto found = FindParkedFor(upload_key, request.client_id());
+  for (const auto& canceller : own) canceller->Cancel();
+  if (number == 0) found(state);
+  return number;
+}
+
+bool UploadPark::Forget(uint64_t search) {
+  const absl::MutexLock lock(&mutex_);
+  return std::erase_if(searches_, [search](const Search& each) {
+           return each.number == search;
+         }) > 0;
+}
+
+bool UploadPark::IsReady(Search& search) const {
+  const auto now = std::chrono::steady_clock::now();
+  const std::string& upload_key = search.request.upload_key();
+  if (!search.own_is_over) {
+    if (IsRunning(upload_key, &search.request.client_id()) &&
+        now < search.deadline) {
+      return false;
+    }
+    search.own_is_over = true;
+    search.deadline = now + absl::ToChronoSeconds(kOtherCallTimeout);
+  }
+  return !IsRunning(upload_key, nullptr) || now >= search.deadline;
+}
+
+v1::GetUploadStateResponse UploadPark::StateOf(
+    const v1::GetUploadStateRequest& request) {
+  v1::GetUploadStateResponse state;
+  const auto found = FindParkedFor(request.upload_key(), request.client_id());
   if (found == parked_.end()) return state;
   found->expiry = std::chrono::steady_clock::now() + limits_.window;
   *state.mutable_point() = found->session->point();
   state.set_held_bytes(found->session->received_bytes());
   return state;
+}
+
+void UploadPark::AnswerSearches() {
+  std::vector<std::pair<Found, v1::GetUploadStateResponse>> answers;
+  {
+    const absl::MutexLock lock(&mutex_);
+    for (auto it = searches_.begin(); it != searches_.end();) {
+      if (IsReady(*it)) {
+        answers.emplace_back(std::move(it->found), StateOf(it->request));
+        it = searches_.erase(it);
+      } else {
+        search_end_.SetNoLaterThan(it->deadline);
+        ++it;
+      }
+    }
+  }
+  for (const auto& [found, state] : answers) found(state);
 }
 
 absl::StatusOr<std::unique_ptr<UploadSession>> UploadPark::Resume(

@@ -12,6 +12,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -52,10 +53,22 @@ class UploadPark {
 
    private:
     friend class UploadPark;
+    // Its call may end while it is cancelled.
+    class Canceller {
+     public:
+      explicit Canceller(std::function<void()> cancel)
+          : cancel_(std::move(cancel)) {}
+      void Cancel();
+      void Clear();  // when it has returned nothing is cancelled any more
+
+     private:
+      absl::Mutex mutex_;
+      std::function<void()> cancel_ ABSL_GUARDED_BY(mutex_);
+    };
     struct Call {
       std::string upload_key;
       std::string client_id;
-      std::function<void()> cancel;
+      std::shared_ptr<Canceller> canceller;
     };
     Running(UploadPark* park, std::list<Call>::iterator call)
         : park_(park), call_(call) {}
@@ -77,10 +90,14 @@ class UploadPark {
   void Restore(std::unique_ptr<UploadSession> session,
                std::chrono::seconds left);
 
-  // How far the upload came, empty when none is kept; restarts its window.
-  // First waits, for seconds, for a call that still receives it, which is
-  // cancelled if it is of this client.
-  v1::GetUploadStateResponse Find(const v1::GetUploadStateRequest& request);
+  // Tells how far the upload came, empty when none is kept, and restarts its
+  // window: now, or within seconds on some other thread, when no call receives
+  // it any more. One of this client is cancelled. `found` is called once,
+  // without a lock. Returns a number for Forget, 0 when it has been called.
+  using Found = std::function<void(const v1::GetUploadStateResponse&)>;
+  uint64_t FindLater(const v1::GetUploadStateRequest& request, Found found);
+  // True: `found` will not be called; false: it has been, or is about to be.
+  bool Forget(uint64_t search);
 
   // Takes the upload that `begin` goes on with. ABORTED when none is kept or it
   // is not this one, which is dropped then.
@@ -104,6 +121,16 @@ class UploadPark {
     std::string client_id;
     std::chrono::steady_clock::time_point expiry;
   };
+  // Somebody asks how far an upload came.
+  struct Search {
+    uint64_t number;
+    v1::GetUploadStateRequest request;
+    // Calls of the client itself are over; it waits for those of others.
+    bool own_is_over;
+    std::chrono::steady_clock::time_point
+        deadline;  // of the wait that it is in
+    Found found;
+  };
   // Sessions are destroyed by the caller, without the lock: they delete data.
   using Dropped = std::vector<std::unique_ptr<UploadSession>>;
   void Keep(std::unique_ptr<UploadSession> session,
@@ -121,6 +148,14 @@ class UploadPark {
                  const std::string* client_id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Of what is kept now.
+  v1::GetUploadStateResponse StateOf(const v1::GetUploadStateRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether it has waited for what it must.
+  bool IsReady(Search& search) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Tells those that have, also on the timer.
+  void AnswerSearches();
+
   // On the timer: hands what has expired to the pool.
   void BeginDropping();
   // On the pool.
@@ -135,8 +170,11 @@ class UploadPark {
   std::list<Running::Call> running_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool dropping_ ABSL_GUARDED_BY(mutex_) = false;  // a task of the pool is
+  std::list<Search> searches_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_search_ ABSL_GUARDED_BY(mutex_) = 1;
 
-  Alarm expiry_;  // last: it uses all of the above
+  Alarm expiry_;  // these last: they use all of the above
+  Alarm search_end_;
 };
 
 }  // namespace qstore::server

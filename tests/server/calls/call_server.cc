@@ -7,6 +7,7 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/server_builder.h"
 #include "grpcpp/support/error_details.h"
+#include "server/calls/short_call.h"
 
 namespace qstore::server {
 
@@ -43,8 +44,8 @@ bool HasRetryInfo(const grpc::Status& status) {
 
 CallServer::CallServer(const Rights* rights)
     : rights_(rights != nullptr ? rights : &allow_all_),
-      watch_(&timer_),
-      admission_(CallAdmission::Limits{}, &timer_, &watch_) {
+      stalls_(std::chrono::minutes(5), &timer_),
+      admission_(CallAdmission::Limits{}, &timer_) {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
@@ -70,13 +71,19 @@ grpc::Status CallServer::Call(const CallMethod& method, Work work) {
   return Call(method, std::move(work), &context);
 }
 
-grpc::Status CallServer::GetScrubStatus(
-    grpc::ServerContext* context, const v1::GetScrubStatusRequest* /*request*/,
-    v1::ScrubStatus* /*response*/) {
-  CallFrame call(
-      {.admission = &admission_, .rights = rights_, .counts = &counts_},
-      *method_, context);
-  return call.Run([&] { return work_(&call); });
+grpc::ServerUnaryReactor* CallServer::GetScrubStatus(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* answer) {
+  return StartShortCall<v1::GetScrubStatusRequest, v1::ScrubStatus>(
+      {.admission = &admission_,
+       .rights = rights_,
+       .counts = &counts_,
+       .stalls = &stalls_,
+       .open_calls = &open_calls_,
+       .short_calls = &threads_},
+      *method_, context, request, answer,
+      [this](CallFrame* call, const v1::GetScrubStatusRequest& /*message*/,
+             v1::ScrubStatus* /*response*/) { return work_(call); });
 }
 
 }  // namespace qstore::server

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "base/cancellation_watch.h"
 #include "base/timer.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -25,7 +24,8 @@ bool HasRetryInfo(const grpc::Status& status);
 
 // A server whose one call does what a test wants, within the frame of any
 // method.
-class CallServer final : public v1::Admin::Service {
+class CallServer final : public v1::Admin::WithRawCallbackMethod_GetScrubStatus<
+                             v1::Admin::Service> {
  public:
   using Work = std::function<absl::Status(CallFrame*)>;
 
@@ -41,16 +41,18 @@ class CallServer final : public v1::Admin::Service {
   const CallCounts& counts() const { return counts_; }
 
  private:
-  grpc::Status GetScrubStatus(grpc::ServerContext* context,
-                              const v1::GetScrubStatusRequest* request,
-                              v1::ScrubStatus* response) override;
+  grpc::ServerUnaryReactor* GetScrubStatus(grpc::CallbackServerContext* context,
+                                           const grpc::ByteBuffer* request,
+                                           grpc::ByteBuffer* answer) override;
 
   const AllowAll allow_all_;
   const Rights* const rights_;
   Timer timer_;
-  CancellationWatch watch_;
+  StallWatch stalls_;
+  OpenCalls open_calls_{uint64_t{16} << 20};
   CallAdmission admission_;
   CallCounts counts_;
+  ThreadPool threads_{16, 16};
   // Of the call that runs.
   const CallMethod* method_ = nullptr;
   Work work_;

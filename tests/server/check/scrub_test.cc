@@ -51,8 +51,7 @@ class ScrubTest : public EveryEngineTest {
   }
 
   Timer timer_;
-  CancellationWatch watch_{&timer_};
-  CallAdmission idle_{CallAdmission::Limits{}, &timer_, &watch_};
+  CallAdmission idle_{CallAdmission::Limits{}, &timer_};
 };
 
 TEST_P(ScrubTest, ChecksEachObjectOfEveryRevisionOnce) {

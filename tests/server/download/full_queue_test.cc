@@ -7,7 +7,6 @@
 #include <string>
 
 #include "absl/synchronization/notification.h"
-#include "base/cancellation_watch.h"
 #include "base/thread_pool.h"
 #include "base/timer.h"
 #include "grpcpp/create_channel.h"
@@ -30,11 +29,12 @@ std::unique_ptr<storage::ModelStore> EmptyStore() {
 TEST(FullQueueTest, TheClientIsToldWhenToComeAgain) {
   const std::unique_ptr<storage::ModelStore> store = EmptyStore();
   Timer timer;
-  CancellationWatch watch(&timer);
-  CallAdmission admission(CallAdmission::Limits{}, &timer, &watch);
+  CallAdmission admission(CallAdmission::Limits{}, &timer);
   const AllowAll rights;
   CallCounts counts;
   StallWatch stalls(std::chrono::milliseconds(0), &timer);
+  OpenCalls open_calls(uint64_t{1} << 20);
+  ThreadPool short_calls(/*thread_count=*/1, /*max_queued=*/1);
   absl::Notification go_on;
   ThreadPool reads(/*thread_count=*/1, /*max_queued=*/1);
   absl::Notification begun;
@@ -44,15 +44,20 @@ TEST(FullQueueTest, TheClientIsToldWhenToComeAgain) {
   });
   begun.WaitForNotification();
   reads.Submit([] {});
-  ModelStoreService service(
-      store.get(),
-      {.admission = &admission, .rights = &rights, .counts = &counts}, {},
-      {.store = store.get(),
-       .read_pool = &reads,
-       .gauge = std::make_shared<PinnedBytesGauge>(),
-       .metadata = nullptr,
-       .stalls = &stalls},
-      {});
+  ModelStoreService service(store.get(),
+                            {.admission = &admission,
+                             .rights = &rights,
+                             .counts = &counts,
+                             .stalls = &stalls,
+                             .open_calls = &open_calls,
+                             .short_calls = &short_calls},
+                            {},
+                            {.store = store.get(),
+                             .read_pool = &reads,
+                             .gauge = std::make_shared<PinnedBytesGauge>(),
+                             .metadata = nullptr,
+                             .stalls = &stalls},
+                            {});
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),

@@ -48,6 +48,8 @@ TEST(MemoryPlan, MuchMemoryIsCache) {
   EXPECT_GT(options.block_cache_bytes, uint64_t{900} << 30);
   EXPECT_TRUE(CheckMemory(options).ok()) << CheckMemory(options);
   EXPECT_EQ(options.calls.downloads, defaults.calls.downloads);
+  EXPECT_EQ(options.connection_memory_bytes, defaults.connection_memory_bytes);
+  EXPECT_EQ(options.answer_memory_bytes, defaults.answer_memory_bytes);
 }
 
 TEST(MemoryPlan, TheCacheWithoutALimitIsAnEighthWithinBounds) {

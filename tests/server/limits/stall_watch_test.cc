@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <thread>
 
@@ -74,6 +75,24 @@ TEST(StallWatch, ZeroIsNever) {
   call.BeginWait();
   std::this_thread::sleep_for(milliseconds(20));
   EXPECT_FALSE(call.stalled());
+}
+
+TEST(StallWatch, MayEndACallBeforeItsTime) {
+  Timer timer;
+  for (const auto timeout : {milliseconds(0), milliseconds(3'600'000)}) {
+    StallWatch watch(timeout, &timer);
+    std::atomic<int> cancels = 0;
+    StallWatch::Call call(&watch, [&] { ++cancels; });
+    call.BeginWait();
+    std::this_thread::sleep_for(milliseconds(5));
+    EXPECT_GE(call.waited(), milliseconds(5));
+    EXPECT_FALSE(call.expired());
+    call.Expire();
+    call.EndWait();  // changes nothing
+    WaitUntil([&] { return cancels == 1; });
+    EXPECT_TRUE(call.stalled() && call.expired());
+    EXPECT_EQ(call.waited(), milliseconds(0));
+  }
 }
 
 }  // namespace

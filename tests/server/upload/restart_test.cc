@@ -18,7 +18,8 @@ namespace {
 
 using grpc::StatusCode;
 
-// A checkpoint is due after so much that one of these tensors always is.
+// A checkpoint is due after a multiple of the size of the one before: these
+// tensors, and this file, always are as much.
 constexpr uint64_t kRows = 256;
 constexpr uint64_t kTensorBytes = kRows * 256 * 2;
 
@@ -30,7 +31,7 @@ class RestartTest : public BrokenUploadTest {
         {{.name = "a.weight", .shape = {kRows, 256}, .seed = 1},
          {.name = "b", .dtype = Dtype::kU8, .shape = {kTensorBytes}},
          {.name = "c.weight", .shape = {kRows, 256}, .seed = 3}});
-    model_["b.json"] = std::string(1000, 'b');
+    model_["b.json"] = std::string(kTensorBytes, 'b');
     model_[kLastFile] = std::string(kLastFileBytes, 'z');
   }
 

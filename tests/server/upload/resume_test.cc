@@ -136,7 +136,7 @@ TEST_P(ResumeTest, TheOldestMakesRoom) {
 
 // What one upload may not have is no reason to take from another.
 TEST_P(ResumeTest, StaysWhenAnotherIsPastItsQuota) {
-  options_.quotas = {{.prefix = "greedy/", .max_bytes = 1000}};
+  options_.quotas = {{.prefix = "greedy/", .max_bytes = 100}};
   Start();
   BreakOff("k1", model_);
   EXPECT_TRUE(State("k1").has_point());
@@ -145,20 +145,6 @@ TEST_P(ResumeTest, StaysWhenAnotherIsPastItsQuota) {
                          &response),
               StatusIs(StatusCode::RESOURCE_EXHAUSTED, "quota"));
   EXPECT_TRUE(State("k1").has_point());
-}
-
-TEST_P(ResumeTest, GoesWhenTheDiskIsFull) {
-  Start();
-  BreakOff("k1", model_);
-  EXPECT_TRUE(State("k1").has_point());
-  faults_->FailNth(
-      storage::Faults::Call::kIngest, 1,
-      WithReason(absl::ResourceExhaustedError("no space"), kReasonDiskFull));
-  v1::UploadResponse response;
-  EXPECT_THAT(SendUpload(*stub_, UploadMessages("org/other", VariedModel(2)),
-                         &response),
-              StatusIs(StatusCode::RESOURCE_EXHAUSTED, "no space"));
-  ExpectNothingKept("k1");
 }
 
 TEST_P(ResumeTest, TakesNoPlaceOfOthers) {
