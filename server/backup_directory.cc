@@ -107,7 +107,11 @@ absl::StatusOr<BackupDirectory::Backup> BackupDirectory::CreateAlone(
     storage::ModelStore* store, const std::string& name) {
   const fs::path path = directory_ / name;
   std::error_code error;
-  if (fs::symlink_status(path, error).type() != fs::file_type::not_found) {
+  const fs::file_type type = fs::symlink_status(path, error).type();
+  if (type == fs::file_type::none) {
+    return ErrnoStatus(error.value(), "reading " + path.string());
+  }
+  if (type != fs::file_type::not_found) {
     return WithReason(absl::AlreadyExistsError(absl::StrCat(
                           "there is a backup ", Quoted(name), " in ",
                           directory_.string(), ": choose another name")),

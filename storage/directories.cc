@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/status.h"
 
 namespace qstore::storage {
 
@@ -18,6 +19,13 @@ absl::Status MakeDirectory(const fs::path& directory) {
     // Tried as well when it was there, since who made it may have been killed
     // before this; but then the parent may be somebody else's.
     return made ? synced : absl::OkStatus();
+  }
+  if (error == std::errc::file_exists) {
+    // Or it could not be looked at.
+    std::error_code looked;
+    if (fs::status(directory, looked).type() == fs::file_type::none) {
+      return ErrnoStatus(looked.value(), "reading " + directory.string());
+    }
   }
   const char* advice =
       error == std::errc::permission_denied

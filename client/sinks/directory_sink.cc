@@ -29,6 +29,7 @@ std::unique_ptr<FileWriter> DirectorySink::PresentFilesAt(
 }
 
 void DirectorySink::KeepPresent(const std::vector<std::string>& paths) {
+  Staging::RemoveAbandoned(directory_);
   notes_ = ClearLeftovers(directory_, paths, origin_);
 }
 
@@ -54,9 +55,14 @@ absl::Status DirectorySink::Expect(const std::vector<std::string>& paths) {
 }
 
 absl::Status DirectorySink::Publish() {
-  QSTORE_RETURN_IF_ERROR(output_->Finish());
+  QSTORE_RETURN_IF_ERROR(Noted(output_->Finish()));
   journal_->Remove();
-  QSTORE_ASSIGN_OR_RETURN(notes_, staging_->Publish(origin_));
+  absl::StatusOr<std::vector<std::string>> notes = staging_->Publish(origin_);
+  if (!notes.ok()) {
+    journal_->Restore();
+    return Noted(notes.status());
+  }
+  notes_ = *std::move(notes);
   Abandon(/*keep=*/false);
   return absl::OkStatus();
 }
@@ -64,8 +70,9 @@ absl::Status DirectorySink::Publish() {
 void DirectorySink::Abandon(bool keep) {
   output_ = nullptr;
   journal_ = nullptr;
-  if (staging_ != nullptr) staging_->set_keep(keep);
+  if (staging_ != nullptr) staging_->set_keep(keep || disk_refused_);
   staging_ = nullptr;
+  disk_refused_ = false;
 }
 
 DownloadJournal* DirectorySink::journal() { return journal_.get(); }
@@ -78,14 +85,14 @@ absl::Status DirectorySink::DeclareSize(size_t file_index,
 
 absl::Status DirectorySink::Write(size_t file_index, uint64_t offset_bytes,
                                   ByteView bytes) {
-  return output_->Write(file_index, offset_bytes, bytes);
+  return Noted(output_->Write(file_index, offset_bytes, bytes));
 }
 
 absl::Status DirectorySink::Copy(size_t from_index, uint64_t from_offset_bytes,
                                  size_t to_index, uint64_t to_offset_bytes,
                                  uint64_t size_bytes) {
-  return output_->Copy(from_index, from_offset_bytes, to_index, to_offset_bytes,
-                       size_bytes);
+  return Noted(output_->Copy(from_index, from_offset_bytes, to_index,
+                             to_offset_bytes, size_bytes));
 }
 
 absl::Status DirectorySink::ReadEarlier(size_t file_index,
@@ -96,7 +103,21 @@ absl::Status DirectorySink::ReadEarlier(size_t file_index,
 
 absl::Status DirectorySink::KeepEarlier(size_t file_index,
                                         uint64_t size_bytes) {
-  return output_->KeepEarlier(file_index, size_bytes);
+  return Noted(output_->KeepEarlier(file_index, size_bytes));
+}
+
+absl::Status DirectorySink::Noted(absl::Status status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+    // What lies in the way, or a mistake of ours.
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kInternal:
+      break;
+    default:
+      disk_refused_ = true;
+  }
+  return status;
 }
 
 }  // namespace qstore::client

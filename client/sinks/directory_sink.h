@@ -2,6 +2,7 @@
 // as it was (staging.h says how).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -15,7 +16,8 @@ namespace qstore::client {
 class OutputFiles;
 class Staging;
 
-// What an interrupted download left is gone on with, also by another process.
+// What an interrupted download left is gone on with, also by another process;
+// and what one left that the disk refused to take.
 class DirectorySink final : public Sink {
  public:
   explicit DirectorySink(std::filesystem::path directory);
@@ -47,7 +49,11 @@ class DirectorySink final : public Sink {
   absl::Status KeepEarlier(size_t file_index, uint64_t size_bytes) override;
 
  private:
+  // Of a call on the disk: whether that is why the download fails.
+  absl::Status Noted(absl::Status status);
+
   const std::filesystem::path directory_;
+  std::atomic<bool> disk_refused_ = false;
   DownloadOrigin origin_;
   std::vector<std::string> notes_;
   std::unique_ptr<Staging> staging_;

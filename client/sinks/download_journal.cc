@@ -28,7 +28,7 @@ bool IsJournalOf(const fs::path& directory, const std::string& identity) {
 
 DownloadJournal::DownloadJournal(const fs::path& directory,
                                  const std::string& identity)
-    : path_(directory / kJournalName) {
+    : path_(directory / kJournalName), identity_(identity) {
   const absl::MutexLock lock(&mutex_);
   if (IsJournalOf(directory, identity)) {
     Read();
@@ -147,6 +147,19 @@ void DownloadJournal::Remove() {
   file_.close();
   std::error_code ignored;
   fs::remove(path_, ignored);
+}
+
+void DownloadJournal::Restore() {
+  const absl::MutexLock lock(&mutex_);
+  if (path_.empty() || file_.is_open()) return;
+  file_.open(path_, std::ios::trunc);
+  file_ << identity_ << '\n';
+  for (const auto& [index, object] : objects_) {
+    for (const int chunk : object.chunks) {
+      file_ << index << ' ' << chunk << ' ' << object.chunk_count << '\n';
+    }
+  }
+  file_.flush();
 }
 
 }  // namespace qstore::client

@@ -53,6 +53,8 @@ class DownloadJournal {
 
   // Takes the journal out of the directory.
   void Remove();
+  // Puts it there again.
+  void Restore();
 
  private:
   struct Object {
@@ -67,6 +69,7 @@ class DownloadJournal {
   void Read() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::filesystem::path path_;
+  const std::string identity_;
   mutable absl::Mutex mutex_;
   std::map<uint64_t, Object> objects_ ABSL_GUARDED_BY(mutex_);
   uint64_t chunk_count_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -93,8 +93,15 @@ absl::Status OutputFiles::Count(OutputFile* output,
     output->file = nullptr;
   }
   // Every other write has ended by now, so this is the last reference.
-  QSTORE_RETURN_IF_ERROR(file->Sync());
-  return file->Close();
+  absl::Status status = file->Sync();
+  if (status.ok()) status = file->Close();
+  if (!status.ok()) {
+    // What could not be written has left the kernel's memory for good, or will,
+    // and the next sync would not say so: nothing of it may be gone on with.
+    std::error_code ignored;
+    fs::remove(output->path, ignored);
+  }
+  return status;
 }
 
 absl::Status OutputFiles::Copy(size_t from_index, uint64_t from_offset_bytes,

@@ -89,7 +89,12 @@ absl::Status CheckAreSoleFiles(const fs::path& root,
   std::map<std::pair<dev_t, ino_t>, std::string> seen;
   for (const std::string& file : files) {
     struct stat status = {};
-    if (lstat((root / file).c_str(), &status) != 0 || !IsSole(status)) {
+    const int error = lstat((root / file).c_str(), &status) == 0 ? 0 : errno;
+    if (error != 0 && error != ENOENT) {
+      return ErrnoStatus(
+          error, absl::StrCat("reading ", Quoted((root / file).native())));
+    }
+    if (error != 0 || !IsSole(status)) {
       return absl::FailedPreconditionError(
           absl::StrCat(Quoted((root / file).native()),
                        " was changed by somebody else while it was prepared: "

@@ -75,12 +75,32 @@ bool IsStaging(const fs::path& entry, const std::string& prefix) {
          fs::is_directory(fs::symlink_status(entry, ignored));
 }
 
+// Directories that nobody has locked. A failure is no harm: they only take
+// space.
+void RemoveUnlocked(const fs::path& parent, const std::string& prefix) {
+  std::error_code error;
+  for (fs::directory_iterator entries(parent, error);
+       !error && entries != fs::directory_iterator();
+       entries.increment(error)) {
+    const fs::path path = entries->path();
+    if (!IsStaging(path, prefix)) continue;
+    const LockAttempt lock = LockDirectory(path);
+    if (lock.descriptor < 0) continue;
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+    close(lock.descriptor);
+  }
+}
+
 // Whether `path` still is what `descriptor` has open.
-bool IsSameDirectory(int descriptor, const fs::path& path) {
+absl::StatusOr<bool> IsSameDirectory(int descriptor, const fs::path& path) {
   struct stat opened = {};
   struct stat named = {};
-  return fstat(descriptor, &opened) == 0 && stat(path.c_str(), &named) == 0 &&
-         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  if (fstat(descriptor, &opened) != 0 ||
+      (stat(path.c_str(), &named) != 0 && errno != ENOENT)) {
+    return ErrnoStatus(errno, absl::StrCat("reading ", StagedName(path)));
+  }
+  return opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
 // Others could have put links into theirs.
@@ -146,6 +166,17 @@ absl::StatusOr<std::unique_ptr<Staging>> Staging::Create(
   return staging;
 }
 
+void Staging::RemoveAbandoned(const fs::path& directory) {
+  std::error_code error;
+  fs::path absolute = fs::absolute(directory, error).lexically_normal();
+  if (error) return;
+  if (!absolute.has_filename()) absolute = absolute.parent_path();
+  RemoveUnlocked(absolute, std::string(kStagingMarker));
+  RemoveUnlocked(absolute.parent_path(),
+                 absl::StrCat(".", absolute.filename().native(),
+                              std::string(kStagingMarker)));
+}
+
 absl::Status Staging::BeingWritten(const fs::path& directory) {
   return WithReason(absl::AlreadyExistsError(absl::StrCat(
                         "another process is downloading the same to ",
@@ -169,7 +200,7 @@ bool Staging::HasRival(const std::string& identity) const {
 
 Staging::~Staging() {
   std::error_code ignored;
-  const bool keep = keep_ && !published_;
+  const bool keep = keep_ && !published_ && !published_some_;
   if (!path_.empty() && !keep && (!published_ || directory_exists_)) {
     fs::remove_all(path_, ignored);
   }
@@ -209,9 +240,12 @@ absl::Status Staging::CheckDirectory() {
 absl::Status Staging::CheckParents() const {
   for (fs::path parent = directory_.parent_path();;
        parent = parent.parent_path()) {
-    std::error_code ignored;
-    const fs::file_type type = fs::status(parent, ignored).type();
+    std::error_code error;
+    const fs::file_type type = fs::status(parent, error).type();
     if (type == fs::file_type::directory) return absl::OkStatus();
+    if (type == fs::file_type::none) {
+      return FileError(error, absl::StrCat("reading ", StagedName(parent)));
+    }
     if (type != fs::file_type::not_found) {
       return absl::FailedPreconditionError(absl::StrCat(
           StagedName(directory_), " cannot be made, since ", StagedName(parent),
@@ -251,6 +285,10 @@ absl::Status Staging::CheckTargets() const {
       if (type == fs::file_type::not_found ||
           type == fs::file_type::directory) {
         continue;
+      }
+      if (type == fs::file_type::none) {
+        return FileError(
+            error, absl::StrCat("reading ", StagedName(directory_ / parent)));
       }
       return absl::FailedPreconditionError(
           absl::StrCat(StagedName(directory_ / parent),
@@ -301,7 +339,8 @@ bool Staging::TakeOver(const fs::path& parent, const std::string& identity) {
     const int descriptor = lock.descriptor;
     if (descriptor < 0) continue;
     if (!taken_over_ && !identity.empty() && IsOurs(descriptor) &&
-        IsSameDirectory(descriptor, path) && IsJournalOf(path, identity)) {
+        IsSameDirectory(descriptor, path).value_or(false) &&
+        IsJournalOf(path, identity)) {
       taken_over_ = true;
       lock_descriptor_ = descriptor;
       path_ = path;
@@ -327,9 +366,16 @@ absl::Status Staging::CreateLocked(const fs::path& parent) {
     // Another process may have taken it for abandoned before it was locked,
     // and may be done with that already.
     if (lock.busy || lock.gone) continue;
-    if (lock_descriptor_ >= 0 && !IsSameDirectory(lock_descriptor_, path)) {
-      close(std::exchange(lock_descriptor_, -1));
-      continue;
+    if (lock_descriptor_ >= 0) {
+      const absl::StatusOr<bool> same = IsSameDirectory(lock_descriptor_, path);
+      if (!same.ok()) {
+        path_ = std::move(path);
+        return same.status();
+      }
+      if (!*same) {
+        close(std::exchange(lock_descriptor_, -1));
+        continue;
+      }
     }
     path_ = std::move(path);
     return absl::OkStatus();
@@ -400,6 +446,7 @@ absl::Status Staging::PublishFile(const std::string& file,
   if (std::rename((path_ / file).c_str(), target.c_str()) != 0) {
     return ErrnoStatus(errno, absl::StrCat("replacing ", StagedName(target)));
   }
+  published_some_ = true;
   for (fs::path parent = target.parent_path(); parent != directory_;
        parent = parent.parent_path()) {
     directories->insert(parent);

@@ -39,6 +39,10 @@ class Staging {
   // of them cannot be put into the directory.
   absl::Status Expect(std::vector<std::string> files);
 
+  // Removes what processes that are gone have left of downloads to
+  // `directory`.
+  static void RemoveAbandoned(const std::filesystem::path& directory);
+
   static absl::Status BeingWritten(const std::filesystem::path& directory);
 
   // Whether another process prepares the same. Ask once the journal is there,
@@ -54,7 +58,8 @@ class Staging {
   const std::filesystem::path& path() const { return path_; }
   bool taken_over() const { return taken_over_; }
 
-  // Whether the destructor leaves it for another download to go on with.
+  // Whether the destructor leaves it for another download to go on with, which
+  // it does not when a part of it has been published.
   void set_keep(bool keep) { keep_ = keep; }
 
   // Makes the expected files, which must be whole and synced, and nothing else
@@ -96,6 +101,7 @@ class Staging {
   std::vector<std::filesystem::path> created_parents_;  // outermost first
   bool taken_over_ = false;
   bool keep_ = false;
+  bool published_some_ = false;
   bool published_ = false;
 };
 

@@ -8,7 +8,8 @@
 namespace qstore::storage {
 
 // Opening a table whose properties are damaged is an error
-// (storage/rocksdb/table_check.h); everything else is `target`'s.
+// (storage/rocksdb/table_check.h), and so is a directory that cannot be looked
+// at; everything else is `target`'s.
 std::shared_ptr<rocksdb::FileSystem> NewCheckingFileSystem(
     const std::shared_ptr<rocksdb::FileSystem>& target);
 

@@ -25,6 +25,7 @@
 #include "storage/rocksdb/directory_lock.h"
 #include "storage/rocksdb/engine.h"
 #include "storage/rocksdb/generation.h"
+#include "storage/rocksdb/staged_table_file.h"
 
 namespace qstore::storage {
 
@@ -92,7 +93,7 @@ class Database {
            const RocksDbOptions& options);
   absl::Status ClearStaging();
   std::filesystem::path StagingDirectory() const {
-    return directory() / "staging";
+    return directory() / kStagingDirectoryName;
   }
 
   rocksdb::Status TryChange(const Change& change);

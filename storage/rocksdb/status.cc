@@ -26,6 +26,20 @@ bool IsHeldLock(const std::string& text) {
           text.find("Resource temporarily unavailable") != std::string::npos);
 }
 
+// RocksDB calls a table damaged that it could not ask the size of, and an
+// option wrong when it could not open CURRENT.
+bool IsFailedCall(const Status& status, const std::string& text) {
+  const auto has = [&text](const char* words) {
+    return text.find(words) != std::string::npos;
+  };
+  if (status.IsCorruption()) {
+    return has("Can't access") && has("IO error") &&
+           !has("No such file or directory");
+  }
+  return status.IsInvalidArgument() && (has("Direct I/O is not supported") ||
+                                        has("incompatible with filesystem"));
+}
+
 }  // namespace
 
 absl::Status ToStatus(const Status& status, const std::string& what) {
@@ -55,6 +69,11 @@ absl::Status ToStatus(const Status& status, const std::string& what) {
 absl::Status ToOpenStatus(const Status& status,
                           const std::filesystem::path& path) {
   const std::string text = status.ToString();
+  if (IsFailedCall(status, text)) {
+    return absl::InternalError(absl::StrCat(
+        "opening ", path.string(), ": a file of it could not be looked at (",
+        text, "): see to the disk, then start again"));
+  }
   if (status.IsCorruption()) {
     return absl::DataLossError(absl::StrCat(
         path.string(), " is damaged (", text,

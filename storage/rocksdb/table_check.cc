@@ -29,6 +29,7 @@ constexpr uint64_t kTrailerBytes = 5;
 constexpr uint64_t kMaxBlockBytes = 1u << 20;
 
 constexpr std::string_view kPropertiesName = "rocksdb.properties";
+constexpr std::string_view kDataSizeName = "rocksdb.data.size";
 
 struct Handle {
   uint64_t offset_bytes = 0;
@@ -92,11 +93,20 @@ uint32_t BlockChecksum(std::string_view block, uint8_t compression) {
          (compression * kLastByteFactor);
 }
 
+// 0: the properties do not say it.
+uint64_t DataBytes(std::string_view properties) {
+  const auto value = FindEntry(properties, kDataSizeName);
+  if (!value.has_value()) return 0;
+  CodedInputStream stream = StreamOf(*value);
+  uint64_t bytes = 0;
+  return stream.ReadVarint64(&bytes) ? bytes : 0;
+}
+
 }  // namespace
 
-absl::Status CheckTableProperties(const ReadAt& read,
-                                  uint64_t file_size_bytes) {
-  if (file_size_bytes < kFooterBytes) return absl::OkStatus();
+absl::StatusOr<uint64_t> CheckTableProperties(const ReadAt& read,
+                                              uint64_t file_size_bytes) {
+  if (file_size_bytes < kFooterBytes) return 0;
   QSTORE_ASSIGN_OR_RETURN(const std::string footer,
                           read(file_size_bytes - kFooterBytes, kFooterBytes));
   if (footer.size() != kFooterBytes ||
@@ -105,27 +115,27 @@ absl::Status CheckTableProperties(const ReadAt& read,
       LoadAt<uint32_t>(footer, kFooterBytes - sizeof(uint64_t) -
                                    sizeof(uint32_t)) > kLastVersion ||
       static_cast<uint8_t>(footer[0]) != kXxh3) {
-    return absl::OkStatus();
+    return 0;
   }
   const auto metaindex = ReadHandle(
       std::string_view(footer).substr(1, kHandlesBytes), file_size_bytes);
-  if (!metaindex.has_value()) return absl::OkStatus();
+  if (!metaindex.has_value()) return 0;
   QSTORE_ASSIGN_OR_RETURN(const std::string entries,
                           read(metaindex->offset_bytes, metaindex->size_bytes));
   const auto entry = FindEntry(entries, kPropertiesName);
-  if (!entry.has_value()) return absl::OkStatus();
+  if (!entry.has_value()) return 0;
   const auto properties = ReadHandle(*entry, file_size_bytes);
-  if (!properties.has_value()) return absl::OkStatus();
+  if (!properties.has_value()) return 0;
   const uint64_t size_bytes = properties->size_bytes;
   QSTORE_ASSIGN_OR_RETURN(
       const std::string block,
       read(properties->offset_bytes, size_bytes + kTrailerBytes));
-  if (block.size() != size_bytes + kTrailerBytes) return absl::OkStatus();
+  if (block.size() != size_bytes + kTrailerBytes) return 0;
   const uint32_t checksum =
       BlockChecksum(std::string_view(block).substr(0, size_bytes),
                     static_cast<uint8_t>(block[size_bytes]));
   if (checksum == LoadAt<uint32_t>(block, size_bytes + 1)) {
-    return absl::OkStatus();
+    return DataBytes(std::string_view(block).substr(0, size_bytes));
   }
   return absl::DataLossError(
       absl::StrCat("the table's properties, ", size_bytes, " bytes at byte ",

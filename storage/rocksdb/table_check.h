@@ -16,8 +16,10 @@ using ReadAt = std::function<absl::StatusOr<std::string>(uint64_t offset_bytes,
 
 // RocksDB parses the properties of a table before it compares their checksum,
 // and Debian builds it with assertions: a changed bit there ends the process.
-// DATA_LOSS when the block of properties does not have its checksum. OK when it
-// has, and for all damage elsewhere, which RocksDB finds by itself.
-absl::Status CheckTableProperties(const ReadAt& read, uint64_t file_size_bytes);
+// DATA_LOSS when the block of properties does not have its checksum. All damage
+// elsewhere RocksDB finds by itself. Returns where the blocks of values end, 0
+// when it is not to be found.
+absl::StatusOr<uint64_t> CheckTableProperties(const ReadAt& read,
+                                              uint64_t file_size_bytes);
 
 }  // namespace qstore::storage

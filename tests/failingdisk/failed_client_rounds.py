@@ -6,6 +6,7 @@ leaves nothing else. Needs tests/e2e's support on the path.
 """
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -33,12 +34,12 @@ class Source:
         self.daemon = harness.Daemon(bin_dir, directory / "data", directory / "qstored.log")
         self.client = harness.Client(bin_dir, self.daemon.address)
         self.client.json("upload", model, "org/model")
-        self.digests, self.received_bytes = {}, {}
+        self.digests, self.bytes_received = {}, {}
         for precision in PRECISIONS:
             target = directory / precision
             done = self.client.json("download", "org/model", target, "--precision", precision)
             self.digests[precision] = sha256_by_path(target)
-            self.received_bytes[precision] = done["received_bytes"]
+            self.bytes_received[precision] = done["bytes_received"]
             shutil.rmtree(target)
 
     def close(self):
@@ -90,6 +91,10 @@ class ClientRound:
         if done.returncode == 0 and case.effect != "lost":
             return failed
         again = self._download({})
+        received = re.search(r"bytes_received\": (\d+)", again.stdout)
+        if received and failed and done.returncode != 0:
+            self.went_on = (int(received.group(1)) <
+                            self.source.bytes_received[self.precision])
         if again.returncode != 0:
             self.problems.append(f"on a healthy disk: {again.stderr}")
         elif sha256_by_path(self.target) != whole:
@@ -115,7 +120,7 @@ class ClientRound:
 
     def _download(self, environment):
         client = self.source.client
-        command = client.command("download", "org/model", self.target,
+        command = client.command("--json", "download", "org/model", self.target,
                                  "--precision", self.precision)
         try:
             return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,

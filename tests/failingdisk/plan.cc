@@ -210,6 +210,8 @@ void NoteLost(int descriptor) {
     return;
   }
   const std::lock_guard lock(ThePlan().mutex);
+  // While it is open, no other file can get its number.
+  dup(descriptor);
   const off_t from = ThePlan().synced_bytes[attributes.st_ino];
   const std::string line =
       std::to_string(attributes.st_ino) + " " + std::to_string(from) + " " +

@@ -240,6 +240,17 @@ class Meanwhile final : public Events {
   bool done_ = false;
 };
 
+// Of a client that was killed between the last file and the end, say.
+TEST_F(PresentTest, WhatIsAbandonedGoesWhenAllIsThere) {
+  server_.Serve(MakeModel());
+  FetchWell("original");
+  directory_.Write("out/.qstore-partial-1-2/model.safetensors", "half");
+  directory_.Write(".out.qstore-partial-1-2/model.safetensors", "half");
+  EXPECT_TRUE(FetchWell("original").up_to_date);
+  EXPECT_THAT(ReadTree(directory_.path()),
+              Not(Contains(Key(HasSubstr("partial")))));
+}
+
 // By another machine on a file system without locks, say.
 TEST_F(PresentTest, AnotherMayHaveMadeTheDirectoryMeanwhile) {
   server_.Serve(MakeModel());

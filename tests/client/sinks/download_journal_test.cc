@@ -50,6 +50,22 @@ TEST(DownloadJournalTest, AnotherRunReadsIt) {
   EXPECT_FALSE(IsJournalOf(root.path(), "one"));
 }
 
+TEST(DownloadJournalTest, CanBePutBack) {
+  const TemporaryDirectory root;
+  {
+    DownloadJournal journal(root.path(), "one");
+    journal.Add(7, 1, 4);
+    journal.Add(7, 3, 4);
+    journal.Forget(7, 1, 4);
+    journal.Remove();
+    EXPECT_FALSE(IsJournalOf(root.path(), "one"));
+    journal.Restore();
+  }
+  EXPECT_TRUE(IsJournalOf(root.path(), "one"));
+  const DownloadJournal journal(root.path(), "one");
+  EXPECT_THAT(journal.Chunks(7, 4), ElementsAre(3));
+}
+
 // A journal that says "one chunk" of an object with two, of which the first is
 // there: when the second turns out to be missing, the object is not whole.
 TEST(DownloadJournalTest, AnObjectWithAnotherNumberOfChunksIsForgottenWhole) {

@@ -2,11 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/file_system.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
+#include <memory>
 #include <string>
 
+#include "storage/rocksdb/staged_table_file.h"
 #include "tests/storage/engine_fixture.h"
 #include "tests/storage/rocksdb/table_files.h"
 
@@ -21,7 +25,7 @@ constexpr char kFirstOfNextBlock[] = "fullfilter.";
 constexpr size_t kLengthsBytes = 3;
 constexpr size_t kTrailerBytes = 5;
 
-absl::Status Check(const std::string& table) {
+absl::StatusOr<uint64_t> DataBytes(const std::string& table) {
   return CheckTableProperties(
       [&table](uint64_t offset_bytes,
                uint64_t size_bytes) -> absl::StatusOr<std::string> {
@@ -29,6 +33,10 @@ absl::Status Check(const std::string& table) {
         return table.substr(offset_bytes, size_bytes);
       },
       table.size());
+}
+
+absl::Status Check(const std::string& table) {
+  return DataBytes(table).status();
 }
 
 class TableCheckTest : public ::testing::Test {
@@ -62,6 +70,36 @@ class TableCheckTest : public ::testing::Test {
   size_t begin_ = 0;  // of the properties, in table_
   size_t end_ = 0;    // of their trailer
 };
+
+TEST_F(TableCheckTest, SaysWhereTheValuesEnd) {
+  const auto data_bytes = DataBytes(table_);
+  ASSERT_TRUE(data_bytes.ok()) << data_bytes.status();
+  EXPECT_GT(*data_bytes, table_.find("value"));
+  EXPECT_LT(*data_bytes, begin_);
+}
+
+// What RocksDB reads as it ingests a table is in memory once it is open.
+TEST_F(TableCheckTest, TheEndsOfAStagedTableAreReadAsItIsOpened) {
+  const auto system = rocksdb::FileSystem::Default();
+  const auto open = [&](uint64_t size_bytes,
+                        std::unique_ptr<rocksdb::FSRandomAccessFile>* file) {
+    EXPECT_TRUE(
+        system->NewRandomAccessFile(path_.string(), {}, file, nullptr).ok());
+    return OpenStagedTable(*DataBytes(table_), size_bytes, {}, nullptr, file);
+  };
+  std::unique_ptr<rocksdb::FSRandomAccessFile> file;
+  ASSERT_TRUE(open(table_.size(), &file).ok());
+  // Nothing is left to read.
+  ASSERT_EQ(truncate(path_.c_str(), 0), 0);
+  std::string scratch(table_.size(), '\0');
+  for (size_t begin = 0; begin < table_.size(); begin += 7) {
+    rocksdb::Slice found;
+    const size_t size = std::min<size_t>(100, table_.size() - begin);
+    ASSERT_TRUE(
+        file->Read(begin, size, {}, &found, scratch.data(), nullptr).ok());
+    EXPECT_EQ(found.ToString(), table_.substr(begin, size));
+  }
+}
 
 TEST_F(TableCheckTest, AcceptsAWholeTable) {
   EXPECT_TRUE(Check(table_).ok()) << Check(table_);
