@@ -58,7 +58,9 @@ void OpenCalls::Call::AwaitClient() {
 
 bool OpenCalls::MakeRoom(uint64_t bytes) {
   if (bytes > limit_bytes_) return false;
-  const auto is_enough = [&] { return held_bytes_ + bytes <= limit_bytes_; };
+  const auto is_enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return held_bytes_ + bytes <= limit_bytes_;
+  };
   if (is_enough()) return true;
   const auto now = std::chrono::steady_clock::now();
   std::unordered_map<std::string, uint64_t> by_address;

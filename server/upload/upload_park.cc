@@ -162,7 +162,7 @@ uint64_t UploadPark::FindLater(const v1::GetUploadStateRequest& request,
       state = StateOf(request);
     } else {
       number = next_search_++;
-      search.found = std::move(found);
+      search.found = found;
       search_end_.SetNoLaterThan(search.deadline);
       searches_.push_back(std::move(search));
     }

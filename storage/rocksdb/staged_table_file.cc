@@ -32,8 +32,8 @@ IOStatus ReadPart(const FSRandomAccessFile& file, uint64_t begin, uint64_t end,
   if (begin == end) return IOStatus::OK();  // which RocksDB takes for a failure
   part->bytes.resize(end - begin);
   rocksdb::Slice found;
-  const IOStatus read = file.Read(begin, part->bytes.size(), options, &found,
-                                  part->bytes.data(), debug);
+  IOStatus read = file.Read(begin, part->bytes.size(), options, &found,
+                            part->bytes.data(), debug);
   if (!read.ok()) return read;
   if (found.data() != part->bytes.data()) {
     std::memmove(part->bytes.data(), found.data(), found.size());
@@ -66,6 +66,8 @@ class StagedTableFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
 
   IOStatus MultiRead(rocksdb::FSReadRequest* requests, size_t count,
                      const IOOptions& options, IODebugContext* debug) override {
+    // Each by Read.
+    // NOLINTNEXTLINE(bugprone-parent-virtual-call)
     return FSRandomAccessFile::MultiRead(requests, count, options, debug);
   }
 
