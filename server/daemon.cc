@@ -17,7 +17,6 @@
 #include "base/text/quote.h"
 #include "server/engines.h"
 #include "server/limits/memory_plan.h"
-#include "server/listen_address.h"
 #include "server/sweep_log.h"
 #include "server/upload/chunk_work.h"
 #include "server/upload/restore_uploads.h"
@@ -129,7 +128,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
     const ServerOptions& options) {
   QSTORE_RETURN_IF_ERROR(CheckIngestMemory(options));
   // Before a directory is made for nothing.
-  QSTORE_RETURN_IF_ERROR(CheckCanListen(options.listen));
+  QSTORE_RETURN_IF_ERROR(ListeningSockets::Open(options.listen).status());
   auto write_watch = std::make_shared<WriteWatch>();
   auto engine = OpenEngine(options, [write_watch](const absl::Status&) {
     write_watch->NoteFailure();

@@ -15,47 +15,35 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "base/text/quote.h"
+#include "base/text/host_port.h"
 
 namespace qstore::server {
 namespace {
 
-struct HostPort {
-  std::string host;
-  uint16_t port = 0;
-};
-
-absl::StatusOr<HostPort> Parse(const std::string& text) {
-  const size_t colon = text.rfind(':');
-  uint32_t port = 0;
-  if (colon == std::string::npos || colon == 0 ||
-      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port > UINT16_MAX) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--listen ", Quoted(text),
-                     " is not HOST:PORT with a port of 0 to 65535"));
+const char* AdviceOn(int error_number) {
+  switch (error_number) {
+    case EADDRINUSE:
+      return "; is another qstored running?";
+    case EACCES:
+      return "; ports below 1024 are the administrator's";
+    case EADDRNOTAVAIL:
+      return "; no interface of this machine has that address";
+    default:
+      return "";
   }
-  std::string host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--listen ", Quoted(text),
-                     ": write an IPv6 address in brackets, [::1]:7350"));
-  }
-  return HostPort{std::move(host), static_cast<uint16_t>(port)};
 }
 
 absl::Status CannotListen(const std::string& address, const std::string& why) {
   return absl::UnavailableError(
-      absl::StrCat("cannot listen on ", address, ": ", why,
-                   "; is the address right and the port free?"));
+      absl::StrCat("cannot listen on ", address, ": ", why));
 }
 
 absl::Status CannotListen(const std::string& address, int error_number) {
-  return CannotListen(address, std::generic_category().message(error_number));
+  return CannotListen(
+      address, absl::StrCat(std::generic_category().message(error_number),
+                            AdviceOn(error_number)));
 }
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
@@ -129,9 +117,11 @@ bool IsEveryAddress(const std::string& host) {
 
 absl::StatusOr<ListeningSockets> ListeningSockets::Open(
     const std::string& host_port) {
-  QSTORE_ASSIGN_OR_RETURN(const HostPort parsed, Parse(host_port));
+  const absl::StatusOr<HostPort> parsed =
+      ParseHostPort(host_port, /*least_port=*/0);
+  if (!parsed.ok()) return Annotate(parsed.status(), "--listen");
   ListeningSockets sockets;
-  uint16_t port = parsed.port;
+  uint16_t port = parsed->port;
   int error_number = EADDRNOTAVAIL;
   const auto open = [&](const sockaddr_storage& wanted, bool both_families) {
     sockaddr_storage address = wanted;
@@ -145,7 +135,7 @@ absl::StatusOr<ListeningSockets> ListeningSockets::Open(
     port = PortOf(descriptor);
     return true;
   };
-  if (IsEveryAddress(parsed.host)) {
+  if (IsEveryAddress(parsed->host)) {
     sockaddr_storage every = {};
     every.ss_family = AF_INET6;
     if (!open(every, /*both_families=*/true) && IsMissingHere(error_number)) {
@@ -154,7 +144,7 @@ absl::StatusOr<ListeningSockets> ListeningSockets::Open(
     }
   } else {
     QSTORE_ASSIGN_OR_RETURN(const Addresses addresses,
-                            Resolve(parsed, host_port));
+                            Resolve(*parsed, host_port));
     for (const addrinfo* each = addresses.get(); each != nullptr;
          each = each->ai_next) {
       if (each->ai_family != AF_INET && each->ai_family != AF_INET6) continue;

@@ -15,8 +15,9 @@ class ListeningSockets {
  public:
   // "HOST:PORT", "[::1]:PORT"; port 0: a free one. A host of several addresses
   // is listened to on all that this machine has. 0.0.0.0 and [::] are all
-  // addresses, of IPv6 too where there is any. INVALID_ARGUMENT or UNAVAILABLE
-  // say what is wrong.
+  // addresses, of IPv6 too where there is any. INVALID_ARGUMENT: it is no such
+  // address. UNAVAILABLE: with the system's reason (taken, not permitted, not
+  // of this machine), for whoever started the daemon.
   static absl::StatusOr<ListeningSockets> Open(const std::string& host_port);
 
   ListeningSockets(ListeningSockets&& other) noexcept

@@ -177,14 +177,15 @@ TEST(ListeningSocketsTest, Refusals) {
     std::string address;
     const char* text;
   } cases[] = {
-      {"", "is not HOST:PORT"},
-      {"7350", "is not HOST:PORT"},
-      {":7350", "is not HOST:PORT"},
+      {"", "--listen"},
+      {"7350", "names no port"},
+      {":7350", "names no host"},
       {"127.0.0.1:65536", "0 to 65535"},
       {"127.0.0.1:x", "0 to 65535"},
       {"::1:7350", "in brackets"},
-      {taken.address(), "Address already in use"},
+      {taken.address(), "Address already in use; is another qstored running?"},
       {"192.0.2.7:0", "Cannot assign requested address"},
+      {"no-such-host.invalid:1", "cannot listen on no-such-host.invalid:1: "},
   };
   for (const auto& test : cases) {
     EXPECT_THAT(
