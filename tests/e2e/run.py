@@ -15,7 +15,7 @@ import sys
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE / "support")]
+sys.path[:0] = [str(HERE), str(HERE / "faults"), str(HERE / "support")]
 
 
 def run(stem):
@@ -35,7 +35,7 @@ def run(stem):
 
 
 def main():
-    stems = sys.argv[1:] or sorted(path.stem for path in HERE.glob("test_*.py"))
+    stems = sys.argv[1:] or sorted(path.stem for path in HERE.glob("**/test_*.py"))
     return 0 if all([run(stem) for stem in stems]) else 1
 
 
