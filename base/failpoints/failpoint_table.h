@@ -1,6 +1,6 @@
 // The names of all failpoints (base/failpoints/failpoint.h), one line each. The
-// build refuses a name that is not here; tests/e2e/faults/test_failpoints.py shows
-// that every one of them is reached.
+// build refuses a name that is not here; tests/e2e/faults/test_failpoints.py
+// shows that every one of them is reached.
 #pragma once
 
 #include <cstddef>
