@@ -1,8 +1,11 @@
 #include "client/sinks/directory_sink.h"
 
+#include <algorithm>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
+#include "base/error_reason.h"
 #include "base/status.h"
 #include "client/sinks/download_journal.h"
 #include "client/sinks/leftovers.h"
@@ -107,15 +110,14 @@ absl::Status DirectorySink::KeepEarlier(size_t file_index,
 }
 
 absl::Status DirectorySink::Noted(absl::Status status) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-    // What lies in the way, or a mistake of ours.
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kInternal:
-      break;
-    default:
-      disk_refused_ = true;
+  if (status.ok()) return status;
+  // What lies in the way, or a mistake of ours.
+  static constexpr const char* kNotTheDisk[] = {
+      kReasonFailedPrecondition, kReasonAlreadyExists, kReasonInternal};
+  const std::string reason = EffectiveReasonOf(status);
+  if (std::find(std::begin(kNotTheDisk), std::end(kNotTheDisk), reason) ==
+      std::end(kNotTheDisk)) {
+    disk_refused_ = true;
   }
   return status;
 }

@@ -38,6 +38,10 @@ absl::Status Compact(Database* database, Column column, std::string_view first,
   }
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
+  // Else a file of marks with nothing below it would be moved there as it is,
+  // for good.
+  options.bottommost_level_compaction =
+      rocksdb::BottommostLevelCompaction::kForceOptimized;
   const Slice first_slice = ToSlice(first);
   const Slice last_slice = ToSlice(last);
   return database->Apply(

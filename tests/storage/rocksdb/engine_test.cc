@@ -6,6 +6,7 @@
 #include <csignal>
 #include <thread>
 
+#include "base/failpoints/failpoint.h"
 #include "storage/blobs/metered_blob_store.h"
 #include "storage/records/keys.h"
 #include "storage/rocksdb/figures.h"
@@ -181,11 +182,26 @@ TEST_F(RocksDbEngineTest, DeletingBesideDamageIsRefusedAndWritesGoOn) {
   EXPECT_TRUE(Get(1).ok());
   EXPECT_TRUE(Put("k", "v").ok());
   EXPECT_TRUE(Ingest({9}, 1000).ok());
-  // The whole file can go.
+  // The whole file can go, and what the attempt before had marked.
   EXPECT_TRUE(
       engine_.blobs->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(4))
           .ok());
   EXPECT_TRUE(Get(9).ok());
+  EXPECT_EQ(engine_.blobs->KeyRanges(kPlainFamily)->size(), 1u);
+}
+
+// A mark alone, which nothing has to be merged with, is no file that stays.
+TEST_F(RocksDbEngineTest, MarksOfADeletionThatFailedGoToo) {
+  ASSERT_TRUE(Ingest({1, 2, 3}, 1000).ok());
+  ASSERT_TRUE(failpoint::Arm("range.marked=1*error(INTERNAL)").ok());
+  EXPECT_FALSE(
+      engine_.blobs->DeleteRange(kPlainFamily, DataKeyBound(2), DataKeyBound(3))
+          .ok());
+  failpoint::DisarmAll();
+  EXPECT_TRUE(
+      engine_.blobs->DeleteRange(kPlainFamily, DataKeyBound(1), DataKeyBound(4))
+          .ok());
+  EXPECT_THAT(*engine_.blobs->KeyRanges(kPlainFamily), IsEmpty());
 }
 
 // RocksDB's manifest, the list of tables, decides what is there.
