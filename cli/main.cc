@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "base/standard_descriptors.h"
 #include "base/status.h"
 #include "cli/command_line.h"
@@ -35,6 +36,10 @@ void KeepLargeBlocks() {
 int main(int argc, char** argv) {
   using namespace qstore::cli;  // NOLINT(google-build-using-namespace)
   KeepLargeBlocks();
+#ifdef NDEBUG
+  // Debian's absl would look for cycles at each lock of a mutex.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+#endif
   // A reader of our output that went away is an error of a write, not a death.
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);

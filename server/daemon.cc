@@ -94,6 +94,19 @@ int KeepaliveTimeoutMilliseconds(const ServerOptions& options) {
   return static_cast<int>(options.stall_timeout_seconds * 1000);
 }
 
+// What a client may send ahead of what has been read. gRPC would find out by
+// pings how much the network holds, up to many MiB a connection: a few uploads
+// that come faster than they are stored then use up the memory of all
+// connections, and gRPC makes room by cutting off calls, whichever. A window of
+// 4 MiB carries 40 MB/s over 100 ms.
+int SendAheadBytes(const ServerOptions& options) {
+  constexpr uint64_t kLeastBytes = 1u << 20;
+  constexpr uint64_t kMostBytes = 4u << 20;
+  return static_cast<int>(std::clamp(
+      options.connection_memory_bytes / (2 * (options.calls.uploads + 8)),
+      kLeastBytes, kMostBytes));
+}
+
 // gRPC bounds a message only once it has been unpacked, and two megabytes of
 // gzip can unpack to two gigabytes. A call that announces a compression ends
 // with UNIMPLEMENTED before its first message is read; without an announced one
@@ -110,6 +123,9 @@ void SetChannelArguments(const ServerOptions& options,
                          grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                               kMaxStreamsPerConnection);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
+                              SendAheadBytes(options));
   // A peer that is gone without a word must not hold an upload's slot.
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                               kHandshakeTimeoutMilliseconds);

@@ -17,6 +17,8 @@ namespace {
 constexpr absl::Duration kOpenCallRetryDelay = absl::Seconds(2);
 // What every client may take for an answer.
 constexpr std::chrono::seconds kPatience{1};
+// Between two searches for calls to end, the first of which found too few.
+constexpr std::chrono::milliseconds kLookPause{50};
 
 }  // namespace
 
@@ -24,13 +26,13 @@ OpenCalls::Call::Call(OpenCalls* calls, std::string address,
                       StallWatch::Call* stall)
     : calls_(calls), address_(std::move(address)), stall_(stall) {
   const absl::MutexLock lock(&calls_->mutex_);
-  place_ = calls_->calls_.insert(calls_->calls_.end(), this);
+  ++calls_->count_;
 }
 
 OpenCalls::Call::~Call() {
   const absl::MutexLock lock(&calls_->mutex_);
-  calls_->held_bytes_ -= bytes_;
-  calls_->calls_.erase(place_);
+  calls_->SetBytes(this, 0);
+  --calls_->count_;
 }
 
 absl::Status OpenCalls::Call::Hold(uint64_t bytes) {
@@ -38,7 +40,7 @@ absl::Status OpenCalls::Call::Hold(uint64_t bytes) {
   if (bytes > bytes_ && !calls_->MakeRoom(bytes - bytes_)) {
     return WithRetryHint(
         WithReason(absl::ResourceExhaustedError(absl::StrCat(
-                       calls_->calls_.size(), " calls are open and hold ",
+                       calls_->count_, " calls are open and hold ",
                        FormatBytes(calls_->held_bytes_), " of the ",
                        FormatBytes(calls_->limit_bytes_),
                        " for answers (--answer-memory); retry in ",
@@ -46,14 +48,23 @@ absl::Status OpenCalls::Call::Hold(uint64_t bytes) {
                    kReasonTooManyCalls),
         kOpenCallRetryDelay);
   }
-  calls_->held_bytes_ += bytes - bytes_;
-  bytes_ = bytes;
+  calls_->SetBytes(this, bytes);
   return absl::OkStatus();
 }
 
 void OpenCalls::Call::AwaitClient() {
   const absl::MutexLock lock(&calls_->mutex_);
   waits_since_ = std::chrono::steady_clock::now();
+}
+
+void OpenCalls::SetBytes(Call* call, uint64_t bytes) {
+  if (call->bytes_ == 0 && bytes > 0) {
+    call->place_ = calls_.insert(calls_.end(), call);
+  } else if (call->bytes_ > 0 && bytes == 0) {
+    calls_.erase(call->place_);
+  }
+  held_bytes_ += bytes - call->bytes_;
+  call->bytes_ = bytes;
 }
 
 bool OpenCalls::MakeRoom(uint64_t bytes) {
@@ -63,11 +74,12 @@ bool OpenCalls::MakeRoom(uint64_t bytes) {
   };
   if (is_enough()) return true;
   const auto now = std::chrono::steady_clock::now();
+  if (now < next_look_) return false;
   std::unordered_map<std::string, uint64_t> by_address;
   std::vector<Call*> waiting;
   for (Call* const call : calls_) {
     by_address[call->address_] += call->bytes_;
-    if (call->bytes_ > 0 && call->waits_since_.has_value() &&
+    if (call->waits_since_.has_value() &&
         now - *call->waits_since_ >= kPatience) {
       waiting.push_back(call);
     }
@@ -83,9 +95,11 @@ bool OpenCalls::MakeRoom(uint64_t bytes) {
     if (is_enough()) break;
     // It is as good as gone, and what it has with it.
     call->stall_->Expire();
-    held_bytes_ -= std::exchange(call->bytes_, 0);
+    SetBytes(call, 0);
   }
-  return is_enough();
+  if (is_enough()) return true;
+  next_look_ = now + kLookPause;
+  return false;
 }
 
 uint64_t OpenCalls::held_bytes() const {
@@ -95,7 +109,7 @@ uint64_t OpenCalls::held_bytes() const {
 
 size_t OpenCalls::count() const {
   const absl::MutexLock lock(&mutex_);
-  return calls_.size();
+  return count_;
 }
 
 }  // namespace qstore::server

@@ -50,7 +50,7 @@ class OpenCalls {
     StallWatch::Call* const stall_;
     uint64_t bytes_ = 0;  // under calls_->mutex_
     std::optional<std::chrono::steady_clock::time_point> waits_since_;  // too
-    std::list<Call*>::iterator place_;                                  // too
+    std::list<Call*>::iterator place_;  // too, while bytes_ > 0
   };
 
   uint64_t held_bytes() const;
@@ -59,11 +59,18 @@ class OpenCalls {
  private:
   // Whether there is room for `bytes` more.
   bool MakeRoom(uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetBytes(Call* call, uint64_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t limit_bytes_;
   mutable absl::Mutex mutex_;
+  // Those that hold something: as many as the limit has room for, however many
+  // more somebody opens and resets.
   std::list<Call*> calls_ ABSL_GUARDED_BY(mutex_);
+  size_t count_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t held_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Until then it is not worth looking for room again.
+  std::chrono::steady_clock::time_point next_look_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace qstore::server

@@ -71,14 +71,14 @@ StallWatch::Call::Call(StallWatch* watch, std::function<void()> cancel)
     state_->cancel = std::move(cancel);
   }
   const absl::MutexLock lock(&watch_->mutex_);
-  watch_->calls_.push_back(state_);
+  place_ = watch_->calls_.insert(watch_->calls_.end(), state_);
   watch_->LookAgainLater();
 }
 
 StallWatch::Call::~Call() {
   {
     const absl::MutexLock lock(&watch_->mutex_);
-    watch_->calls_.remove(state_);
+    watch_->calls_.erase(place_);
   }
   const absl::MutexLock lock(&state_->mutex);
   state_->cancel = nullptr;

@@ -53,6 +53,7 @@ class StallWatch {
     void SetWaitingSince(int64_t since);
     StallWatch* const watch_;
     const std::shared_ptr<State> state_;
+    std::list<std::shared_ptr<State>>::iterator place_;  // under watch_->mutex_
   };
 
   std::chrono::milliseconds timeout() const { return timeout_; }

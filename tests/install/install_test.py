@@ -81,7 +81,8 @@ class Install(harness.EndToEndTest):
         client.json("upload", model, "org/m")
 
         build = self.path / "examples"
-        run("cmake", "-S", ROOT / "examples", "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}")
+        run("cmake", "-G", "Ninja", "-S", ROOT / "examples", "-B", build,
+            f"-DCMAKE_PREFIX_PATH={self.prefix}")
         run("cmake", "--build", build, "-j2")
         for program in (build / "read_file", self.build_with_pkg_config()):
             for name in ("config.json", "model.safetensors"):
