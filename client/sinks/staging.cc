@@ -75,21 +75,45 @@ bool IsStaging(const fs::path& entry, const std::string& prefix) {
          fs::is_directory(fs::symlink_status(entry, ignored));
 }
 
-// Directories that nobody has locked. A failure is no harm: they only take
-// space.
-void RemoveUnlocked(const fs::path& parent, const std::string& prefix) {
+// Each staging directory in `parent` for the same place, with an attempt to
+// lock it: visit(path, &lock) takes the lock over or leaves it to be given
+// back, and says whether to go on.
+template <typename Visit>
+void VisitStaging(const fs::path& parent, const std::string& prefix,
+                  const Visit& visit) {
+  bool more = true;
   std::error_code error;
   for (fs::directory_iterator entries(parent, error);
-       !error && entries != fs::directory_iterator();
+       more && !error && entries != fs::directory_iterator();
        entries.increment(error)) {
     const fs::path path = entries->path();
     if (!IsStaging(path, prefix)) continue;
-    const LockAttempt lock = LockDirectory(path);
-    if (lock.descriptor < 0) continue;
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-    close(lock.descriptor);
+    LockAttempt lock = LockDirectory(path);
+    more = visit(path, &lock);
+    if (lock.descriptor >= 0) close(lock.descriptor);
   }
+}
+
+// One that nobody else has locked. A failure is no harm: it only takes space.
+void RemoveIfLocked(const fs::path& path, const LockAttempt& lock) {
+  std::error_code ignored;
+  if (lock.descriptor >= 0) fs::remove_all(path, ignored);
+}
+
+absl::StatusOr<fs::path> AbsolutePlace(const fs::path& directory) {
+  std::error_code error;
+  fs::path absolute = fs::absolute(directory, error).lexically_normal();
+  if (error)
+    return FileError(error, absl::StrCat("finding ", StagedName(directory)));
+  // "dir/" has an empty file name.
+  return absolute.has_filename() ? absolute : absolute.parent_path();
+}
+
+// Of the names of staging directories in the directory itself, and beside one
+// that does not exist yet.
+std::string PrefixInside() { return std::string(kStagingMarker); }
+std::string PrefixBeside(const fs::path& directory) {
+  return absl::StrCat(".", directory.filename().native(), PrefixInside());
 }
 
 // Whether `path` still is what `descriptor` has open.
@@ -143,21 +167,15 @@ absl::Status SyncTree(const fs::path& root) {
 
 absl::StatusOr<std::unique_ptr<Staging>> Staging::Create(
     const fs::path& directory, const std::string& identity) {
-  std::error_code error;
-  fs::path absolute = fs::absolute(directory, error).lexically_normal();
-  if (error)
-    return FileError(error, absl::StrCat("finding ", StagedName(directory)));
-  // "dir/" has an empty file name.
-  if (!absolute.has_filename()) absolute = absolute.parent_path();
+  QSTORE_ASSIGN_OR_RETURN(fs::path absolute, AbsolutePlace(directory));
   std::unique_ptr<Staging> staging(new Staging(std::move(absolute)));
   QSTORE_RETURN_IF_ERROR(staging->CheckDirectory());
   fs::path parent = staging->directory_;
-  staging->prefix_ = kStagingMarker;
+  staging->prefix_ = PrefixInside();
   if (!staging->directory_exists_) {
     QSTORE_RETURN_IF_ERROR(staging->CreateParents());
     parent = staging->directory_.parent_path();
-    staging->prefix_ = absl::StrCat(
-        ".", staging->directory_.filename().native(), staging->prefix_);
+    staging->prefix_ = PrefixBeside(staging->directory_);
   }
   if (staging->TakeOver(parent, identity)) return BeingWritten(directory);
   if (!staging->taken_over_) {
@@ -167,14 +185,14 @@ absl::StatusOr<std::unique_ptr<Staging>> Staging::Create(
 }
 
 void Staging::RemoveAbandoned(const fs::path& directory) {
-  std::error_code error;
-  fs::path absolute = fs::absolute(directory, error).lexically_normal();
-  if (error) return;
-  if (!absolute.has_filename()) absolute = absolute.parent_path();
-  RemoveUnlocked(absolute, std::string(kStagingMarker));
-  RemoveUnlocked(absolute.parent_path(),
-                 absl::StrCat(".", absolute.filename().native(),
-                              std::string(kStagingMarker)));
+  const absl::StatusOr<fs::path> place = AbsolutePlace(directory);
+  if (!place.ok()) return;
+  const auto remove = [](const fs::path& path, const LockAttempt* lock) {
+    RemoveIfLocked(path, *lock);
+    return true;
+  };
+  VisitStaging(*place, PrefixInside(), remove);
+  VisitStaging(place->parent_path(), PrefixBeside(*place), remove);
 }
 
 absl::Status Staging::BeingWritten(const fs::path& directory) {
@@ -185,17 +203,14 @@ absl::Status Staging::BeingWritten(const fs::path& directory) {
 }
 
 bool Staging::HasRival(const std::string& identity) const {
-  std::error_code error;
-  for (fs::directory_iterator entries(path_.parent_path(), error);
-       !error && entries != fs::directory_iterator();
-       entries.increment(error)) {
-    const fs::path& path = entries->path();
-    if (path == path_ || !IsStaging(path, prefix_)) continue;
-    const LockAttempt lock = LockDirectory(path);
-    if (lock.descriptor >= 0) close(lock.descriptor);
-    if (lock.busy && IsLiveRival(path, identity)) return true;
-  }
-  return false;
+  bool found = false;
+  VisitStaging(path_.parent_path(), prefix_,
+               [&](const fs::path& path, const LockAttempt* lock) {
+                 found =
+                     path != path_ && lock->busy && IsLiveRival(path, identity);
+                 return !found;
+               });
+  return found;
 }
 
 Staging::~Staging() {
@@ -326,31 +341,23 @@ absl::Status Staging::CreateParents() {
 
 bool Staging::TakeOver(const fs::path& parent, const std::string& identity) {
   bool being_written = false;
-  std::error_code error;
-  for (fs::directory_iterator entries(parent, error);
-       !error && entries != fs::directory_iterator();
-       entries.increment(error)) {
-    const fs::path path = entries->path();
-    if (!IsStaging(path, prefix_)) continue;
-    const LockAttempt lock = LockDirectory(path);
-    if (lock.busy && !identity.empty() && IsLiveRival(path, identity)) {
+  VisitStaging(parent, prefix_, [&](const fs::path& path, LockAttempt* lock) {
+    if (lock->busy && !identity.empty() && IsLiveRival(path, identity)) {
       being_written = true;
     }
-    const int descriptor = lock.descriptor;
-    if (descriptor < 0) continue;
-    if (!taken_over_ && !identity.empty() && IsOurs(descriptor) &&
-        IsSameDirectory(descriptor, path).value_or(false) &&
-        IsJournalOf(path, identity)) {
+    const bool take = lock->descriptor >= 0 && !taken_over_ &&
+                      !identity.empty() && IsOurs(lock->descriptor) &&
+                      IsSameDirectory(lock->descriptor, path).value_or(false) &&
+                      IsJournalOf(path, identity);
+    if (take) {
       taken_over_ = true;
-      lock_descriptor_ = descriptor;
+      lock_descriptor_ = std::exchange(lock->descriptor, -1);
       path_ = path;
-      continue;
+    } else {
+      RemoveIfLocked(path, *lock);
     }
-    // A failure is no harm: it only takes space.
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-    close(descriptor);
-  }
+    return true;
+  });
   return being_written && !taken_over_;
 }
 
