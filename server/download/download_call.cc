@@ -8,7 +8,7 @@
 #include "base/error_reason.h"
 #include "base/failpoints/failpoint.h"
 #include "base/status.h"
-#include "grpcpp/impl/codegen/proto_utils.h"
+#include "server/calls/messages.h"
 #include "server/calls/status_mapping.h"
 #include "server/limits/metadata_lease.h"
 
@@ -20,16 +20,6 @@ constexpr auto kSlowWrite = std::chrono::milliseconds(500);
 
 // Of a download that found the queue of reads full.
 constexpr absl::Duration kReadRetryDelay = absl::Seconds(2);
-
-absl::Status ParseRequest(const grpc::ByteBuffer& bytes,
-                          v1::DownloadRequest* request) {
-  grpc::ByteBuffer copy = bytes;  // the deserializer consumes its argument
-  const grpc::Status status =
-      grpc::SerializationTraits<v1::DownloadRequest>::Deserialize(&copy,
-                                                                  request);
-  if (status.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError("the request is not a DownloadRequest");
-}
 
 absl::Status TooManyReadsError() {
   return WithRetryHint(WithReason(absl::ResourceExhaustedError(absl::StrCat(
@@ -63,14 +53,15 @@ DownloadCall::DownloadCall(const DownloadResources& resources,
     : resources_(resources),
       admission_(environment.admission),
       frame_(environment, kDownloadMethod, context),
-      stall_(resources.stalls, [context, stalls = resources.stalls] {
+      stalls_(environment.stalls),
+      stall_(stalls_, [context, stalls = stalls_] {
         CutOff(context, SlowClientError("took", stalls->timeout()));
       }) {}
 
 absl::Status DownloadCall::Parse(const grpc::ByteBuffer& request_bytes) {
   QSTORE_FAILPOINT("download.admit");
   v1::DownloadRequest request;
-  QSTORE_RETURN_IF_ERROR(ParseRequest(request_bytes, &request));
+  QSTORE_RETURN_IF_ERROR(ParseMessage(request_bytes, &request));
   QSTORE_ASSIGN_OR_RETURN(reference_, frame_.Authorize(request.reference()));
   QSTORE_ASSIGN_OR_RETURN(request_, wire::FromWire(request));
   return absl::OkStatus();
@@ -214,7 +205,7 @@ absl::Status DownloadCall::ClientGone() const {
   if (!stall_.stalled()) {
     return ClientGoneError();
   }
-  return SlowClientError("took", resources_.stalls->timeout());
+  return SlowClientError("took", stalls_->timeout());
 }
 
 void DownloadCall::OnWriteDone(bool ok) {

@@ -47,7 +47,6 @@ struct DownloadResources {
   uint64_t pin_bytes = 256u << 20;
   // For the lists of tensors of calls that run.
   ByteBudget* metadata = nullptr;
-  StallWatch* stalls = nullptr;
 };
 
 // Deletes itself when gRPC is done with it.
@@ -87,6 +86,7 @@ class DownloadCall : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   const DownloadResources resources_;
   CallAdmission* const admission_;
   CallFrame frame_;
+  StallWatch* const stalls_;
   StallWatch::Call stall_;
   CallAdmission::Permit permit_;
   ModelReference reference_;

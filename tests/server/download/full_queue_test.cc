@@ -55,8 +55,7 @@ TEST(FullQueueTest, TheClientIsToldWhenToComeAgain) {
                             {.store = store.get(),
                              .read_pool = &reads,
                              .gauge = std::make_shared<PinnedBytesGauge>(),
-                             .metadata = nullptr,
-                             .stalls = &stalls},
+                             .metadata = nullptr},
                             {});
   grpc::ServerBuilder builder;
   int port = 0;
